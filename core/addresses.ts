@@ -1,0 +1,13 @@
+/** Accounts that the protocol itself knows. */
+import { hexToBytes } from "./bytes.ts";
+
+export const DATANET_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000901");
+export const MODELS_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000902");
+export const ATTRIBUTION_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000903");
+
+/** Governed parameters: a predeploy whose storage precompiles read (genesis/parameters.ts has the slots). */
+export const PARAMETERS_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000900");
+/** Receives base fees, the platform fee, the uncovered part and every remainder. Governance will own it. */
+export const TREASURY_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000901");
+/** Holds the stakers' share until staking exists. */
+export const STAKERS_ESCROW_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000902");

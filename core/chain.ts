@@ -1,0 +1,107 @@
+/**
+ * The chain's data as every part sees it. Plain data, no behaviour.
+ * Addresses are 20 bytes, hashes 32 bytes; amounts are wei as bigint; block times are Unix seconds.
+ */
+
+/** Ethereum header fields in RLP order (Prague and later: 21 fields). */
+export interface Header {
+  readonly parentHash: Uint8Array;
+  readonly uncleHash: Uint8Array;
+  readonly coinbase: Uint8Array;
+  readonly stateRoot: Uint8Array;
+  readonly transactionsRoot: Uint8Array;
+  readonly receiptsRoot: Uint8Array;
+  readonly logsBloom: Uint8Array;
+  readonly difficulty: bigint;
+  readonly number: bigint;
+  readonly gasLimit: bigint;
+  readonly gasUsed: bigint;
+  readonly timestamp: bigint;
+  readonly extraData: Uint8Array;
+  readonly prevRandao: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly baseFeePerGas: bigint;
+  readonly withdrawalsRoot: Uint8Array;
+  readonly blobGasUsed: bigint;
+  readonly excessBlobGas: bigint;
+  readonly parentBeaconBlockRoot: Uint8Array;
+  readonly requestsHash: Uint8Array;
+}
+
+export interface AccessListEntry {
+  readonly address: Uint8Array;
+  readonly storageKeys: readonly Uint8Array[];
+}
+
+/** EIP-7702 authorization as signed. */
+export interface Authorization {
+  readonly chainId: bigint;
+  readonly address: Uint8Array;
+  readonly nonce: bigint;
+  readonly yParity: bigint;
+  readonly r: bigint;
+  readonly s: bigint;
+}
+
+/** A decoded transaction with its recovered sender. Types 0, 1, 2 and 4. */
+export interface Transaction {
+  readonly type: 0 | 1 | 2 | 4;
+  /** EIP-2718 envelope as it travels and as it is hashed. */
+  readonly raw: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly from: Uint8Array;
+  /** Absent for a contract creation. */
+  readonly to: Uint8Array | undefined;
+  readonly nonce: bigint;
+  readonly gasLimit: bigint;
+  /** Types 0 and 1: gasPrice in both. */
+  readonly maxFeePerGas: bigint;
+  readonly maxPriorityFeePerGas: bigint;
+  readonly value: bigint;
+  readonly data: Uint8Array;
+  /** Absent only for a type 0 transaction without EIP-155 protection. */
+  readonly chainId: bigint | undefined;
+  readonly accessList: readonly AccessListEntry[];
+  readonly authorizationList: readonly Authorization[];
+  /** Type 0: the signed v. Others: 0 or 1. */
+  readonly v: bigint;
+  readonly r: bigint;
+  readonly s: bigint;
+}
+
+export interface Log {
+  readonly address: Uint8Array;
+  readonly topics: readonly Uint8Array[];
+  readonly data: Uint8Array;
+}
+
+export interface Receipt {
+  readonly type: number;
+  readonly status: 0 | 1;
+  readonly gasUsed: bigint;
+  readonly cumulativeGasUsed: bigint;
+  readonly effectiveGasPrice: bigint;
+  readonly contractAddress: Uint8Array | undefined;
+  readonly logsBloom: Uint8Array;
+  readonly logs: readonly Log[];
+}
+
+/** A block with everything its execution produced; `receipts[i]` belongs to `transactions[i]`. */
+export interface ExecutedBlock {
+  readonly hash: Uint8Array;
+  readonly header: Header;
+  readonly transactions: readonly Transaction[];
+  readonly receipts: readonly Receipt[];
+}
+
+/**
+ * What followers (indexer, subscriptions) read. Events wake, cursors move: `onCommit` only says that the head
+ * advanced; a follower reads every block from its own durable cursor.
+ */
+export interface ChainSource {
+  readonly head: { readonly number: bigint; readonly hash: Uint8Array };
+  /** Undefined when the number is above the head. */
+  block(number: bigint): ExecutedBlock | undefined;
+  /** Returns the function that unsubscribes. */
+  onCommit(listener: (head: { number: bigint; hash: Uint8Array }) => void): () => void;
+}

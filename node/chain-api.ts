@@ -1,0 +1,47 @@
+/** What the chain offers to RPC, driver and followers. Implemented by node/chain.ts. */
+import type { ChainSource, ExecutedBlock, Receipt, Transaction } from "../core/chain.ts";
+import type { AccountProof, StateReader } from "../execution/state/types.ts";
+
+export type BlockTag = "latest" | "safe" | "finalized" | "earliest" | "pending";
+export type BlockSelector = { readonly number: bigint } | { readonly hash: Uint8Array } | { readonly tag: BlockTag };
+
+export interface TransactionLocation {
+  readonly block: ExecutedBlock;
+  readonly index: number;
+  readonly transaction: Transaction;
+  readonly receipt: Receipt;
+}
+
+export interface CallRequest {
+  readonly from?: Uint8Array;
+  readonly to?: Uint8Array;
+  readonly gas?: bigint;
+  readonly gasPrice?: bigint;
+  readonly maxFeePerGas?: bigint;
+  readonly maxPriorityFeePerGas?: bigint;
+  readonly value?: bigint;
+  readonly data?: Uint8Array;
+  readonly nonce?: bigint;
+  readonly accessList?: Transaction["accessList"];
+  readonly authorizationList?: Transaction["authorizationList"];
+}
+
+export type CallResult =
+  | { readonly ok: true; readonly output: Uint8Array; readonly gasUsed: bigint }
+  /** `output` is the revert data; `reason` the EVM's word for it ("execution reverted", "out of gas", ...). */
+  | { readonly ok: false; readonly output: Uint8Array; readonly gasUsed: bigint; readonly reason: string };
+
+export interface ChainApi extends ChainSource {
+  readonly chainId: bigint;
+  readonly genesisHash: Uint8Array;
+  /** Undefined for a block that is not there. "pending" answers as "latest" here; RPC builds the pending view. */
+  find(selector: BlockSelector): ExecutedBlock | undefined;
+  transaction(hash: Uint8Array): TransactionLocation | undefined;
+  /** State after the block. Undefined when it has been pruned. */
+  state(block: ExecutedBlock): StateReader | undefined;
+  prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof;
+  /** Runs a message on the state after `block` without keeping anything. `block`'s header is the environment. */
+  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult>;
+  /** Base fee that the block after `head` will have (EIP-1559). */
+  nextBaseFee(): bigint;
+}
