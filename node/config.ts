@@ -1,0 +1,196 @@
+/** From file, environment and flags to checked values; all problems are reported together. */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { UsageError } from "./errors.ts";
+import { OPTIONS, type OptionName, type OptionSpec } from "./options.ts";
+
+type Value = string | number | boolean | readonly string[] | undefined;
+export type Values = Readonly<Record<OptionName, Value>>;
+
+/** What a node needs to know, checked. Addresses are host names or IP addresses to listen on. */
+export interface NodeConfig {
+  readonly network: string;
+  readonly datadir: string;
+  readonly http: Listener & { readonly vhosts: readonly string[]; readonly corsOrigins: readonly string[] };
+  readonly txFeeCapWei: bigint;
+  /** Undefined: the part does not run. */
+  readonly graphql: Listener | undefined;
+  readonly content: Listener | undefined;
+  readonly host: Listener | undefined;
+  readonly metrics: Listener | undefined;
+  readonly blockIntervalMs: number;
+  readonly blockHeartbeatMs: number;
+  readonly logLevel: string;
+  readonly logFormat: "pretty" | "json";
+}
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** How far two words are apart, for "did you mean". At most a few dozen short words are compared. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** `"; did you mean X?"`, or nothing when no known word is close. */
+export function suggestion(word: string, known: readonly string[], prefix = ""): string {
+  const best = known
+    .map((candidate) => ({ candidate, distance: editDistance(word.slice(0, 64), candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return best !== undefined && best.distance <= Math.max(2, word.length / 3)
+    ? `; did you mean ${prefix}${best.candidate}?`
+    : "";
+}
+
+function parseValue(name: string, spec: OptionSpec, text: string, problems: string[]): Value {
+  const refuse = (expected: string): undefined => {
+    problems.push(`--${name} ${JSON.stringify(text.slice(0, 80))} is not ${expected}`);
+  };
+  switch (spec.type) {
+    case "boolean":
+      return text === "true" || text === "" ? true : text === "false" ? false : refuse("true or false");
+    case "port": {
+      const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+      return port >= 0 && port <= 65_535 ? port : refuse("a port from 0 to 65535");
+    }
+    case "integer": {
+      const [low, high] = [spec.minimum ?? 0, spec.maximum ?? Number.MAX_SAFE_INTEGER];
+      const number = /^\d{1,16}$/.test(text) ? Number(text) : -1;
+      return number >= low && number <= high ? number : refuse(`an integer from ${low} to ${high}`);
+    }
+    case "choice":
+      return spec.choices?.includes(text) ? text : refuse(`one of ${spec.choices?.join(", ")}`);
+    case "list":
+      return text.split(",").flatMap((word) => (word.trim() === "" ? [] : [word.trim()]));
+    case "address":
+      return /^[0-9A-Za-z.:_-]{1,253}$/.test(text) ? text : refuse("an address to listen on");
+    case "path":
+      return text === "" ? refuse("a path") : resolve(text.replace(/^~(?=\/|$)/, homedir()));
+    case "text":
+      return text === "" ? refuse("a text") : text;
+  }
+}
+
+const environmentName = (name: string): string => `OPENLEDGER_${name.toUpperCase().replaceAll(/[.-]/g, "_")}`;
+
+function readConfigFile(file: string, allowed: readonly OptionName[], problems: string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    problems.push(`--config ${file} cannot be read: ${(error as Error).message}`);
+    return found;
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    problems.push(`--config ${file} must hold a JSON object`);
+    return found;
+  }
+  for (const [key, value] of Object.entries(json)) {
+    const isScalar = ["string", "number", "boolean"].includes(typeof value);
+    const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
+    if (key === "config" || !allowed.includes(key as OptionName)) {
+      problems.push(`${file}: unknown option ${JSON.stringify(key)}${suggestion(key, allowed)}`);
+    } else if (!isScalar && !isList) {
+      problems.push(`${file}: ${key} must be a text, number, boolean or list of texts`);
+    } else {
+      found.set(key, isList ? value.join(",") : String(value));
+    }
+  }
+  return found;
+}
+
+/** Splits `--name value`, `--name=value` and boolean `--name`. Also takes a single dash, as geth does. */
+function readFlags(args: readonly string[], allowed: readonly OptionName[], problems: string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    const match = /^--?([a-z][a-z.]*)(?:=(.*))?$/s.exec(arg);
+    const name = match?.[1] as OptionName | undefined;
+    if (name === undefined || !allowed.includes(name)) {
+      const near = name === undefined ? "" : suggestion(name, allowed, "--");
+      problems.push(
+        arg.startsWith("-") ? `unknown flag ${arg.split("=")[0]}${near}` : `unexpected argument ${JSON.stringify(arg)}`,
+      );
+      // Its value, if it has one, is not a second mistake.
+      if (arg.startsWith("-") && match?.[2] === undefined && args[i + 1]?.startsWith("-") === false) i++;
+      continue;
+    }
+    if (found.has(name)) problems.push(`--${name} is given twice`);
+    if (match?.[2] !== undefined) found.set(name, match[2]);
+    else if (OPTIONS[name].type === "boolean") found.set(name, "true");
+    else if (args[i + 1] !== undefined) found.set(name, args[++i] as string);
+    else problems.push(`--${name} needs a value`);
+  }
+  return found;
+}
+
+/** Checked values of the options `allowed`. Throws UsageError that lists every problem. */
+export function readOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  allowed: readonly OptionName[],
+): Values {
+  const problems: string[] = [];
+  const flags = readFlags(args, allowed, problems);
+  const configFile = flags.get("config") ?? (allowed.includes("config") ? environment.OPENLEDGER_CONFIG : undefined);
+  const file = configFile === undefined ? new Map<string, string>() : readConfigFile(configFile, allowed, problems);
+  const known = new Set((Object.keys(OPTIONS) as OptionName[]).map(environmentName));
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith("OPENLEDGER_") && !known.has(name)) {
+      problems.push(`unknown environment variable ${name}${suggestion(name, [...known])}`);
+    }
+  }
+  const values: Partial<Record<OptionName, Value>> = {};
+  for (const name of allowed) {
+    const spec: OptionSpec = OPTIONS[name];
+    const text = flags.get(name) ?? environment[environmentName(name)] ?? file.get(name) ?? spec.default;
+    if (text !== undefined) values[name] = parseValue(name, spec, text, problems);
+  }
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return values as Values;
+}
+
+export function dataDirectory(values: Values, network: string): string {
+  return (values.datadir as string | undefined) ?? join(homedir(), ".openledger", network);
+}
+
+export function nodeConfig(values: Values, network: string, isTerminal: boolean): NodeConfig {
+  const listener = (name: "http" | "graphql" | "content" | "host" | "metrics"): Listener => ({
+    address: values[`${name}.addr`] as string,
+    port: values[`${name}.port`] as number,
+  });
+  const optional = (name: "graphql" | "content" | "host" | "metrics") =>
+    values[name] === true ? listener(name) : undefined;
+  const format = values["log.format"] as string;
+  return {
+    network,
+    datadir: dataDirectory(values, network),
+    http: {
+      ...listener("http"),
+      vhosts: values["http.vhosts"] as readonly string[],
+      corsOrigins: values["http.corsdomain"] as readonly string[],
+    },
+    txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
+    graphql: optional("graphql"),
+    content: optional("content"),
+    host: optional("host"),
+    metrics: optional("metrics"),
+    blockIntervalMs: values["block.interval"] as number,
+    blockHeartbeatMs: values["block.heartbeat"] as number,
+    logLevel: values["log.level"] as string,
+    logFormat: format === "auto" ? (isTerminal ? "pretty" : "json") : (format as "pretty" | "json"),
+  };
+}

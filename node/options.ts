@@ -1,0 +1,136 @@
+/**
+ * Every option once: name, type, default, unit and help. Flags, environment, file and help texts all come from here.
+ * Precedence: configuration file < environment < flags.
+ */
+
+export type OptionType = "text" | "path" | "address" | "port" | "integer" | "boolean" | "choice" | "list";
+
+export interface OptionSpec {
+  readonly type: OptionType;
+  /** In the form that a user would write. Undefined: no default. */
+  readonly default?: string;
+  readonly choices?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** Word for the value in help texts. */
+  readonly value?: string;
+  readonly group: "Node" | "JSON-RPC" | "GraphQL" | "Content store" | "Model host" | "Metrics" | "Chain" | "Logging";
+  readonly help: string;
+}
+
+const port = (fallback: string, group: OptionSpec["group"], help: string): OptionSpec => ({
+  type: "port",
+  default: fallback,
+  value: "PORT",
+  group,
+  help,
+});
+
+const listen = (group: OptionSpec["group"], help: string): OptionSpec => ({
+  type: "address",
+  default: "127.0.0.1",
+  value: "ADDRESS",
+  group,
+  help,
+});
+
+export const OPTIONS = {
+  config: {
+    type: "path",
+    value: "FILE",
+    group: "Node",
+    help: "JSON file with options, keys as the flags without dashes",
+  },
+  datadir: { type: "path", value: "DIR", group: "Node", help: "Data directory (default ~/.openledger/<network>)" },
+  fresh: {
+    type: "boolean",
+    default: "false",
+    group: "Node",
+    help: "Delete the chain, index, content and answers in the data directory first",
+  },
+  "http.addr": listen("JSON-RPC", "Listening address of JSON-RPC and WebSocket"),
+  "http.port": port("8545", "JSON-RPC", "Listening port of JSON-RPC and WebSocket"),
+  "http.vhosts": {
+    type: "list",
+    default: "",
+    value: "NAMES",
+    group: "JSON-RPC",
+    help: "Further Host names to accept, comma-separated; loopback names always are",
+  },
+  "http.corsdomain": {
+    type: "list",
+    default: "",
+    value: "ORIGINS",
+    group: "JSON-RPC",
+    help: "Origins that browsers may call from, comma-separated, * for all",
+  },
+  "rpc.txfeecap": {
+    type: "integer",
+    default: "1",
+    maximum: 1_000_000,
+    value: "OPEN",
+    group: "JSON-RPC",
+    help: "Highest fee of a transaction sent by RPC, in OPEN; 0 for no cap",
+  },
+  graphql: { type: "boolean", default: "true", group: "GraphQL", help: "Run the indexer and its GraphQL server" },
+  "graphql.addr": listen("GraphQL", "Listening address of GraphQL"),
+  "graphql.port": port("4000", "GraphQL", "Listening port of GraphQL"),
+  content: { type: "boolean", default: "true", group: "Content store", help: "Run the content store" },
+  "content.addr": listen("Content store", "Listening address of the content store"),
+  "content.port": port("7070", "Content store", "Listening port of the content store"),
+  host: {
+    type: "boolean",
+    default: "true",
+    group: "Model host",
+    help: "Run the model host with the last devnet account",
+  },
+  "host.addr": listen("Model host", "Listening address of the model host"),
+  "host.port": port("8080", "Model host", "Listening port of the model host"),
+  metrics: { type: "boolean", default: "true", group: "Metrics", help: "Serve health and metrics" },
+  "metrics.addr": listen("Metrics", "Listening address of health and metrics"),
+  "metrics.port": port("6060", "Metrics", "Listening port of health and metrics"),
+  "block.interval": {
+    type: "integer",
+    default: "1000",
+    minimum: 50,
+    maximum: 60_000,
+    value: "MS",
+    group: "Chain",
+    help: "Shortest time between blocks that carry transactions, in milliseconds",
+  },
+  "block.heartbeat": {
+    type: "integer",
+    default: "5000",
+    minimum: 50,
+    maximum: 600_000,
+    value: "MS",
+    group: "Chain",
+    help: "Time between blocks while there are no transactions, in milliseconds",
+  },
+  "log.level": {
+    type: "choice",
+    default: "info",
+    choices: ["trace", "debug", "info", "warn", "error"],
+    value: "LEVEL",
+    group: "Logging",
+    help: "Least severity that is printed",
+  },
+  "log.format": {
+    type: "choice",
+    default: "auto",
+    choices: ["auto", "pretty", "json"],
+    value: "FORMAT",
+    group: "Logging",
+    help: "auto is pretty on a terminal and JSON elsewhere",
+  },
+  json: { type: "boolean", default: "false", group: "Node", help: "Print JSON" },
+  rpc: {
+    type: "text",
+    default: "http://127.0.0.1:8545",
+    value: "URL",
+    group: "Node",
+    help: "JSON-RPC endpoint of a running node",
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+export type OptionName = keyof typeof OPTIONS;
