@@ -1,0 +1,47 @@
+/** Signs transactions and EIP-7702 authorizations: for tests, benchmarks and tools that hold a key. */
+import { bytesToBigInt } from "../../core/bytes.ts";
+import type { AccessListEntry, Authorization, Transaction } from "../../core/chain.ts";
+import { ecdsaSign, keccak256 } from "../../core/crypto.ts";
+import { type RlpInput, rlpEncode } from "../rlp.ts";
+import { authorizationDigest } from "./authorization.ts";
+
+/** Types 0 and 1 pay `maxFeePerGas` as their gas price. A type 0 transaction without chainId is unprotected (EIP-155). */
+export type UnsignedTransaction = Omit<Transaction, "raw" | "hash" | "from" | "v" | "r" | "s">;
+
+/** The EIP-2718 envelope. */
+export function signTransaction(tx: UnsignedTransaction, privateKey: Uint8Array): Uint8Array {
+  const fields = unsignedFields(tx);
+  if (tx.type === 0) {
+    const payload = tx.chainId === undefined ? fields : [...fields, tx.chainId, 0n, 0n];
+    const { r, s, yParity } = ecdsaSign(keccak256(rlpEncode(payload)), privateKey);
+    const v = tx.chainId === undefined ? 27n : 35n + 2n * tx.chainId;
+    return rlpEncode([...fields, v + BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s)]);
+  }
+  const { r, s, yParity } = ecdsaSign(keccak256(Uint8Array.of(tx.type), rlpEncode(fields)), privateKey);
+  const signed = rlpEncode([...fields, BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s)]);
+  const envelope = new Uint8Array(signed.length + 1);
+  envelope[0] = tx.type;
+  envelope.set(signed, 1);
+  return envelope;
+}
+
+export function signAuthorization(
+  authorization: Pick<Authorization, "chainId" | "address" | "nonce">,
+  privateKey: Uint8Array,
+): Authorization {
+  const { r, s, yParity } = ecdsaSign(authorizationDigest(authorization), privateKey);
+  return { ...authorization, yParity: BigInt(yParity), r: bytesToBigInt(r), s: bytesToBigInt(s) };
+}
+
+function unsignedFields(tx: UnsignedTransaction): RlpInput[] {
+  const { nonce, maxFeePerGas, maxPriorityFeePerGas, gasLimit, value, data } = tx;
+  const to = tx.to ?? new Uint8Array(0);
+  if (tx.type === 0) return [nonce, maxFeePerGas, gasLimit, to, value, data];
+  const fees = tx.type === 1 ? [maxFeePerGas] : [maxPriorityFeePerGas, maxFeePerGas];
+  const fields = [tx.chainId ?? 0n, nonce, ...fees, gasLimit, to, value, data, tx.accessList.map(accessListFields)];
+  return tx.type === 4 ? [...fields, tx.authorizationList.map(authorizationFields)] : fields;
+}
+
+const accessListFields = (entry: AccessListEntry): RlpInput => [entry.address, entry.storageKeys];
+
+const authorizationFields = (a: Authorization): RlpInput => [a.chainId, a.address, a.nonce, a.yParity, a.r, a.s];
