@@ -1,0 +1,71 @@
+/** `network.json`: what tools need to reach a network, in the form that viem's chain definitions expect. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { getAddress } from "viem";
+import {
+  ATTRIBUTION_ADDRESS,
+  DATANET_ADDRESS,
+  MODELS_ADDRESS,
+  PARAMETERS_ADDRESS,
+  STAKERS_ESCROW_ADDRESS,
+  TREASURY_ADDRESS,
+} from "../core/addresses.ts";
+import { bytesToHex } from "../core/bytes.ts";
+import { MULTICALL3_ADDRESS } from "../genesis/predeploys.ts";
+import { DataError } from "./errors.ts";
+
+const contract = (address: Uint8Array | string) => ({
+  address: getAddress(typeof address === "string" ? address : bytesToHex(address)),
+});
+
+export interface Endpoints {
+  readonly rpc: string;
+  readonly graphql: string | undefined;
+  readonly content: string | undefined;
+  readonly host: string | undefined;
+  readonly metrics: string | undefined;
+}
+
+export function describeNetwork(name: string, chainId: bigint, genesisHash: Uint8Array, endpoints: Endpoints) {
+  return {
+    id: Number(chainId),
+    name: `OpenLedger ${name}`,
+    nativeCurrency: { name: "OPEN", symbol: "OPEN", decimals: 18 },
+    rpcUrls: { default: { http: [endpoints.rpc], webSocket: [endpoints.rpc.replace(/^http/, "ws")] } },
+    contracts: {
+      datanet: contract(DATANET_ADDRESS),
+      models: contract(MODELS_ADDRESS),
+      attribution: contract(ATTRIBUTION_ADDRESS),
+      parameters: contract(PARAMETERS_ADDRESS),
+      treasury: contract(TREASURY_ADDRESS),
+      stakersEscrow: contract(STAKERS_ESCROW_ADDRESS),
+      multicall3: { ...contract(MULTICALL3_ADDRESS), blockCreated: 0 },
+    },
+    testnet: true,
+    openledger: {
+      genesisHash: bytesToHex(genesisHash),
+      graphql: endpoints.graphql,
+      content: endpoints.content,
+      modelHost: endpoints.host,
+      metrics: endpoints.metrics,
+    },
+  };
+}
+
+export type NetworkDescription = ReturnType<typeof describeNetwork>;
+
+/** Replaces the file atomically: a reader sees the old or the new one. */
+export function writeNetworkFile(datadir: string, description: NetworkDescription): void {
+  const file = join(datadir, "network.json");
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(description, null, 2)}\n`);
+  renameSync(`${file}.tmp`, file);
+}
+
+export function readNetworkFile(datadir: string): NetworkDescription {
+  const file = join(datadir, "network.json");
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as NetworkDescription;
+  } catch (error) {
+    throw new DataError(`${file} cannot be read; start the node once, or name its --datadir`, { cause: error });
+  }
+}
