@@ -1,0 +1,165 @@
+/**
+ * The EVM with stateful precompiles: @ethereumjs/evm runs bytecode; a call that reaches a stateful precompile runs
+ * native code with the frame's caller, value, static flag and gas.
+ *
+ * Refused before the precompile sees anything: DELEGATECALL and CALLCODE, which would act as the calling contract. An
+ * EIP-7702 account delegated to a precompile runs empty code. Precompile accounts have nonce 1 and code 0xfe in state
+ * (or EIP-161 would delete them); the dispatch comes before that code is ever read. Under EIP-2929 they are accounts
+ * like any other, cold until touched.
+ */
+import type { Common, StateManagerInterface } from "@ethereumjs/common";
+import {
+  EVM,
+  EVMError,
+  type EVMMockBlockchainInterface,
+  type ExecResult,
+  type Message,
+  NobleBN254,
+  type PrecompileInput,
+} from "@ethereumjs/evm";
+import { Address } from "@ethereumjs/util";
+import { bytesToHex, EMPTY_BYTES, equalsBytes, type Hex } from "../../core/bytes.ts";
+import { type Precompile, PrecompileRevert } from "../../core/precompile.ts";
+import { revertReason } from "../../core/revert-reason.ts";
+import { runOverAsyncState } from "./async-state.ts";
+import { FrameHalt, type FrameState, PrecompileFrame, type WarmSets } from "./frame.ts";
+
+export interface HostOptions {
+  readonly common: Common;
+  /** With a `layer` (LayerStateManager) precompiles run on it directly; without, over the asynchronous interface. */
+  readonly stateManager: StateManagerInterface;
+  readonly precompiles: readonly Precompile[];
+  /** For BLOCKHASH: hash of one of the 256 blocks before the executing one. May be set later on the host. */
+  readonly blockHash?: BlockHashSource;
+}
+
+export type BlockHashSource = (blockNumber: bigint) => Uint8Array;
+
+/**
+ * One host serves one state manager, one call after the other. Make one and point its state manager to new layers:
+ * every EVM stays subscribed to its `common`.
+ */
+export const createHost = (options: HostOptions): Host => new Host(options);
+
+const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00);
+/** Code of precompile accounts. */
+const PRECOMPILE_CODE_BYTE = 0xfe;
+
+export class Host extends EVM {
+  blockHash: BlockHashSource;
+  readonly #options: HostOptions;
+  readonly #precompiles: ReadonlyMap<Hex, Precompile>;
+
+  constructor(options: HostOptions) {
+    const noSource: BlockHashSource = (number) => {
+      throw new Error(`no source for the hash of block ${number}: set host.blockHash`);
+    };
+    const blockchain: EVMMockBlockchainInterface = {
+      getBlock: async (number) => {
+        const hash = this.blockHash(BigInt(number));
+        return { hash: () => hash };
+      },
+      putBlock: async () => {},
+      shallowCopy: () => blockchain,
+    };
+    super({ common: options.common, stateManager: options.stateManager, blockchain, bn254: new NobleBN254() });
+    this.#options = options;
+    this.blockHash = options.blockHash ?? noSource;
+    this.#precompiles = new Map(options.precompiles.map((precompile) => [bytesToHex(precompile.address), precompile]));
+  }
+
+  override shallowCopy(): Host {
+    return new Host({
+      ...this.#options,
+      blockHash: this.blockHash,
+      common: this.common.copy(),
+      stateManager: this.stateManager.shallowCopy(),
+    });
+  }
+
+  protected override async _loadCode(message: Message): Promise<void> {
+    if (message.code === undefined) {
+      const precompile = this.#precompiles.get(message.codeAddress.toString());
+      if (precompile !== undefined) {
+        // The closure carries the message: ethereumjs hands a precompile only data and gas.
+        message.code = (input: PrecompileInput) => this.#run(precompile, message, input.data, input.gasLimit);
+        message.isCompiled = true;
+        return;
+      }
+    }
+    await super._loadCode(message);
+    const code = message.code as Uint8Array | undefined;
+    if (code?.length === 1 && code[0] === PRECOMPILE_CODE_BYTE && (await this.#isDelegated(message.codeAddress))) {
+      message.code = EMPTY_BYTES; // EIP-7702: delegation to a precompile runs empty code
+    }
+  }
+
+  async #isDelegated(account: Address): Promise<boolean> {
+    const own = await this.stateManager.getCode(account);
+    if (own.length !== 23 || !equalsBytes(own.subarray(0, 3), DELEGATION_PREFIX)) return false;
+    return this.#precompiles.has(new Address(own.slice(3)).toString());
+  }
+
+  #run(precompile: Precompile, message: Message, data: Uint8Array, gasLimit: bigint): ExecResult | Promise<ExecResult> {
+    // Frontier and Moonbeam, May 2022: a delegated call into a precompile acted as the calling contract.
+    if (message.delegatecall || !equalsBytes(message.to!.bytes, precompile.address)) {
+      return reverted(revertReason("DELEGATECALL and CALLCODE to a precompile are refused"), 0n);
+    }
+    const header = this._block?.header;
+    if (header === undefined) throw new Error("precompile call without a block");
+    const environment = {
+      self: precompile.address,
+      caller: message.caller.bytes,
+      value: message.value,
+      isStatic: message.isStatic,
+      chainId: this.common.chainId(),
+      blockNumber: header.number,
+      timestamp: header.timestamp,
+    };
+    const call = (state: FrameState, warm: WarmSets): ExecResult =>
+      runFrame(precompile, new PrecompileFrame(environment, gasLimit, state, warm), message, data, gasLimit);
+    const layer = layerOf(this.stateManager);
+    return layer === undefined ? runOverAsyncState(this.stateManager, this.journal, call) : call(layer, this.journal);
+  }
+}
+
+function runFrame(
+  precompile: Precompile,
+  frame: PrecompileFrame,
+  message: Message,
+  data: Uint8Array,
+  gasLimit: bigint,
+): ExecResult {
+  try {
+    const returnValue = precompile.run(frame, data);
+    // ethereumjs answers a precompile's refund with the message's own counter, so the refund is added there.
+    message.gasRefund += frame.refund;
+    return {
+      returnValue,
+      executionGasUsed: gasLimit - frame.gasLeft,
+      logs: frame.logs.map(({ address, topics, data }) => [address, [...topics], data]),
+    };
+  } catch (error) {
+    if (error instanceof PrecompileRevert) return reverted(error.data, gasLimit - frame.gasLeft);
+    if (error instanceof FrameHalt) {
+      const { OUT_OF_GAS, STATIC_STATE_CHANGE } = EVMError.errorMessages;
+      return {
+        returnValue: EMPTY_BYTES,
+        executionGasUsed: gasLimit,
+        exceptionError: new EVMError(error.reason === "out of gas" ? OUT_OF_GAS : STATIC_STATE_CHANGE),
+      };
+    }
+    throw error;
+  }
+}
+
+const reverted = (data: Uint8Array, gasUsed: bigint): ExecResult => ({
+  returnValue: data,
+  executionGasUsed: gasUsed,
+  exceptionError: new EVMError(EVMError.errorMessages.REVERT),
+});
+
+/** LayerStateManager's layer; it may change from block to block, so it is read at each call. */
+function layerOf(stateManager: StateManagerInterface): FrameState | undefined {
+  return "layer" in stateManager ? (stateManager.layer as FrameState) : undefined;
+}
