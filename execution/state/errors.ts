@@ -1,0 +1,15 @@
+/** A store that cannot be used. Reaction: halt with exit code 3; the message says what to do. */
+export class StoreError extends Error {
+  readonly code: "LOCKED" | "DAMAGED";
+
+  constructor(code: "LOCKED" | "DAMAGED", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "StoreError";
+    this.code = code;
+  }
+}
+
+export function damaged(what: string, cause?: unknown): StoreError {
+  const message = `damaged state: ${what}; restore the data directory from a backup or sync it again`;
+  return new StoreError("DAMAGED", message, cause === undefined ? undefined : { cause });
+}
