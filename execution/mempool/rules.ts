@@ -1,0 +1,172 @@
+/** What a transaction must satisfy to enter the pool. Texts are geth's: tools match on them. */
+
+import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import type { Transaction } from "../../core/chain.ts";
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import type { AccountState, StateReader } from "../state/types.ts";
+import type { PoolEntry } from "./sender.ts";
+
+export interface MempoolLimits {
+  /** Bytes of the EIP-2718 envelope. */
+  readonly transactionBytes: number;
+  /** Capacity in slots of 32 KiB: pending and queued. */
+  readonly pendingSlots: number;
+  readonly queuedSlots: number;
+  /** Pending transactions of one sender that are never displaced by other senders' number. */
+  readonly senderPending: number;
+  readonly senderQueued: number;
+  /** A sender's queued transactions are dropped when nothing joined them for so long. */
+  readonly lifetimeMs: number;
+  /** A replacement must raise both fees by this much. */
+  readonly priceBumpPercent: bigint;
+  readonly minTipWei: bigint;
+}
+
+export const DEFAULT_MEMPOOL_LIMITS: MempoolLimits = {
+  transactionBytes: 128 * 1024,
+  pendingSlots: 5_120,
+  queuedSlots: 1_024,
+  senderPending: 16,
+  senderQueued: 64,
+  lifetimeMs: 3 * 60 * 60 * 1_000,
+  priceBumpPercent: 10n,
+  minTipWei: 1n,
+};
+
+const SLOT_BYTES = 32 * 1024;
+/** EIP-3860. */
+const MAX_INIT_CODE_BYTES = 49_152;
+/** EIP-2681. */
+const MAX_NONCE = 2n ** 64n - 1n;
+
+export type RefusalCode =
+  | "already-known"
+  | "oversized"
+  | "init-code-too-large"
+  | "gas-limit"
+  | "intrinsic-gas"
+  | "tip-above-fee-cap"
+  | "underpriced"
+  | "nonce-max"
+  | "nonce-too-low"
+  | "sender-has-code"
+  | "insufficient-funds"
+  | "replacement-underpriced"
+  | "sender-limit"
+  | "future-replaces-pending"
+  | "full";
+
+export interface Refusal {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+export function refuse(code: RefusalCode, message: string): Refusal {
+  return { ok: false, code, message };
+}
+
+export function slotsOf(tx: Transaction): number {
+  return Math.max(1, Math.ceil(tx.raw.length / SLOT_BYTES));
+}
+
+export function costOf(tx: Transaction): bigint {
+  return tx.gasLimit * tx.maxFeePerGas + tx.value;
+}
+
+/** Priority fee that the proposer gets at this base fee; negative when the fee cap is below it. */
+export function effectiveTip(tx: Transaction, baseFeePerGas: bigint): bigint {
+  return minOf(tx.maxFeePerGas - baseFeePerGas, tx.maxPriorityFeePerGas);
+}
+
+/** Checks that need no state. `minimumGas` is the intrinsic gas, or the EIP-7623 floor where that is higher. */
+export function checkForm(
+  tx: Transaction,
+  limits: MempoolLimits,
+  blockGasLimit: bigint,
+  minimumGas: bigint,
+): Refusal | undefined {
+  if (tx.raw.length > limits.transactionBytes) {
+    return refuse("oversized", `oversized data: transaction size ${tx.raw.length}, limit ${limits.transactionBytes}`);
+  }
+  if (tx.to === undefined && tx.data.length > MAX_INIT_CODE_BYTES) {
+    return refuse(
+      "init-code-too-large",
+      `max initcode size exceeded: code size ${tx.data.length}, limit ${MAX_INIT_CODE_BYTES}`,
+    );
+  }
+  if (tx.gasLimit > blockGasLimit) return refuse("gas-limit", "exceeds block gas limit");
+  if (tx.maxPriorityFeePerGas > tx.maxFeePerGas) {
+    return refuse(
+      "tip-above-fee-cap",
+      `max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: ${tx.maxPriorityFeePerGas}, maxFeePerGas: ${tx.maxFeePerGas}`,
+    );
+  }
+  if (tx.gasLimit < minimumGas) {
+    return refuse("intrinsic-gas", `intrinsic gas too low: gas ${tx.gasLimit}, minimum needed ${minimumGas}`);
+  }
+  if (tx.maxPriorityFeePerGas < limits.minTipWei) {
+    return refuse(
+      "underpriced",
+      `transaction underpriced: gas tip cap ${tx.maxPriorityFeePerGas}, minimum needed ${limits.minTipWei}`,
+    );
+  }
+  if (tx.nonce >= MAX_NONCE) return refuse("nonce-max", "nonce has max value");
+  return undefined;
+}
+
+/** Checks against the sender's account. */
+export function checkAccount(
+  tx: Transaction,
+  account: AccountState | undefined,
+  state: StateReader,
+): Refusal | undefined {
+  const nonce = account?.nonce ?? 0n;
+  if (tx.nonce < nonce) {
+    return refuse("nonce-too-low", `nonce too low: next nonce ${nonce}, tx nonce ${tx.nonce}`);
+  }
+  if (account !== undefined && !equalsBytes(account.codeHash, KECCAK_EMPTY)) {
+    // EIP-3607, with the exception of EIP-7702 delegations.
+    const code = state.code(account.codeHash);
+    if (code.length > 0 && !isDelegation(code)) {
+      return refuse("sender-has-code", `sender not an eoa: address ${bytesToHex(tx.from)}`);
+    }
+  }
+  const balance = account?.balance ?? 0n;
+  const cost = costOf(tx);
+  if (balance < cost) {
+    return refuse(
+      "insufficient-funds",
+      `insufficient funds for gas * price + value: balance ${balance}, tx cost ${cost}, overshot ${cost - balance}`,
+    );
+  }
+  return undefined;
+}
+
+/** Both fees must rise, and by at least the bump. */
+export function isSufficientBump(next: Transaction, old: Transaction, bumpPercent: bigint): boolean {
+  if (next.maxFeePerGas <= old.maxFeePerGas || next.maxPriorityFeePerGas <= old.maxPriorityFeePerGas) return false;
+  const factor = 100n + bumpPercent;
+  return (
+    next.maxFeePerGas >= (old.maxFeePerGas * factor) / 100n &&
+    next.maxPriorityFeePerGas >= (old.maxPriorityFeePerGas * factor) / 100n
+  );
+}
+
+/** Whether `a` is worth less than `b` to the proposer of a block with this base fee; of equals, the later one is. */
+export function isCheaper(a: PoolEntry, b: PoolEntry, baseFeePerGas: bigint): boolean {
+  const tipA = effectiveTip(a.tx, baseFeePerGas);
+  const tipB = effectiveTip(b.tx, baseFeePerGas);
+  if (tipA !== tipB) return tipA < tipB;
+  if (a.tx.maxFeePerGas !== b.tx.maxFeePerGas) return a.tx.maxFeePerGas < b.tx.maxFeePerGas;
+  return a.sequence > b.sequence;
+}
+
+function isDelegation(code: Uint8Array): boolean {
+  return code.length === 23 && code[0] === 0xef && code[1] === 0x01 && code[2] === 0x00;
+}
+
+function minOf(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
