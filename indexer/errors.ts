@@ -1,0 +1,21 @@
+export type IndexErrorCode =
+  /** The file was written by a newer program. */
+  | "INDEX_NEWER"
+  /** The file is not an index, or SQLite finds it damaged. */
+  | "INDEX_DAMAGED"
+  /** An event refers to something that the index has never seen. */
+  | "INDEX_INCONSISTENT"
+  /** A precompile emitted what this program does not know: it is older than the chain. */
+  | "UNKNOWN_EVENT"
+  /** The chain does not have a block that it must have. */
+  | "CHAIN_INCOMPLETE";
+
+/** Operational failure of the index. The message names the thing, the value and the remedy. */
+export class IndexError extends Error {
+  readonly code: IndexErrorCode;
+  constructor(code: IndexErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "IndexError";
+    this.code = code;
+  }
+}

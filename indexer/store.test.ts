@@ -1,0 +1,299 @@
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
+import { bytesToBigInt, bytesToHex } from "../core/bytes.ts";
+import type { ChainSource } from "../core/chain.ts";
+import type { IndexError } from "./errors.ts";
+import { createIndexer, type Indexer } from "./store.ts";
+import {
+  chainOf,
+  dumpIndex,
+  encodeEvent,
+  type FakeChain,
+  freshIndex,
+  type Step,
+  standardChain,
+} from "./test-helpers.ts";
+
+let folder: string;
+let files = 0;
+const newPath = (): string => join(folder, `index-${files++}.sqlite`);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "indexer-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.record({ kind: fc.nat(13), a: fc.nat(40), b: fc.nat(40), seal: fc.boolean() }),
+  { minLength: 30, maxLength: 120 },
+);
+
+/** Runs an indexer until it has caught up or halted, and stops it. */
+async function run(indexer: Indexer): Promise<"caught-up" | "halted"> {
+  await indexer.start();
+  const outcome = await indexer.caughtUp().then(
+    () => "caught-up" as const,
+    () => "halted" as const,
+  );
+  await indexer.stop();
+  return outcome;
+}
+
+describe("exactly once", () => {
+  test("a crash at any statement, then a restart, equals a fresh index row by row", async () => {
+    let crashes = 0;
+    await fc.assert(
+      fc.asyncProperty(steps, fc.nat(2_000), fc.integer({ min: 1, max: 8 }), async (history, crashAt, batchBlocks) => {
+        const source = chainOf(history);
+        const expected = await freshIndex(source, newPath());
+        const path = newPath();
+        const copy = newPath();
+        let statements = 0;
+        const beforeStatement = (): void => {
+          if (statements++ !== crashAt) return;
+          // What a dead process leaves: the file and the log of it, with whatever of the transaction was written.
+          for (const suffix of ["", "-wal"]) {
+            if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
+          }
+          throw new Error("crash");
+        };
+        if ((await run(createIndexer({ source, path, batchBlocks, beforeStatement }))) === "caught-up") return;
+        crashes += 1;
+        for (const survivor of [path, copy]) {
+          expect(await run(createIndexer({ source, path: survivor, batchBlocks }))).toBe("caught-up");
+          expect(dumpIndex(survivor)).toEqual(expected);
+        }
+      }),
+      { numRuns: 40 },
+    );
+    expect(crashes).toBeGreaterThan(5);
+  });
+
+  test("stopping after any block and following live equals a fresh index", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.nat(100), async (history, cut) => {
+        const whole = chainOf(history);
+        const expected = await freshIndex(whole, newPath());
+        const path = newPath();
+        const source = whole.fork(1 + (cut % whole.blocks.length));
+        expect(await run(createIndexer({ source, path }))).toBe("caught-up");
+        const indexer = createIndexer({ source, path });
+        await indexer.start();
+        for (const block of whole.blocks.slice(source.blocks.length)) {
+          source.commit(block);
+          if (block.header.number % 2n === 0n) await indexer.caughtUp();
+        }
+        await indexer.caughtUp();
+        await indexer.stop();
+        expect(dumpIndex(path)).toEqual(expected);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test("an index ahead of the chain or on another branch rewinds to the same rows", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, steps, fc.nat(100), async (history, other, cut) => {
+        const first = chainOf(history);
+        const kept = 1 + (cut % first.blocks.length);
+        const path = newPath();
+        await freshIndex(first, path);
+        const shorter = first.fork(kept);
+        expect(await freshIndex(shorter, path)).toEqual(await freshIndex(shorter, newPath()));
+        await freshIndex(first, path);
+        const branch = first.fork(kept);
+        branch.append([], "another branch");
+        expect(await freshIndex(branch, path)).toEqual(await freshIndex(branch, newPath()));
+        const foreign = chainOf(other, "another genesis");
+        expect(await freshIndex(foreign, path)).toEqual(await freshIndex(foreign, newPath()));
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe("money", () => {
+  test("the rewards of every settled inference sum to its fee, and the rollups to the facts", async () => {
+    let settled = 0;
+    await fc.assert(
+      fc.asyncProperty(steps, async (history) => {
+        const dump = await freshIndex(chainOf(history), newPath());
+        type Bytes = Uint8Array;
+        const rewards = dump.rewards as {
+          inference: number;
+          account: Bytes;
+          source: number;
+          kind: number;
+          amount: Bytes;
+        }[];
+        const sum = (rows: readonly { amount: Bytes }[]): bigint =>
+          rows.reduce((n, row) => n + bytesToBigInt(row.amount), 0n);
+        for (const row of dump.inferences as {
+          id: number;
+          state: number;
+          fee: Bytes;
+          refund: Bytes;
+          escrow: Bytes;
+          valid_to: unknown;
+        }[]) {
+          if (row.state !== 3 || row.valid_to !== null) continue;
+          settled += 1;
+          expect(sum(rewards.filter(({ inference }) => inference === row.id))).toBe(bytesToBigInt(row.fee));
+          expect(bytesToBigInt(row.fee) + bytesToBigInt(row.refund)).toBe(bytesToBigInt(row.escrow));
+        }
+        const claims = dump.claims as { account: Bytes; amount: Bytes }[];
+        for (const row of dump.accounts as {
+          address: Bytes;
+          accrued: Bytes;
+          claimed: Bytes;
+          rewards: number;
+          valid_to: unknown;
+        }[]) {
+          if (row.valid_to !== null) continue;
+          const mine = (fact: { account: Bytes }): boolean => bytesToHex(fact.account) === bytesToHex(row.address);
+          expect(bytesToBigInt(row.accrued)).toBe(sum(rewards.filter(mine)));
+          expect(row.rewards).toBe(rewards.filter(mine).length);
+          expect(bytesToBigInt(row.claimed)).toBe(sum(claims.filter(mine)));
+        }
+        for (const row of dump.contribution_totals as { contribution: number; accrued: Bytes; valid_to: unknown }[]) {
+          if (row.valid_to !== null) continue;
+          const own = rewards.filter(({ kind, source }) => kind === 0 && source === row.contribution);
+          expect(bytesToBigInt(row.accrued)).toBe(sum(own));
+        }
+      }),
+      { numRuns: 25 },
+    );
+    expect(settled).toBeGreaterThan(5);
+  });
+});
+
+describe("trouble", () => {
+  const unknownLog = { address: ATTRIBUTION_ADDRESS, topics: [new Uint8Array(32).fill(9)], data: new Uint8Array(0) };
+
+  test("an event that contradicts the past halts the index, keeps what it has and leaves the source alone", async () => {
+    const { chain } = standardChain();
+    const height = chain.head.number;
+    const indexer = createIndexer({ source: chain, path: newPath() });
+    await indexer.start();
+    await indexer.caughtUp();
+    chain.append([
+      [{ eventName: "HostLeft", args: { modelId: 77n, host: "0x0000000000000000000000000000000000000001" } }],
+    ]);
+    await expect(indexer.caughtUp()).rejects.toThrow(
+      /block 13: hosts 77 0x0000000000000000000000000000000000000001 is unknown/,
+    );
+    expect(indexer.status()).toMatchObject({ state: "halted", indexed: { number: height }, head: height + 1n });
+    await expect(indexer.caughtUp()).rejects.toThrow();
+    await indexer.stop();
+    expect(chain.listeners).toBe(0);
+  });
+
+  test("a precompile's event that this program does not know halts; the same log of another account does not count", async () => {
+    const { chain } = standardChain();
+    chain.appendLogs([[{ ...unknownLog, address: new Uint8Array(20).fill(3) }]]);
+    expect(await run(createIndexer({ source: chain, path: newPath() }))).toBe("caught-up");
+    chain.appendLogs([[unknownLog]]);
+    const indexer = createIndexer({ source: chain, path: newPath(), batchBlocks: 1 });
+    expect(await run(indexer)).toBe("halted");
+    expect((indexer.status().error as IndexError).code).toBe("UNKNOWN_EVENT");
+  });
+
+  test("look-alike events of other accounts leave no rows", async () => {
+    const { chain } = standardChain();
+    const before = await freshIndex(chain, newPath());
+    const claim = { account: "0x0000000000000000000000000000000000000001", amount: 5n } as const;
+    const log = encodeEvent({ eventName: "RewardClaimed", args: { ...claim, caller: claim.account } });
+    chain.appendLogs([[{ ...log, address: new Uint8Array(20).fill(3) }]]);
+    const after = await freshIndex(chain, newPath());
+    expect(after.claims).toEqual(before.claims);
+    expect(after.accounts).toEqual(before.accounts);
+  });
+
+  test("a newer schema is refused with a clear line", async () => {
+    const { chain } = standardChain();
+    const path = newPath();
+    await freshIndex(chain, path);
+    exec(path, "PRAGMA user_version = 99");
+    const indexer = createIndexer({ source: chain, path });
+    await expect(indexer.start()).rejects.toThrow(/schema version 99, this program knows 1: run the newer program/);
+    await indexer.stop();
+  });
+
+  test.each([
+    ["an older schema", "older-schema", (path: string) => exec(path, "UPDATE checkpoint SET schema_hash = 'old'")],
+    ["bytes that are no database", "damaged", (path: string) => writeFileSync(path, "no database ".repeat(1_000))],
+    ["a foreign database", "damaged", foreignDatabase],
+    ["damaged pages", "damaged", damagePages],
+  ])("%s is moved aside, reported and rebuilt", async (_, reason, harm) => {
+    const { chain } = standardChain();
+    const path = newPath();
+    const expected = await freshIndex(chain, path);
+    harm(path);
+    const warnings: object[] = [];
+    const log = { info: () => {}, warn: (fields: object) => warnings.push(fields), error: () => {} };
+    expect(await run(createIndexer({ source: chain, path, log }))).toBe("caught-up");
+    expect(warnings).toMatchObject([{ path, reason, movedTo: `${path}.${reason}` }]);
+    expect(existsSync(`${path}.${reason}`)).toBe(true);
+    expect(dumpIndex(path)).toEqual(expected);
+  });
+
+  test("a chain without a block below its head halts", async () => {
+    const { chain } = standardChain();
+    const holed: FakeChain = Object.create(chain, {
+      block: { value: (n: bigint) => (n === 4n ? undefined : chain.block(n)) },
+    });
+    const indexer = createIndexer({ source: holed, path: newPath(), batchBlocks: 1 });
+    expect(await run(indexer)).toBe("halted");
+    expect(indexer.status().error?.message).toBe("the chain's head is 12, but it has no block 4");
+    expect(indexer.status().indexed?.number).toBe(3n);
+  });
+
+  test("stop rejects who waits, and a stopped indexer starts again", async () => {
+    const { chain } = standardChain();
+    const path = newPath();
+    const indexer = createIndexer({ source: chain, path, batchBlocks: 1 });
+    await indexer.start();
+    const waiting = expect(indexer.caughtUp()).rejects.toThrow("the indexer was stopped");
+    await indexer.stop();
+    await waiting;
+    expect(await run(indexer)).toBe("caught-up");
+    expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  test("the event loop turns between blocks", async () => {
+    const { chain } = standardChain();
+    let turns = 0;
+    const indexer = createIndexer({ source: chain, path: newPath() });
+    let counting = true;
+    const count = (): void => {
+      turns += 1;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    await run(indexer);
+    counting = false;
+    expect(turns).toBeGreaterThanOrEqual(chain.blocks.length);
+  });
+});
+
+function exec(path: string, statement: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(statement);
+  database.close();
+}
+
+function foreignDatabase(path: string): void {
+  rmSync(path);
+  exec(path, "CREATE TABLE notes (text TEXT)");
+}
+
+function damagePages(path: string): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0xee, 4096);
+  writeFileSync(path, bytes);
+}

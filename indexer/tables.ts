@@ -1,0 +1,338 @@
+/**
+ * Every table of the index, once: from here come the DDL, kysely's types and the rewind.
+ *
+ * fact    append-only; a row belongs to one block and is deleted when that block is rewound.
+ * entity  one row for each state it has had, valid in blocks [valid_from, valid_to); valid_to is NULL for the current one.
+ *         So the state at any block is a query, and a rewind deletes newer rows and reopens the range below.
+ *
+ * int: a JavaScript safe integer. uint: uint256 as a 32-byte big-endian BLOB, which sorts as the number does
+ * (SQLite's own integers end at 2^63, its NUMERIC is a float). A trailing "?" allows NULL.
+ */
+type ColumnType = "int" | "text" | "bytes" | "uint";
+type Column = ColumnType | `${ColumnType}?`;
+
+interface TableShape {
+  readonly kind: "fact" | "entity";
+  readonly columns: Readonly<Record<string, Column>>;
+  readonly key: readonly string[];
+  readonly indexes: readonly (readonly string[])[];
+}
+
+/** Where an event stands: the log index counts all logs of the block, as eth_getLogs does. */
+const position = { block: "int", log_index: "int", tx_hash: "bytes" } as const;
+
+export const TABLES = {
+  blocks: {
+    kind: "fact",
+    columns: {
+      block: "int",
+      hash: "bytes",
+      parent_hash: "bytes",
+      timestamp: "int",
+      gas_used: "uint",
+      transactions: "int",
+      events: "int",
+    },
+    key: ["block"],
+    indexes: [["hash"]],
+  },
+  datanets: {
+    kind: "fact",
+    columns: {
+      ...position,
+      id: "int",
+      owner: "bytes",
+      name: "text",
+      domain: "text",
+      metadata_uri: "text",
+      modality: "int",
+      licence: "int",
+      access: "int",
+      bond: "uint",
+    },
+    key: ["id"],
+    indexes: [["block"], ["owner", "id"]],
+  },
+  /** role: 0 curator, 1 contributor, 2 builder. */
+  grants: {
+    kind: "entity",
+    columns: { ...position, datanet: "int", role: "int", account: "bytes", allowed: "int" },
+    key: ["datanet", "role", "account"],
+    indexes: [],
+  },
+  commitments: {
+    kind: "fact",
+    columns: { ...position, datanet: "int", contributor: "bytes", commitment: "bytes" },
+    key: ["block", "log_index"],
+    indexes: [],
+  },
+  /** status as in IDatanet.Status; decided_* is the curator's decision, withdrawn_* the end of consent. */
+  contributions: {
+    kind: "entity",
+    columns: {
+      ...position,
+      id: "int",
+      datanet: "int",
+      contributor: "bytes",
+      content_root: "bytes",
+      size: "uint",
+      licence: "int",
+      uri: "text",
+      bond: "uint",
+      status: "int",
+      curator: "bytes?",
+      score: "int?",
+      leaf_index: "int?",
+      duplicate_of: "int?",
+      reason: "text?",
+      decided_block: "int?",
+      decided_tx: "bytes?",
+      withdrawn_block: "int?",
+      withdrawn_tx: "bytes?",
+    },
+    key: ["id"],
+    indexes: [["datanet", "id"], ["contributor", "id"], ["content_root"], ["datanet", "leaf_index"]],
+  },
+  contribution_events: {
+    kind: "fact",
+    columns: { ...position, contribution: "int", status: "int", actor: "bytes" },
+    key: ["block", "log_index"],
+    indexes: [["contribution", "block"]],
+  },
+  bond_movements: {
+    kind: "fact",
+    columns: { ...position, contribution: "int", contributor: "bytes?", amount: "uint", forfeited: "int" },
+    key: ["block", "log_index"],
+    indexes: [["contribution"]],
+  },
+  versions: {
+    kind: "fact",
+    columns: { ...position, datanet: "int", version: "int", count: "int", root: "bytes" },
+    key: ["datanet", "version"],
+    indexes: [["block"]],
+  },
+  models: {
+    kind: "entity",
+    columns: {
+      ...position,
+      id: "int",
+      owner: "bytes",
+      kind: "int",
+      parent: "int?",
+      name: "text",
+      metadata_uri: "text",
+      artifact_hash: "bytes",
+      config_hash: "bytes",
+      licence: "int",
+      request_price: "uint",
+      output_price: "uint",
+      royalty_ppm: "int",
+      host_ppm: "int",
+    },
+    key: ["id"],
+    indexes: [["owner", "id"]],
+  },
+  /** Own training data in the order given; version is the published one. */
+  model_data: {
+    kind: "fact",
+    columns: { block: "int", model: "int", position: "int", datanet: "int", version: "int" },
+    key: ["model", "position"],
+    indexes: [["block"], ["datanet", "version"]],
+  },
+  /** Flattened over the ancestors: the first `count` accepted contributions of the Datanet. */
+  model_counts: {
+    kind: "fact",
+    columns: { block: "int", model: "int", datanet: "int", count: "int" },
+    key: ["model", "datanet"],
+    indexes: [["block"], ["datanet"]],
+  },
+  hosts: {
+    kind: "entity",
+    columns: { ...position, model: "int", host: "bytes", url: "text", active: "int" },
+    key: ["model", "host"],
+    indexes: [["host"]],
+  },
+  /** state as in IAttribution.State; committed_*, closed_* (settled or expired) as far as it has come. */
+  inferences: {
+    kind: "entity",
+    columns: {
+      ...position,
+      id: "int",
+      model: "int",
+      payer: "bytes",
+      host: "bytes",
+      audience: "int",
+      state: "int",
+      request_root: "bytes",
+      request_bytes: "int",
+      escrow: "uint",
+      commit_deadline: "int",
+      min_span: "int",
+      request_price: "uint",
+      output_price: "uint",
+      platform_fee: "uint",
+      output_root: "bytes?",
+      output_bytes: "int?",
+      covered_bytes: "int?",
+      fee: "uint?",
+      stake_locked: "uint?",
+      settle_after: "int?",
+      committed_block: "int?",
+      committed_tx: "bytes?",
+      refund: "uint?",
+      contributors_paid: "uint?",
+      model_paid: "uint?",
+      stakers_paid: "uint?",
+      treasury_paid: "uint?",
+      closed_block: "int?",
+      closed_tx: "bytes?",
+    },
+    key: ["id"],
+    indexes: [["model", "id"], ["payer", "id"], ["host", "id"], ["state", "id"], ["output_root"]],
+  },
+  /** weight = length - (min_span - 1), docs/spec.md "span-v1". */
+  spans: {
+    kind: "fact",
+    columns: {
+      ...position,
+      inference: "int",
+      span: "int",
+      contribution: "int",
+      output_start: "int",
+      length: "int",
+      content_offset: "uint",
+      weight: "int",
+    },
+    key: ["inference", "span"],
+    indexes: [["block"], ["contribution", "inference"]],
+  },
+  /**
+   * The lineage graph, pointing upstream. Node kinds and edge kinds: lineage.ts. `weight` is set where the edge has
+   * one (an output and a contribution: the merged weight of its spans); `detail` is the Datanet version for training data.
+   */
+  edges: {
+    kind: "fact",
+    columns: {
+      ...position,
+      ordinal: "int",
+      kind: "int",
+      from_kind: "int",
+      from_id: "int",
+      to_kind: "int",
+      to_id: "int",
+      weight: "int?",
+      detail: "int?",
+    },
+    key: ["block", "log_index", "ordinal"],
+    indexes: [
+      ["from_kind", "from_id"],
+      ["to_kind", "to_id"],
+    ],
+  },
+  /** kind as in IAttribution.RewardKind; source is a contribution for Contributor, a model for owner, royalty and host. */
+  rewards: {
+    kind: "fact",
+    columns: {
+      ...position,
+      inference: "int",
+      account: "bytes",
+      kind: "int",
+      source: "int?",
+      weight: "uint",
+      amount: "uint",
+    },
+    key: ["block", "log_index"],
+    indexes: [
+      ["account", "block", "log_index"],
+      ["inference", "block", "log_index"],
+      ["kind", "source"],
+    ],
+  },
+  claims: {
+    kind: "fact",
+    columns: { ...position, account: "bytes", caller: "bytes", amount: "uint" },
+    key: ["block", "log_index"],
+    indexes: [["account", "block", "log_index"]],
+  },
+  stakes: {
+    kind: "fact",
+    columns: { ...position, host: "bytes", deposit: "int", amount: "uint", total: "uint" },
+    key: ["block", "log_index"],
+    indexes: [["host", "block", "log_index"]],
+  },
+  /** Rollup: what an account has accrued and claimed, and its stake as a host. */
+  accounts: {
+    kind: "entity",
+    columns: { address: "bytes", accrued: "uint", claimed: "uint", stake: "uint", rewards: "int" },
+    key: ["address"],
+    indexes: [],
+  },
+  /** Rollup: accrued by account and RewardKind. */
+  reward_totals: {
+    kind: "entity",
+    columns: { account: "bytes", kind: "int", accrued: "uint", rewards: "int" },
+    key: ["account", "kind"],
+    indexes: [],
+  },
+  /** Rollup: what a contribution has earned over all outputs. */
+  contribution_totals: {
+    kind: "entity",
+    columns: { contribution: "int", accrued: "uint", weight: "uint", rewards: "int" },
+    key: ["contribution"],
+    indexes: [],
+  },
+} as const satisfies Readonly<Record<string, TableShape>>;
+
+export type TableName = keyof typeof TABLES;
+type Shape<T extends TableName> = (typeof TABLES)[T];
+type TablesOfKind<K> = { [T in TableName]: Shape<T>["kind"] extends K ? T : never }[TableName];
+export type FactTable = TablesOfKind<"fact">;
+export type EntityTable = TablesOfKind<"entity">;
+
+interface Values {
+  int: number;
+  text: string;
+  bytes: Uint8Array;
+  uint: bigint;
+}
+interface StoredValues extends Omit<Values, "uint"> {
+  uint: Uint8Array;
+}
+type ValueOf<V extends Record<ColumnType, unknown>, C> = C extends ColumnType
+  ? V[C]
+  : C extends `${infer B extends ColumnType}?`
+    ? V[B] | null
+    : never;
+
+/** A row as the projection writes it. */
+export type Row<T extends TableName> = {
+  -readonly [C in keyof Shape<T>["columns"]]: ValueOf<Values, Shape<T>["columns"][C]>;
+};
+export type KeyColumn<T extends TableName> = Extract<Shape<T>["key"][number], keyof Row<T>>;
+/** Columns that a rollup may add to. */
+export type CountedColumn<T extends TableName> = {
+  [C in keyof Row<T>]: Row<T>[C] extends bigint | number ? C : never;
+}[keyof Row<T>];
+
+/** A row as a query returns it. */
+type StoredRow<T extends TableName> = {
+  -readonly [C in keyof Shape<T>["columns"]]: ValueOf<StoredValues, Shape<T>["columns"][C]>;
+} & (Shape<T>["kind"] extends "entity" ? { valid_from: number; valid_to: number | null } : unknown);
+
+export interface Checkpoint {
+  /** Always 1: there is one checkpoint. */
+  id: number;
+  block: number;
+  hash: Uint8Array;
+  genesis_hash: Uint8Array;
+  schema_hash: string;
+}
+
+export type Database = { [T in TableName]: StoredRow<T> } & { checkpoint: Checkpoint };
+export type Stored<T extends keyof Database> = Database[T];
+
+export function tableShape(table: TableName): TableShape {
+  return TABLES[table];
+}
+
+export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];

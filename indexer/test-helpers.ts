@@ -1,0 +1,587 @@
+/**
+ * Synthetic chains for the tests of this folder: a `FakeChain` is a ChainSource whose blocks hold the logs that a
+ * `Ledger` writes. The ledger keeps just enough state to write events that are consistent with each other; its fees and
+ * shares are those of core/settlement.ts.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { type AbiEvent, encodeAbiParameters, encodeEventTopics, getAddress } from "viem";
+import {
+  ATTRIBUTION_ADDRESS,
+  DATANET_ADDRESS,
+  MODELS_ADDRESS,
+  STAKERS_ESCROW_ADDRESS,
+  TREASURY_ADDRESS,
+} from "../core/addresses.ts";
+import { bigIntToFixed, bytesToHex, EMPTY_BYTES, type Hex, hexToBytes, ZERO_32 } from "../core/bytes.ts";
+import type { ChainSource, ExecutedBlock, Header, Log, Receipt, Transaction } from "../core/chain.ts";
+import { keccak256 } from "../core/crypto.ts";
+import { feeWei, settlement } from "../core/settlement.ts";
+import { coveredBytes, type Span } from "../core/span-rule.ts";
+import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
+import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
+import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
+import { REWARD_KIND } from "./codes.ts";
+import type { LedgerEvent } from "./decode.ts";
+import { createIndexer } from "./store.ts";
+import { TABLE_NAMES, tableShape } from "./tables.ts";
+
+const ABIS = [
+  [DATANET_ADDRESS, datanetAbi],
+  [MODELS_ADDRESS, modelsAbi],
+  [ATTRIBUTION_ADDRESS, attributionAbi],
+] as const;
+
+/** The log that a precompile writes for an event. */
+export function encodeEvent(event: LedgerEvent): Log {
+  for (const [address, abi] of ABIS) {
+    const item = (abi as readonly { type: string; name?: string }[]).find(
+      ({ type, name }) => type === "event" && name === event.eventName,
+    ) as AbiEvent | undefined;
+    if (item === undefined) continue;
+    const args = event.args as Record<string, unknown>;
+    const topics = encodeEventTopics({ abi: [item], args }) as Hex[];
+    const data = item.inputs.filter((input) => !input.indexed);
+    const values = data.map((input) => args[input.name ?? ""]);
+    return { address, topics: topics.map(hexToBytes), data: hexToBytes(encodeAbiParameters(data, values)) };
+  }
+  throw new Error(`no event ${event.eventName}`);
+}
+
+export const testAddress = (n: number): Hex => getAddress(bytesToHex(bigIntToFixed(BigInt(n) + (0xacn << 152n), 20)));
+export const testHash = (label: string): Hex => bytesToHex(keccak256(new TextEncoder().encode(label)));
+
+export class FakeChain implements ChainSource {
+  readonly blocks: ExecutedBlock[] = [];
+  readonly #listeners = new Set<(head: { number: bigint; hash: Uint8Array }) => void>();
+  readonly #salt: string;
+
+  /** Chains with another salt share no block. */
+  constructor(salt = "") {
+    this.#salt = salt;
+    this.append();
+  }
+
+  get head(): { number: bigint; hash: Uint8Array } {
+    const block = this.blocks.at(-1) as ExecutedBlock;
+    return { number: block.header.number, hash: block.hash };
+  }
+
+  block(number: bigint): ExecutedBlock | undefined {
+    return this.blocks[Number(number)];
+  }
+
+  onCommit(listener: (head: { number: bigint; hash: Uint8Array }) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** Adds a block with one transaction for each list of events, and wakes the listeners. `label` makes its hash. */
+  append(transactions: readonly (readonly LedgerEvent[])[] = [], label = ""): ExecutedBlock {
+    return this.appendLogs(
+      transactions.map((events) => events.map(encodeEvent)),
+      label,
+    );
+  }
+
+  appendLogs(transactions: readonly (readonly Log[])[], label = ""): ExecutedBlock {
+    const number = BigInt(this.blocks.length);
+    const parent = this.blocks.at(-1);
+    const block: ExecutedBlock = {
+      hash: hexToBytes(testHash(`block ${this.#salt} ${number} ${label} ${parent && bytesToHex(parent.hash)}`)),
+      header: header(number, parent?.hash ?? ZERO_32),
+      transactions: transactions.map((_, i) => transaction(`tx ${this.#salt} ${number} ${label} ${i}`)),
+      receipts: transactions.map(receipt),
+    };
+    this.commit(block);
+    return block;
+  }
+
+  /** Precondition: the block stands on this chain's head. */
+  commit(block: ExecutedBlock): void {
+    this.blocks.push(block);
+    for (const listener of this.#listeners) listener(this.head);
+  }
+
+  /** Another chain with the first `count` blocks of this one. */
+  fork(count: number): FakeChain {
+    const chain = new FakeChain(`${this.#salt} fork`);
+    chain.blocks.splice(0, chain.blocks.length, ...this.blocks.slice(0, count));
+    return chain;
+  }
+}
+
+const header = (number: bigint, parentHash: Uint8Array): Header => ({
+  parentHash,
+  uncleHash: ZERO_32,
+  coinbase: new Uint8Array(20),
+  stateRoot: ZERO_32,
+  transactionsRoot: ZERO_32,
+  receiptsRoot: ZERO_32,
+  logsBloom: new Uint8Array(256),
+  difficulty: 0n,
+  number,
+  gasLimit: 30_000_000n,
+  gasUsed: 21_000n,
+  timestamp: 1_700_000_000n + number,
+  extraData: EMPTY_BYTES,
+  prevRandao: ZERO_32,
+  nonce: new Uint8Array(8),
+  baseFeePerGas: 7n,
+  withdrawalsRoot: ZERO_32,
+  blobGasUsed: 0n,
+  excessBlobGas: 0n,
+  parentBeaconBlockRoot: ZERO_32,
+  requestsHash: ZERO_32,
+});
+
+const transaction = (label: string): Transaction => ({
+  type: 2,
+  raw: EMPTY_BYTES,
+  hash: hexToBytes(testHash(label)),
+  from: new Uint8Array(20),
+  to: DATANET_ADDRESS,
+  nonce: 0n,
+  gasLimit: 1_000_000n,
+  maxFeePerGas: 0n,
+  maxPriorityFeePerGas: 0n,
+  value: 0n,
+  data: EMPTY_BYTES,
+  chainId: 161299n,
+  accessList: [],
+  authorizationList: [],
+  v: 0n,
+  r: 0n,
+  s: 0n,
+});
+
+const receipt = (logs: readonly Log[]): Receipt => ({
+  type: 2,
+  status: 1,
+  gasUsed: 21_000n,
+  cumulativeGasUsed: 21_000n,
+  effectiveGasPrice: 7n,
+  contractAddress: undefined,
+  logsBloom: new Uint8Array(256),
+  logs,
+});
+
+interface FakeModel {
+  readonly id: bigint;
+  readonly owner: Hex;
+  readonly ancestors: readonly FakeModel[];
+  readonly hosts: Hex[];
+}
+
+interface FakeInference {
+  readonly id: bigint;
+  readonly model: FakeModel;
+  readonly host: Hex;
+  readonly payer: Hex;
+  readonly escrow: bigint;
+  fee: bigint;
+  outputBytes: number;
+  spans: Span[];
+}
+
+export const MIN_SPAN = 16;
+const TERMS = { platformFeeWei: 1_000_000_007n, requestPrice: 7_001n, outputPrice: 10n ** 15n + 3n };
+const SPLIT = { modelPpm: 200_000n, stakersPpm: 200_000n, contributorsPpm: 500_000n };
+const HOST_PPM = 300_000;
+const ROYALTY_PPM = 100_000;
+export const BOND = 10n ** 18n;
+
+/** Each method returns the events of one transaction. */
+export class Ledger {
+  readonly datanets: { id: bigint; owner: Hex; accepted: number; versions: number }[] = [];
+  readonly contributions: { id: bigint; datanet: number; contributor: Hex; status: string }[] = [];
+  readonly models: FakeModel[] = [];
+  readonly requested: FakeInference[] = [];
+  readonly committed: FakeInference[] = [];
+  readonly accrued = new Map<Hex, bigint>();
+  inferences = 0;
+
+  createDatanet(owner: Hex): LedgerEvent[] {
+    const datanetId = BigInt(this.datanets.length + 1);
+    this.datanets.push({ id: datanetId, owner, accepted: 0, versions: 0 });
+    return [
+      {
+        eventName: "DatanetCreated",
+        args: {
+          datanetId,
+          owner,
+          name: `Datanet ${datanetId}`,
+          domain: "software",
+          metadataURI: "ipfs://datanet",
+          modality: 0,
+          licence: 6,
+          access: 0,
+          bond: BOND,
+        },
+      },
+      { eventName: "ContributorSet", args: { datanetId, contributor: owner, allowed: true } },
+      { eventName: "BuilderSet", args: { datanetId, builder: owner, allowed: datanetId % 2n === 0n } },
+    ];
+  }
+
+  submit(datanet: number, contributor: Hex, parents: readonly bigint[] = []): LedgerEvent[] {
+    const contributionId = BigInt(this.contributions.length + 1);
+    const datanetId = BigInt(datanet);
+    this.contributions.push({ id: contributionId, datanet, contributor, status: "pending" });
+    const contentRoot = testHash(`content ${contributionId}`);
+    return [
+      {
+        eventName: "ContributionCommitted",
+        args: { datanetId, contributor, commitment: testHash(`c ${contributionId}`) },
+      },
+      {
+        eventName: "ContributionSubmitted",
+        args: {
+          datanetId,
+          contributionId,
+          contributor,
+          contentRoot,
+          size: 1_000n + contributionId,
+          licence: 2,
+          uri: `ol://${contentRoot}`,
+          parents: [...parents],
+          bond: BOND,
+        },
+      },
+    ];
+  }
+
+  accept(contribution: number): LedgerEvent[] {
+    const { id, datanet, contributor, curator, net } = this.#pending(contribution, "accepted");
+    const accepted = {
+      datanetId: BigInt(datanet),
+      contributionId: id,
+      curator,
+      score: 9_000,
+      leafIndex: net.accepted++,
+    };
+    return [
+      { eventName: "ContributionAccepted", args: accepted },
+      { eventName: "BondReturned", args: { contributionId: id, contributor, amount: BOND } },
+    ];
+  }
+
+  reject(contribution: number): LedgerEvent[] {
+    const { id, datanet, curator } = this.#pending(contribution, "rejected");
+    const args = { datanetId: BigInt(datanet), contributionId: id, curator, reason: "no licence", bondForfeited: BOND };
+    return [{ eventName: "ContributionRejected", args }];
+  }
+
+  duplicate(contribution: number, duplicateOf: number): LedgerEvent[] {
+    const { id, datanet, curator } = this.#pending(contribution, "duplicate");
+    const args = { datanetId: BigInt(datanet), contributionId: id, curator, duplicateOf: BigInt(duplicateOf) };
+    return [{ eventName: "ContributionDuplicate", args }];
+  }
+
+  withdraw(contribution: number): LedgerEvent[] {
+    const entry = this.contributions[contribution - 1]!;
+    entry.status = "withdrawn";
+    const { id, datanet, contributor } = entry;
+    return [{ eventName: "ConsentWithdrawn", args: { datanetId: BigInt(datanet), contributionId: id, contributor } }];
+  }
+
+  publish(datanet: number): LedgerEvent[] {
+    const net = this.datanets[datanet - 1]!;
+    const version = ++net.versions;
+    const root = testHash(`version ${datanet} ${version}`);
+    return [{ eventName: "VersionPublished", args: { datanetId: net.id, version, count: net.accepted, root } }];
+  }
+
+  /** Trained on the last version of `datanet`; `parent` is a model's number or 0. */
+  registerModel(owner: Hex, datanet: number, parent = 0): LedgerEvent[] {
+    const modelId = BigInt(this.models.length + 1);
+    const parentModel = this.models[parent - 1];
+    const ancestors = parentModel === undefined ? [] : [parentModel, ...parentModel.ancestors];
+    this.models.push({ id: modelId, owner, ancestors, hosts: [] });
+    const net = this.datanets[datanet - 1]!;
+    return [
+      {
+        eventName: "ModelRegistered",
+        args: {
+          modelId,
+          owner,
+          parent: BigInt(parent),
+          kind: parent === 0 ? 0 : 1,
+          name: `Model ${modelId}`,
+          metadataURI: "ipfs://model",
+          artifactHash: testHash(`artifact ${modelId}`),
+          configHash: testHash(`config ${modelId}`),
+          licence: 6,
+          data: [{ datanetId: net.id, version: net.versions }],
+          flattened: [{ datanetId: net.id, count: net.accepted }],
+          requestPrice: TERMS.requestPrice,
+          outputPrice: 1n,
+          royaltyPpm: ROYALTY_PPM,
+          hostPpm: HOST_PPM,
+        },
+      },
+      { eventName: "PricesSet", args: { modelId, requestPrice: TERMS.requestPrice, outputPrice: TERMS.outputPrice } },
+    ];
+  }
+
+  join(model: number, host: Hex): LedgerEvent[] {
+    const { id, hosts } = this.models[model - 1]!;
+    hosts.push(host);
+    return [
+      { eventName: "StakeDeposited", args: { host, amount: BOND, total: BOND * BigInt(hosts.length) } },
+      { eventName: "HostJoined", args: { modelId: id, host, url: "http://127.0.0.1:8080" } },
+    ];
+  }
+
+  leave(model: number, host: Hex): LedgerEvent[] {
+    return [
+      { eventName: "HostLeft", args: { modelId: this.models[model - 1]!.id, host } },
+      { eventName: "StakeWithdrawn", args: { host, amount: BOND, total: 0n } },
+    ];
+  }
+
+  request(model: number, host: Hex, payer: Hex): LedgerEvent[] {
+    const id = BigInt(++this.inferences);
+    const entry = this.models[model - 1]!;
+    const escrow = 10n ** 18n;
+    this.requested.push({ id, model: entry, host, payer, escrow, fee: 0n, outputBytes: 0, spans: [] });
+    return [
+      {
+        eventName: "InferenceRequested",
+        args: {
+          inferenceId: id,
+          modelId: entry.id,
+          payer,
+          host,
+          requestRoot: testHash(`request ${id}`),
+          requestBytes: 100,
+          audience: 0,
+          escrow,
+          commitDeadline: 1_700_001_000n,
+          minSpan: MIN_SPAN,
+          requestPrice: TERMS.requestPrice,
+          outputPrice: TERMS.outputPrice,
+          platformFee: TERMS.platformFeeWei,
+        },
+      },
+    ];
+  }
+
+  /** Commits the oldest request with one span of `lengths[i]` bytes for each contribution. */
+  commit(contributions: readonly number[], lengths: readonly number[]): LedgerEvent[] {
+    const entry = this.requested.shift()!;
+    let outputStart = 0;
+    entry.spans = contributions.map((contribution, i) => {
+      const length = MIN_SPAN + (lengths[i] ?? 0);
+      const span = { outputStart, length, contribution: BigInt(contribution), contentOffset: BigInt(i) };
+      outputStart += length - 3;
+      return span;
+    });
+    entry.outputBytes = outputStart + 50;
+    entry.fee = feeWei(TERMS, 100, entry.outputBytes);
+    this.committed.push(entry);
+    return [
+      {
+        eventName: "OutputCommitted",
+        args: {
+          inferenceId: entry.id,
+          modelId: entry.model.id,
+          host: entry.host,
+          outputRoot: testHash(`output ${entry.id}`),
+          outputBytes: entry.outputBytes,
+          coveredBytes: coveredBytes(entry.spans),
+          fee: entry.fee,
+          stakeLocked: entry.fee * 2n,
+          settleAfter: 2n ** 64n - 1n,
+          spans: entry.spans,
+        },
+      },
+    ];
+  }
+
+  expire(): LedgerEvent[] {
+    const { id, payer, escrow } = this.requested.shift()!;
+    return [{ eventName: "InferenceExpired", args: { inferenceId: id, payer, refund: escrow } }];
+  }
+
+  /** Settles the oldest committed inference. */
+  settle(): LedgerEvent[] {
+    const { id, model, host, escrow, fee, outputBytes, spans } = this.committed.shift()!;
+    const royaltyPpm = model.ancestors.map(() => BigInt(ROYALTY_PPM));
+    const shares = settlement({
+      ...SPLIT,
+      feeWei: fee,
+      platformFeeWei: TERMS.platformFeeWei,
+      outputBytes,
+      minSpanBytes: MIN_SPAN,
+      spans,
+      hostPpm: BigInt(HOST_PPM),
+      royaltyPpm,
+    });
+    const events: LedgerEvent[] = [];
+    const accrue = (account: Hex, kind: number, source: bigint, weight: bigint, amount: bigint): void => {
+      if (amount === 0n) return;
+      this.accrued.set(account, (this.accrued.get(account) ?? 0n) + amount);
+      events.push({ eventName: "RewardAccrued", args: { inferenceId: id, account, kind, source, weight, amount } });
+    };
+    for (const { contribution, weight, amountWei } of shares.contributors) {
+      const { contributor } = this.contributions[Number(contribution) - 1]!;
+      accrue(contributor, REWARD_KIND.CONTRIBUTOR, contribution, weight, amountWei);
+    }
+    accrue(model.owner, REWARD_KIND.MODEL_OWNER, model.id, 0n, shares.modelOwnerWei);
+    accrue(host, REWARD_KIND.HOST, model.id, 0n, shares.hostWei);
+    model.ancestors.forEach((ancestor, i) => {
+      accrue(ancestor.owner, REWARD_KIND.ROYALTY, ancestor.id, 0n, shares.royaltiesWei[i] ?? 0n);
+    });
+    accrue(getAddress(bytesToHex(STAKERS_ESCROW_ADDRESS)), REWARD_KIND.STAKERS, 0n, 0n, shares.stakersWei);
+    accrue(getAddress(bytesToHex(TREASURY_ADDRESS)), REWARD_KIND.TREASURY, 0n, 0n, shares.treasuryWei);
+    events.push({
+      eventName: "InferenceSettled",
+      args: {
+        inferenceId: id,
+        modelId: model.id,
+        fee,
+        refund: escrow - fee,
+        platformFee: TERMS.platformFeeWei,
+        contributorsPaid: shares.contributorsWei,
+        modelPaid: shares.modelWei,
+        stakersPaid: shares.stakersWei,
+        treasuryPaid: shares.treasuryWei,
+      },
+    });
+    return events;
+  }
+
+  claim(account: Hex, caller: Hex): LedgerEvent[] {
+    const amount = this.accrued.get(account) ?? 0n;
+    if (amount === 0n) return [];
+    this.accrued.set(account, 0n);
+    return [{ eventName: "RewardClaimed", args: { account, caller, amount } }];
+  }
+
+  #pending(contribution: number, status: string) {
+    const entry = this.contributions[contribution - 1]!;
+    entry.status = status;
+    const net = this.datanets[entry.datanet - 1]!;
+    return { ...entry, curator: net.owner, net };
+  }
+}
+
+export interface Step {
+  readonly kind: number;
+  readonly a: number;
+  readonly b: number;
+  /** Whether a new block begins after this step. */
+  readonly seal: boolean;
+}
+
+/** Turns any list of numbers into a plausible history: what a step cannot do, it replaces by what is possible. */
+export function chainOf(steps: readonly Step[], salt = ""): FakeChain {
+  const chain = new FakeChain(salt);
+  const ledger = new Ledger();
+  let transactions: LedgerEvent[][] = [];
+  for (const step of steps) {
+    const events = take(ledger, step);
+    if (events.length > 0) transactions.push(events);
+    if (step.seal) {
+      chain.append(transactions);
+      transactions = [];
+    }
+  }
+  chain.append(transactions);
+  return chain;
+}
+
+function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
+  const { datanets, contributions, models, requested, committed } = ledger;
+  const account = testAddress(a % 5);
+  if (datanets.length === 0) return ledger.createDatanet(account);
+  const datanet = 1 + (b % datanets.length);
+  const contribution = contributions[b % Math.max(1, contributions.length)];
+  if (contribution === undefined) return ledger.submit(datanet, account);
+  const id = Number(contribution.id);
+  const accepted = contributions.filter(({ status }) => status === "accepted").map((entry) => Number(entry.id));
+  const model = models[b % Math.max(1, models.length)];
+  switch (kind % 14) {
+    case 0:
+      return datanets.length < 3 ? ledger.createDatanet(account) : [];
+    case 1:
+    case 2:
+      return ledger.submit(datanet, account, contributions.length % 3 === 0 ? [contribution.id] : []);
+    case 3:
+    case 4:
+      return contribution.status === "pending" ? ledger.accept(id) : ledger.submit(datanet, account);
+    case 5:
+      return contribution.status === "pending" ? ledger.reject(id) : [];
+    case 6:
+      return contribution.status === "pending" && accepted[0] !== undefined ? ledger.duplicate(id, accepted[0]) : [];
+    case 7:
+      return contribution.status === "accepted" ? ledger.withdraw(id) : [];
+    case 8:
+      return ledger.publish(datanet);
+    case 9:
+      return ledger.registerModel(account, datanet, models.length % 2 === 0 ? 0 : Number(model?.id ?? 0));
+    case 10:
+      return model === undefined ? [] : ledger.join(Number(model.id), account);
+    case 11:
+      if (model?.hosts[0] === undefined) return [];
+      return ledger.request(Number(model.id), model.hosts[0], account);
+    case 12:
+      if (requested.length === 0 || accepted.length === 0)
+        return a % 7 === 0 && requested.length > 0 ? ledger.expire() : [];
+      return ledger.commit([...accepted.slice(0, 4), accepted[0]!], [a, b, a + b]);
+    default:
+      return committed.length > 0 ? ledger.settle() : ledger.claim(account, testAddress(b % 5));
+  }
+}
+
+/** A history in which everything happens once: 2 Datanets, 4 contributors, 2 models, a settled output, an expired one. */
+export function standardChain(salt = ""): { chain: FakeChain; ledger: Ledger } {
+  const chain = new FakeChain(salt);
+  const ledger = new Ledger();
+  const [owner, alice, bob, carol, host, payer] = [0, 1, 2, 3, 4, 5].map(testAddress) as [Hex, Hex, Hex, Hex, Hex, Hex];
+  chain.append([ledger.createDatanet(owner), ledger.createDatanet(alice)]);
+  chain.append([
+    ledger.submit(1, alice),
+    ledger.submit(1, bob),
+    ledger.submit(1, carol, [1n]),
+    ledger.submit(2, alice),
+  ]);
+  chain.append([ledger.submit(1, bob), ledger.submit(1, bob)]);
+  chain.append([ledger.accept(1), ledger.accept(2), ledger.accept(3), ledger.accept(4)]);
+  chain.append([ledger.duplicate(5, 1), ledger.reject(6)]);
+  chain.append([ledger.publish(1), ledger.publish(2)]);
+  chain.append([ledger.registerModel(owner, 1), ledger.registerModel(bob, 2, 1), ledger.join(2, host)]);
+  chain.append([ledger.request(2, host, payer), ledger.request(2, host, payer), ledger.request(2, host, payer)]);
+  chain.append([ledger.commit([1, 2, 3, 1], [40, 25, 13, 7])]);
+  chain.append([ledger.settle()]);
+  chain.append([ledger.claim(alice, payer), ledger.withdraw(2)]);
+  chain.append([ledger.expire()]);
+  return { chain, ledger };
+}
+
+/** Every row of the index file, by table, in key order. */
+export function dumpIndex(path: string): Record<string, unknown[]> {
+  const database = new DatabaseSync(path, { readOnly: true });
+  const dump: Record<string, unknown[]> = {};
+  for (const table of TABLE_NAMES) {
+    const { kind, key } = tableShape(table);
+    const order = (kind === "entity" ? [...key, "valid_from"] : key).map((column) => `"${column}"`).join(", ");
+    dump[table] = database.prepare(`SELECT * FROM "${table}" ORDER BY ${order}`).all();
+  }
+  dump.checkpoint = database.prepare("SELECT * FROM checkpoint").all();
+  database.close();
+  return dump;
+}
+
+/** Index of the whole chain, built at once by a new indexer. */
+export async function freshIndex(source: ChainSource, path: string): Promise<Record<string, unknown[]>> {
+  const indexer = createIndexer({ source, path });
+  await indexer.start();
+  await indexer.caughtUp();
+  await indexer.stop();
+  return dumpIndex(path);
+}
