@@ -1,0 +1,164 @@
+/**
+ * Blocks on disk. Tables (first key byte), numbers as uint64, all big-endian:
+ *
+ *   0x10 number          -> the block as it travels: rlp([header, transactions, [], []])
+ *   0x11 number          -> rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]])
+ *   0x12 block hash      -> number
+ *   0x13 transaction hash -> number ‖ uint32 index
+ *   0x14                 -> head: number ‖ hash
+ *   0x15                 -> uint32 schema version ‖ genesis hash
+ *
+ * What follows from the block is not stored: blooms, gas used, prices and created addresses of receipts. Senders are,
+ * because recovering them is the dearest part of reading a block.
+ */
+import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
+import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
+import { decodeBlock } from "../execution/block/block-codec.ts";
+import { logsBloom } from "../execution/block/bloom.ts";
+import { rlpDecode, rlpEncode, rlpFixed, type RlpItem, rlpList, rlpString, rlpUint } from "../execution/rlp.ts";
+import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
+import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
+import { DataError } from "./errors.ts";
+
+export const SCHEMA_VERSION = 1;
+
+const BLOCK = 0x10;
+const RECORD = 0x11;
+const NUMBER_BY_HASH = 0x12;
+const TRANSACTION = 0x13;
+const HEAD_KEY = new Uint8Array([0x14]);
+const SCHEMA_KEY = new Uint8Array([0x15]);
+
+const key = (table: number, rest: Uint8Array): Uint8Array => concatBytes(new Uint8Array([table]), rest);
+const uint64 = (value: bigint): Uint8Array => bigIntToFixed(value, 8);
+const uint32 = (value: number): Uint8Array => bigIntToFixed(BigInt(value), 4);
+
+export interface Head {
+  readonly number: bigint;
+  readonly hash: Uint8Array;
+}
+
+export function stageBlock(batch: BatchWriter, block: ExecutedBlock, raw: Uint8Array): void {
+  const number = uint64(block.header.number);
+  batch.put(key(BLOCK, number), raw);
+  batch.put(key(RECORD, number), encodeRecord(block));
+  batch.put(key(NUMBER_BY_HASH, block.hash), number);
+  block.transactions.forEach((tx, index) => {
+    batch.put(key(TRANSACTION, tx.hash), concatBytes(number, uint32(index)));
+  });
+  batch.put(HEAD_KEY, concatBytes(number, block.hash));
+}
+
+export function stageSchema(batch: BatchWriter, genesisHash: Uint8Array): void {
+  batch.put(SCHEMA_KEY, concatBytes(uint32(SCHEMA_VERSION), genesisHash));
+}
+
+/**
+ * The genesis hash that the directory was made with; undefined when it is empty.
+ * Throws DataError when a newer program wrote it.
+ */
+export function readSchema(reader: KeyValueReader): Uint8Array | undefined {
+  const value = reader.get(SCHEMA_KEY);
+  if (value === undefined) return undefined;
+  if (value.length !== 36) throw new DataError("the data directory is damaged: its schema record is malformed");
+  const version = bytesToBigInt(value.subarray(0, 4));
+  if (version !== BigInt(SCHEMA_VERSION)) {
+    throw new DataError(`the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it`);
+  }
+  return value.subarray(4);
+}
+
+export function readHead(reader: KeyValueReader): Head | undefined {
+  const value = reader.get(HEAD_KEY);
+  if (value === undefined) return undefined;
+  if (value.length !== 40) throw new DataError("the data directory is damaged: its head record is malformed");
+  return { number: bytesToBigInt(value.subarray(0, 8)), hash: value.subarray(8) };
+}
+
+export function readNumber(reader: KeyValueReader, blockHash: Uint8Array): bigint | undefined {
+  const value = reader.get(key(NUMBER_BY_HASH, blockHash));
+  return value === undefined ? undefined : bytesToBigInt(value);
+}
+
+export function readTransactionPlace(
+  reader: KeyValueReader,
+  transactionHash: Uint8Array,
+): { readonly number: bigint; readonly index: number } | undefined {
+  const value = reader.get(key(TRANSACTION, transactionHash));
+  if (value === undefined) return undefined;
+  return { number: bytesToBigInt(value.subarray(0, 8)), index: Number(bytesToBigInt(value.subarray(8))) };
+}
+
+export function readRawBlock(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
+  return reader.get(key(BLOCK, uint64(number)));
+}
+
+/** Throws DataError when the stored bytes do not make a block: the directory is damaged. */
+export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigint): ExecutedBlock | undefined {
+  const raw = readRawBlock(reader, number);
+  const record = reader.get(key(RECORD, uint64(number)));
+  if (raw === undefined && record === undefined) return undefined;
+  const damaged = (why: string, cause?: unknown) =>
+    new DataError(`the data directory is damaged: block ${number} ${why}`, { cause });
+  if (raw === undefined || record === undefined) throw damaged("is half there");
+  let items: readonly RlpItem[];
+  try {
+    items = rlpList(rlpDecode(record), "record");
+  } catch (error) {
+    throw damaged("has unreadable receipts", error);
+  }
+  const senders = rlpString(items[0], record.length, "senders");
+  const decoded = decodeBlock(raw, chainId, (index) => senders.slice(20 * index, 20 * index + 20));
+  if (!decoded.ok) throw damaged(`cannot be decoded: ${decoded.reason}`);
+  const { header, hash, transactions } = decoded.block;
+  const entries = rlpList(items[1], "receipts");
+  if (entries.length !== transactions.length) throw damaged("has another number of receipts than transactions");
+  const receipts: Receipt[] = [];
+  let before = 0n;
+  transactions.forEach((tx, index) => {
+    const receipt = decodeReceipt(entries[index], tx, header.baseFeePerGas, before);
+    before = receipt.cumulativeGasUsed;
+    receipts.push(receipt);
+  });
+  return { header, hash, transactions, receipts };
+}
+
+function encodeRecord(block: ExecutedBlock): Uint8Array {
+  const receipts = block.receipts.map((receipt) => [
+    BigInt(receipt.status),
+    receipt.cumulativeGasUsed,
+    receipt.logs.map((log) => [log.address, log.topics, log.data] as const),
+  ] as const);
+  return rlpEncode([concatBytes(...block.transactions.map((tx) => tx.from)), receipts]);
+}
+
+function decodeReceipt(item: RlpItem | undefined, tx: Transaction, baseFee: bigint, gasBefore: bigint): Receipt {
+  const [status, cumulative, logItems] = rlpList(item, "receipt");
+  const logs = rlpList(logItems, "logs").map((entry): Log => {
+    const [address, topics, data] = rlpList(entry, "log");
+    return {
+      address: rlpFixed(address, 20, "log address"),
+      topics: rlpList(topics, "topics").map((topic) => rlpFixed(topic, 32, "topic")),
+      data: data as Uint8Array,
+    };
+  });
+  const cumulativeGasUsed = rlpUint(cumulative, 8, "cumulativeGasUsed");
+  return {
+    type: tx.type,
+    status: rlpUint(status, 1, "status") === 1n ? 1 : 0,
+    gasUsed: cumulativeGasUsed - gasBefore,
+    cumulativeGasUsed,
+    effectiveGasPrice: effectiveGasPrice(tx, baseFee),
+    contractAddress: tx.to === undefined ? createdAddress(tx.from, tx.nonce) : undefined,
+    logsBloom: logsBloom(logs),
+    logs,
+  };
+}
+
+/** Refuses a directory of another network with a line that names both. */
+export function requireGenesis(found: Uint8Array, expected: Uint8Array): void {
+  if (equalsBytes(found, expected)) return;
+  throw new DataError(
+    `the data directory belongs to a chain with genesis ${bytesToHex(found)}, not ${bytesToHex(expected)}; choose another --datadir or start anew with --fresh`,
+  );
+}
