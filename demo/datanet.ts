@@ -1,6 +1,15 @@
 /** Texts become contributions: stored off chain, committed, revealed, reviewed, frozen in a version. */
-import { type Address, encodeAbiParameters, formatEther, type Hex, keccak256, parseEther, parseEventLogs, stringToHex } from "viem";
-import { licenceCode, licenceAllows } from "../core/licences.ts";
+import {
+  type Address,
+  encodeAbiParameters,
+  formatEther,
+  type Hex,
+  keccak256,
+  parseEther,
+  parseEventLogs,
+  stringToHex,
+} from "viem";
+import { licenceAllows, licenceCode } from "../core/licences.ts";
 import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import type { SourceText } from "./corpus.ts";
 import { check, line } from "./report.ts";
@@ -22,7 +31,15 @@ export async function openDatanet({ client }: Session, curator: Actor): Promise<
   const receipt = await curator.sendAndWait({
     ...DATANET,
     functionName: "createDatanet",
-    args: ["Software documentation", "software", "https://example.org/datanets/software-documentation", 0, DATANET_LICENCE, 0, BOND_WEI],
+    args: [
+      "Software documentation",
+      "software",
+      "https://example.org/datanets/software-documentation",
+      0,
+      DATANET_LICENCE,
+      0,
+      BOND_WEI,
+    ],
   });
   const [created] = parseEventLogs({ abi: datanetAbi, eventName: "DatanetCreated", logs: receipt.logs });
   if (created === undefined) throw new Error("no DatanetCreated event");
@@ -35,7 +52,8 @@ export async function openDatanet({ client }: Session, curator: Actor): Promise<
 /** PUT is idempotent; the store answers with the root that it computed. */
 async function store(url: string, bytes: Uint8Array): Promise<Hex> {
   const response = await fetch(`${url}/content`, { method: "PUT", body: bytes as Uint8Array<ArrayBuffer> });
-  if (!response.ok) throw new Error(`the content store at ${url} answered ${response.status}: ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`the content store at ${url} answered ${response.status}: ${await response.text()}`);
   return ((await response.json()) as { root: Hex }).root;
 }
 
@@ -110,10 +128,19 @@ async function tryDuplicate(
   const size = BigInt(original.text.bytes.length);
   const args = [datanetId, original.root, size, "", licenceCode(original.text.licence), [], SALT] as const;
   const { name, args: fields } = await expectRevert(
-    client.simulateContract({ ...DATANET, functionName: "submitContribution", args, value: BOND_WEI, account: copier.address }),
+    client.simulateContract({
+      ...DATANET,
+      functionName: "submitContribution",
+      args,
+      value: BOND_WEI,
+      account: copier.address,
+    }),
   );
   line(`a copy of ${original.text.title} is refused: ${name}(${fields.join(", ")})`);
-  check(name === "DuplicateContent" && fields[2] === original.id && committed >= 0, "an exact duplicate shows the custom error DuplicateContent");
+  check(
+    name === "DuplicateContent" && fields[2] === original.id && committed >= 0,
+    "an exact duplicate shows the custom error DuplicateContent",
+  );
 }
 
 /** Accepts what the Datanet's licence allows, rejects the rest with a reason, freezes a version. */

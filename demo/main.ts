@@ -5,12 +5,12 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { formatEther } from "viem";
+import { auditLineage, auditRewards } from "./audit.ts";
 import { collectTexts } from "./corpus.ts";
 import { contribute, curate, openDatanet } from "./datanet.ts";
 import { askModel, registerModel } from "./model.ts";
 import { heading, line, summary } from "./report.ts";
 import { openSession } from "./session.ts";
-import { auditLineage, auditRewards } from "./audit.ts";
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +33,8 @@ async function demo(): Promise<void> {
   const [curator, ...rest] = session.actors;
   const contributors = rest.slice(0, 6);
   const [owner, user, host] = rest.slice(6);
-  if (curator === undefined || owner === undefined || user === undefined || host === undefined) throw new Error("ten accounts are needed");
+  if (curator === undefined || owner === undefined || user === undefined || host === undefined)
+    throw new Error("ten accounts are needed");
 
   heading("Datanet");
   const texts = collectTexts(root, 36, 2);
@@ -59,7 +60,9 @@ async function demo(): Promise<void> {
   const claimed = await auditRewards(session, values.graphql, inferences, contributors);
 
   heading("Result");
-  line(`${contributions.length} contributions, ${inferences.length} outputs, ${formatEther(claimed)} OPEN claimed by contributors`);
+  line(
+    `${contributions.length} contributions, ${inferences.length} outputs, ${formatEther(claimed)} OPEN claimed by contributors`,
+  );
   summary();
 }
 

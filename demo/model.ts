@@ -43,7 +43,9 @@ export async function registerModel(
   const [registered] = parseEventLogs({ abi: modelsAbi, eventName: "ModelRegistered", logs: receipt.logs });
   if (registered === undefined) throw new Error("no ModelRegistered event");
   const { modelId, flattened } = registered.args;
-  line(`model ${modelId} on ${flattened.map(({ datanetId, count }) => `${count} contributions of Datanet ${datanetId}`).join(", ")}`);
+  line(
+    `model ${modelId} on ${flattened.map(({ datanetId, count }) => `${count} contributions of Datanet ${datanetId}`).join(", ")}`,
+  );
 
   await host.sendAndWait({ ...ATTRIBUTION, functionName: "depositStake", args: [], value: STAKE_WEI });
   await host.sendAndWait({ ...MODELS, functionName: "joinAsHost", args: [modelId, hostUrl] });
@@ -57,7 +59,12 @@ interface Answer {
   readonly output: string;
   readonly outputRoot: Hex;
   readonly outputBytes: number;
-  readonly spans: readonly { outputStart: number; length: number; contribution: string | number; contentOffset: string | number }[];
+  readonly spans: readonly {
+    outputStart: number;
+    length: number;
+    contribution: string | number;
+    contentOffset: string | number;
+  }[];
   readonly signature: Hex;
 }
 
@@ -99,7 +106,10 @@ export async function askModel({ client }: Session, question: Question): Promise
 
   const answer = await post(`${hostUrl}/v1/inferences`, { inferenceId: id.toString(), prompt, words });
   const output = new TextEncoder().encode(answer.output);
-  check(toHex(contentRoot(output)) === answer.outputRoot, `inference ${id}: the answer's bytes hash to the signed root`);
+  check(
+    toHex(contentRoot(output)) === answer.outputRoot,
+    `inference ${id}: the answer's bytes hash to the signed root`,
+  );
   line(`"${prompt} ..." -> ${output.length} bytes, ${answer.spans.length} spans: ${preview(answer.output)}`);
 
   const spans = answer.spans.map((span) => ({
@@ -124,8 +134,13 @@ export async function askModel({ client }: Session, question: Question): Promise
   if (settlement === undefined) throw new Error("no InferenceSettled event");
   const { fee, refund, contributorsPaid } = settlement.args;
   const shares = rewards.reduce((sum, reward) => sum + reward.args.amount, 0n);
-  line(`settled: fee ${formatEther(fee)} OPEN, of it ${formatEther(contributorsPaid)} to contributors; refund ${formatEther(refund)}`);
-  check(shares === fee && fee + refund === ESCROW_WEI, `inference ${id}: shares sum to the fee, fee and refund to the escrow`);
+  line(
+    `settled: fee ${formatEther(fee)} OPEN, of it ${formatEther(contributorsPaid)} to contributors; refund ${formatEther(refund)}`,
+  );
+  check(
+    shares === fee && fee + refund === ESCROW_WEI,
+    `inference ${id}: shares sum to the fee, fee and refund to the escrow`,
+  );
   return { id, outputRoot: answer.outputRoot, feeWei: fee, spans: spans.length };
 }
 

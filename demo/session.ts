@@ -4,9 +4,10 @@ import {
   type Account,
   type Address,
   BaseError,
-  ContractFunctionRevertedError,
+  type Chain,
   type ContractFunctionArgs,
   type ContractFunctionName,
+  ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
   defineChain,
@@ -16,7 +17,6 @@ import {
   type TransactionReceipt,
   type Transport,
   type WalletClient,
-  type Chain,
 } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 
@@ -57,7 +57,9 @@ export class Actor {
     return this.#wallet.writeContract({ ...(parameters as object), nonce, gas: (gas * 12n) / 10n } as never);
   }
 
-  async sendAndWait<const abi extends Abi, name extends Mutating<abi>>(call: Call<abi, name>): Promise<TransactionReceipt> {
+  async sendAndWait<const abi extends Abi, name extends Mutating<abi>>(
+    call: Call<abi, name>,
+  ): Promise<TransactionReceipt> {
     return succeeded(this.#client, await this.send(call));
   }
 }
@@ -69,11 +71,14 @@ export async function succeeded(client: PublicClient<Transport, Chain>, hash: Ha
 }
 
 /** Name and arguments of the custom error that `attempt` must fail with. */
-export async function expectRevert(attempt: Promise<unknown>): Promise<{ readonly name: string; readonly args: readonly unknown[] }> {
+export async function expectRevert(
+  attempt: Promise<unknown>,
+): Promise<{ readonly name: string; readonly args: readonly unknown[] }> {
   try {
     await attempt;
   } catch (error) {
-    const revert = error instanceof BaseError ? error.walk((cause) => cause instanceof ContractFunctionRevertedError) : null;
+    const revert =
+      error instanceof BaseError ? error.walk((cause) => cause instanceof ContractFunctionRevertedError) : null;
     if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined) {
       return { name: revert.data.errorName, args: revert.data.args ?? [] };
     }

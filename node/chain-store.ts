@@ -15,7 +15,7 @@ import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } fr
 import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
 import { decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
-import { rlpDecode, rlpEncode, rlpFixed, type RlpItem, rlpList, rlpString, rlpUint } from "../execution/rlp.ts";
+import { type RlpItem, rlpDecode, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../execution/rlp.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
 import { DataError } from "./errors.ts";
@@ -63,7 +63,9 @@ export function readSchema(reader: KeyValueReader): Uint8Array | undefined {
   if (value.length !== 36) throw new DataError("the data directory is damaged: its schema record is malformed");
   const version = bytesToBigInt(value.subarray(0, 4));
   if (version !== BigInt(SCHEMA_VERSION)) {
-    throw new DataError(`the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it`);
+    throw new DataError(
+      `the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it`,
+    );
   }
   return value.subarray(4);
 }
@@ -124,11 +126,14 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
 }
 
 function encodeRecord(block: ExecutedBlock): Uint8Array {
-  const receipts = block.receipts.map((receipt) => [
-    BigInt(receipt.status),
-    receipt.cumulativeGasUsed,
-    receipt.logs.map((log) => [log.address, log.topics, log.data] as const),
-  ] as const);
+  const receipts = block.receipts.map(
+    (receipt) =>
+      [
+        BigInt(receipt.status),
+        receipt.cumulativeGasUsed,
+        receipt.logs.map((log) => [log.address, log.topics, log.data] as const),
+      ] as const,
+  );
   return rlpEncode([concatBytes(...block.transactions.map((tx) => tx.from)), receipts]);
 }
 

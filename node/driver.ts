@@ -2,7 +2,14 @@
  * Carries out what consensus decides: sets its timer, assembles the blocks it asks for, commits those it finalizes, and
  * feeds back what came of it. Events are handled one at a time, in order.
  */
-import { type SoloConfig, type SoloEffect, type SoloEvent, type SoloState, startSolo, stepSolo } from "../consensus/solo.ts";
+import {
+  type SoloConfig,
+  type SoloEffect,
+  type SoloEvent,
+  type SoloState,
+  startSolo,
+  stepSolo,
+} from "../consensus/solo.ts";
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import type { Mempool } from "../execution/mempool.ts";
 import type { Chain, Proposal } from "./chain.ts";
@@ -79,7 +86,8 @@ export class Driver {
       switch (effect.type) {
         case "set-timer":
           this.#cancelTimer();
-          if (!this.#stopped) this.#cancelTimer = this.#parts.clock.at(effect.atMs, () => this.#post({ type: "timer" }));
+          if (!this.#stopped)
+            this.#cancelTimer = this.#parts.clock.at(effect.atMs, () => this.#post({ type: "timer" }));
           break;
         case "propose":
           await this.#propose(effect.height);
@@ -133,7 +141,12 @@ export class Driver {
     this.blocksProduced += 1;
     this.transactionsIncluded += transactions.length;
     log.info(
-      { height: Number(header.number), txs: transactions.length, gas: Number(header.gasUsed), hash: shortHash(blockId) },
+      {
+        height: Number(header.number),
+        txs: transactions.length,
+        gas: Number(header.gasUsed),
+        hash: shortHash(blockId),
+      },
       "block committed",
     );
     const includable = mempool.includableSinceMs !== undefined;

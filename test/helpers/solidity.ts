@@ -1,0 +1,48 @@
+/** Compiles a contract of this repository with solc from npm; imports are found here and in node_modules. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Abi, Hex } from "viem";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const solc = createRequire(import.meta.url)("solc") as {
+  compile(input: string, callbacks: { import: (path: string) => { contents: string } | { error: string } }): string;
+};
+
+export interface CompiledContract {
+  readonly abi: Abi;
+  readonly bytecode: Hex;
+}
+
+function findImport(path: string): { contents: string } | { error: string } {
+  for (const base of [root, `${root}node_modules/`]) {
+    try {
+      return { contents: readFileSync(base + path, "utf8") };
+    } catch {
+      // the next place
+    }
+  }
+  return { error: `${path} not found` };
+}
+
+/** `file` is relative to the repository, e.g. "contracts/examples/Token.sol". Throws with solc's messages. */
+export function compileSolidity(file: string, contract: string): CompiledContract {
+  const input = {
+    language: "Solidity",
+    sources: { [file]: { content: readFileSync(root + file, "utf8") } },
+    settings: {
+      evmVersion: "prague",
+      optimizer: { enabled: true, runs: 200 },
+      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+    },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport })) as {
+    errors?: { severity: string; formattedMessage: string }[];
+    contracts: Record<string, Record<string, { abi: Abi; evm: { bytecode: { object: string } } }>>;
+  };
+  const errors = (output.errors ?? []).filter((error) => error.severity === "error");
+  if (errors.length > 0) throw new Error(errors.map((error) => error.formattedMessage).join("\n"));
+  const compiled = output.contracts[file]?.[contract];
+  if (compiled === undefined) throw new Error(`${file} has no contract ${contract}`);
+  return { abi: compiled.abi, bytecode: `0x${compiled.evm.bytecode.object}` };
+}
