@@ -1,8 +1,11 @@
-/** A store that cannot be used. Reaction: halt with exit code 3; the message says what to do. */
-export class StoreError extends Error {
-  readonly code: "LOCKED" | "DAMAGED";
+/** FAILED: what the operating system refuses (permissions, a full disk). */
+export type StoreErrorCode = "LOCKED" | "DAMAGED" | "FAILED";
 
-  constructor(code: "LOCKED" | "DAMAGED", message: string, options?: ErrorOptions) {
+/** A store that cannot be used. Reaction: halt, with exit code 3 for LOCKED and DAMAGED; the message says what to do. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "StoreError";
     this.code = code;

@@ -25,7 +25,7 @@ export type NodeLoader = (hash: Uint8Array) => Uint8Array | undefined;
 
 /** What the tries of one database share: how many nodes are in memory, and the current sweep. */
 export interface NodeAccount {
-  /** Nodes made or loaded since the last sweep, and those that it kept. Never too low. */
+  /** Nodes made or loaded since the last sweep, those dropped meanwhile included, and those that it kept. */
   resident: number;
   sweep: number;
 }
@@ -250,31 +250,30 @@ function hashNode(node: Node, store: (hash: Uint8Array, rlp: Uint8Array) => void
 /**
  * Forgets what was not used since the last sweep, and beyond `keep` nodes also what was: nodes turn back into hashes.
  * Breadth first, so that the upper levels, which every access needs, stay. Precondition: every node below `roots` is
- * hashed, and its loader finds it. Cost: one step for each node that stays and each of its children.
+ * hashed, and its loader finds it. Cost: one step for each node that stays and each of its children. Nodes that several
+ * roots share count once.
  */
 export function sweepNodes(roots: Iterable<Node>, account: NodeAccount, keep: number): void {
-  const queue: Node[] = [...roots];
-  const lastSweep = account.sweep;
-  const stays = (child: Child): boolean => {
-    if (!isNode(child)) return false;
+  const kept = new Set<Node>(roots);
+  const stays = (child: Node): boolean => {
+    if (kept.has(child)) return true;
     const embedded = child.reference!.length < 32;
-    if (!embedded && (child.used < lastSweep || queue.length >= keep)) return false;
-    queue.push(child);
+    if (!embedded && (child.used < account.sweep || kept.size >= keep)) return false;
+    kept.add(child);
     return true;
   };
-  for (let i = 0; i < queue.length; i++) {
-    const node = queue[i]!;
+  for (const node of kept) {
     if (node.kind === "extension") {
       if (isNode(node.child) && !stays(node.child)) node.child = node.child.reference;
     } else if (node.kind === "branch") {
       const { children } = node;
-      for (let c = 0; c < 16; c++) {
-        const child = children[c];
-        if (isNode(child) && !stays(child)) children[c] = child.reference;
+      for (let i = 0; i < 16; i++) {
+        const child = children[i];
+        if (isNode(child) && !stays(child)) children[i] = child.reference;
       }
     }
   }
-  account.resident = queue.length;
+  account.resident = kept.size;
   account.sweep++;
 }
 

@@ -1,0 +1,150 @@
+/**
+ * The committed head as flat tables: one read an answer, behind bounded caches.
+ *
+ *   0x01 ‖ address                            account record (account-codec.ts)
+ *   0x02 ‖ address ‖ slot [‖ generation u32]  storage value, no leading zeros; absent for zero
+ *   0x03 ‖ keccak256(node)                    trie node RLP, of every state since genesis
+ *   0x04 ‖ keccak256(code)                    code
+ *
+ * Generation 0 is left out of slot keys. It rises only when an account loses storage that was on disk: never by the
+ * rules since Cancun (EIP-6780 deletes what the same transaction created, and EIP-7610 refuses to create over
+ * storage), but by irregular changes of state. The old slots then stay as unreachable garbage.
+ */
+import { bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import { type AccountRecord, decodeRecord, encodeRecord, hasStorageRoot, NO_RECORD } from "./account-codec.ts";
+import { GenerationCache } from "./cache.ts";
+import { damaged } from "./errors.ts";
+import { bytesKey, keyBytes } from "./keys.ts";
+import type { StorageOverlay } from "./layer.ts";
+import type { AccountState, BatchWriter, KeyValueReader, StateReader } from "./types.ts";
+
+const ACCOUNTS = 0x01;
+const STORAGE = 0x02;
+const NODES = 0x03;
+const CODES = 0x04;
+
+/** Cache entries. */
+const RECORDS_CACHED = 65_536;
+const SLOTS_CACHED = 262_144;
+const CODES_CACHED = 1_024;
+
+/** What a block changes; keys are `bytesKey` of address, slot, node hash and code hash. */
+export interface StateChanges {
+  readonly records: ReadonlyMap<string, AccountRecord>;
+  readonly storages: ReadonlyMap<string, StorageOverlay>;
+  readonly nodes: ReadonlyMap<string, Uint8Array>;
+  readonly codes: ReadonlyMap<string, Uint8Array>;
+}
+
+export class FlatState implements StateReader {
+  readonly #store: KeyValueReader;
+  readonly #records = new GenerationCache<AccountRecord>(RECORDS_CACHED);
+  readonly #slots = new GenerationCache<Uint8Array>(SLOTS_CACHED);
+  readonly #codes = new GenerationCache<Uint8Array>(CODES_CACHED);
+
+  constructor(store: KeyValueReader) {
+    this.#store = store;
+  }
+
+  record(address: Uint8Array): AccountRecord {
+    const key = bytesKey(address);
+    let record = this.#records.get(key);
+    if (record === undefined) {
+      const bytes = this.#store.get(tableKey(ACCOUNTS, address));
+      record = bytes === undefined ? NO_RECORD : decodeRecord(bytes);
+      this.#records.set(key, record);
+    }
+    return record;
+  }
+
+  account(address: Uint8Array): AccountState | undefined {
+    return this.record(address).account;
+  }
+
+  storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
+    const { account, generation } = this.record(address);
+    if (!hasStorageRoot(account)) return EMPTY_BYTES;
+    const key = slotCacheKey(bytesKey(address), bytesKey(slot), generation);
+    let value = this.#slots.get(key);
+    if (value === undefined) {
+      value = this.#store.get(slotKey(address, slot, generation)) ?? EMPTY_BYTES;
+      this.#slots.set(key, value);
+    }
+    return value;
+  }
+
+  code(codeHash: Uint8Array): Uint8Array {
+    const key = bytesKey(codeHash);
+    if (key === EMPTY_CODE_KEY) return EMPTY_BYTES;
+    let code = this.#codes.get(key);
+    if (code === undefined) {
+      code = this.#store.get(tableKey(CODES, codeHash));
+      if (code === undefined) throw damaged(`code ${bytesToHex(codeHash)} is missing`);
+      this.#codes.set(key, code);
+    }
+    return code;
+  }
+
+  node(hash: Uint8Array): Uint8Array | undefined {
+    return this.#store.get(tableKey(NODES, hash));
+  }
+
+  stage(changes: StateChanges, batch: BatchWriter): void {
+    for (const [key, record] of changes.records) {
+      const at = tableKey(ACCOUNTS, keyBytes(key));
+      if (record.account === undefined && record.generation === 0) batch.del(at);
+      else batch.put(at, encodeRecord(record));
+    }
+    forEachSlot(changes, (addressKey, key, value, generation) => {
+      const at = slotKey(keyBytes(addressKey), keyBytes(key), generation);
+      if (value.length === 0) batch.del(at);
+      else batch.put(at, value);
+    });
+    for (const [key, rlp] of changes.nodes) batch.put(tableKey(NODES, keyBytes(key)), rlp);
+    for (const [key, code] of changes.codes) batch.put(tableKey(CODES, keyBytes(key)), code);
+  }
+
+  /** The staged changes are in the store: the caches follow. */
+  committed(changes: StateChanges): void {
+    for (const [key, record] of changes.records) this.#records.set(key, record);
+    forEachSlot(changes, (addressKey, key, value, generation) => {
+      this.#slots.set(slotCacheKey(addressKey, key, generation), value);
+    });
+    for (const [key, code] of changes.codes) this.#codes.set(key, code);
+  }
+}
+
+/** Slots of accounts that exist after the block. The others' are out of reach: their generation rose, or never was. */
+function forEachSlot(
+  { records, storages }: StateChanges,
+  visit: (addressKey: string, slotKey: string, value: Uint8Array, generation: number) => void,
+): void {
+  for (const [addressKey, overlay] of storages) {
+    const record = records.get(addressKey);
+    if (record?.account === undefined) continue;
+    for (const [key, value] of overlay.slots) visit(addressKey, key, value, record.generation);
+  }
+}
+
+const EMPTY_CODE_KEY = bytesKey(KECCAK_EMPTY);
+
+function tableKey(table: number, key: Uint8Array): Uint8Array {
+  const out = new Uint8Array(1 + key.length);
+  out[0] = table;
+  out.set(key, 1);
+  return out;
+}
+
+function slotKey(address: Uint8Array, slot: Uint8Array, generation: number): Uint8Array {
+  const out = new Uint8Array(generation === 0 ? 53 : 57);
+  out[0] = STORAGE;
+  out.set(address, 1);
+  out.set(slot, 21);
+  if (generation > 0) new DataView(out.buffer).setUint32(53, generation);
+  return out;
+}
+
+function slotCacheKey(addressKey: string, slotKey: string, generation: number): string {
+  return generation === 0 ? addressKey + slotKey : `${addressKey}${slotKey}${generation}`;
+}

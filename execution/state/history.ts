@@ -1,0 +1,76 @@
+/** Reads a state through its trie: several store reads an answer, for roots that the flat tables have moved past. */
+import { EMPTY_BYTES } from "../../core/bytes.ts";
+import { keccak256 } from "../../core/crypto.ts";
+import { decodeTrieAccount } from "./account-codec.ts";
+import { GenerationCache } from "./cache.ts";
+import { bytesKey } from "./keys.ts";
+import { type NodeAccount, type NodeLoader, Trie } from "./trie.ts";
+import type { AccountState, StateReader } from "./types.ts";
+
+/** Nodes that one reader keeps in memory before it starts afresh. */
+const NODES_KEPT = 16_384;
+const HASHED_KEYS_KEPT = 65_536;
+
+const hashedKeys = new GenerationCache<Uint8Array>(HASHED_KEYS_KEPT);
+
+/** keccak256 of an address or a slot: its key in a secure trie. */
+export function hashedKey(bytes: Uint8Array): Uint8Array {
+  const key = bytesKey(bytes);
+  let hash = hashedKeys.get(key);
+  if (hash === undefined) {
+    hash = keccak256(bytes);
+    hashedKeys.set(key, hash);
+  }
+  return hash;
+}
+
+/** The value of a slot from its leaf, an RLP string of at most 32 bytes. */
+export function decodeTrieSlot(leaf: Uint8Array | undefined): Uint8Array {
+  if (leaf === undefined) return EMPTY_BYTES;
+  return leaf.length === 1 ? leaf : leaf.subarray(1);
+}
+
+export class HistoricalReader implements StateReader {
+  readonly #root: Uint8Array;
+  readonly #load: NodeLoader;
+  readonly #code: (codeHash: Uint8Array) => Uint8Array;
+  readonly #nodes: NodeAccount = { resident: 0, sweep: 0 };
+  #accounts: Trie;
+  readonly #storages = new Map<string, Trie>();
+
+  constructor(root: Uint8Array, load: NodeLoader, code: (codeHash: Uint8Array) => Uint8Array) {
+    this.#root = root;
+    this.#load = load;
+    this.#code = code;
+    this.#accounts = new Trie(load, root, this.#nodes);
+  }
+
+  account(address: Uint8Array): AccountState | undefined {
+    this.#bound();
+    const leaf = this.#accounts.get(hashedKey(address));
+    return leaf === undefined ? undefined : decodeTrieAccount(leaf);
+  }
+
+  storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
+    const key = bytesKey(address);
+    let trie = this.#storages.get(key);
+    if (trie === undefined) {
+      const account = this.account(address);
+      if (account === undefined) return EMPTY_BYTES;
+      trie = new Trie(this.#load, account.storageRoot, this.#nodes);
+      this.#storages.set(key, trie);
+    }
+    return decodeTrieSlot(trie.get(hashedKey(slot)));
+  }
+
+  code(codeHash: Uint8Array): Uint8Array {
+    return this.#code(codeHash);
+  }
+
+  #bound(): void {
+    if (this.#nodes.resident + this.#storages.size < NODES_KEPT) return;
+    this.#nodes.resident = 0;
+    this.#accounts = new Trie(this.#load, this.#root, this.#nodes);
+    this.#storages.clear();
+  }
+}

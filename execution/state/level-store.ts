@@ -1,0 +1,114 @@
+/**
+ * The one store of a node on disk, shared by the state (tables 0x01..0x0f) and the chain (0x10..0x2f). LevelDB under
+ * `level`: ordered byte keys, one process at a time, atomic batches.
+ */
+import { Level } from "level";
+import { StoreError } from "./errors.ts";
+import type { BatchWriter, KeyValueReader } from "./types.ts";
+
+export { StoreError } from "./errors.ts";
+
+/** Collects writes; later ones of the same key win. Keys and values must not change until the batch is written. */
+export class Batch implements BatchWriter {
+  readonly operations: ({ type: "put"; key: Uint8Array; value: Uint8Array } | { type: "del"; key: Uint8Array })[] = [];
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.operations.push({ type: "put", key, value });
+  }
+
+  del(key: Uint8Array): void {
+    this.operations.push({ type: "del", key });
+  }
+}
+
+/** Keys with start <= key < end. */
+export interface KeyRange {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array;
+  /** From the end backwards. */
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+export interface LevelStore {
+  readonly reader: KeyValueReader;
+  /** Atomic. With `sync` it survives power loss once resolved, otherwise only the end of the process. */
+  write(batch: Batch, options?: { readonly sync?: boolean }): Promise<void>;
+  /** In key order, as of the first step. */
+  iterate(range: KeyRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>;
+  close(): Promise<void>;
+}
+
+export interface LevelStoreOptions {
+  /** Bytes of uncompressed blocks in memory. */
+  readonly cacheBytes?: number;
+  /** Bytes collected in memory before a table is written. */
+  readonly writeBufferBytes?: number;
+}
+
+/** Throws a StoreError: LOCKED, DAMAGED, or FAILED for what the operating system refuses. */
+export async function openLevelStore(directory: string, options: LevelStoreOptions = {}): Promise<LevelStore> {
+  const db = new Level<Uint8Array, Uint8Array>(directory, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    cacheSize: options.cacheBytes ?? 64 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    throw storeError(directory, error);
+  }
+  return {
+    reader: {
+      get(key) {
+        try {
+          return db.getSync(key);
+        } catch (error) {
+          throw storeError(directory, error);
+        }
+      },
+    },
+    async write(batch, { sync = false } = {}) {
+      try {
+        await db.batch(batch.operations, { sync });
+      } catch (error) {
+        throw storeError(directory, error);
+      }
+    },
+    async *iterate({ start, end, reverse = false, limit = -1 }) {
+      try {
+        yield* db.iterator({ gte: start, lt: end, reverse, limit });
+      } catch (error) {
+        throw storeError(directory, error);
+      }
+    },
+    async close() {
+      await db.close();
+    },
+  };
+}
+
+function storeError(directory: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const outer = error as { code?: unknown; cause?: unknown };
+  const cause = (outer.code === "LEVEL_DATABASE_NOT_OPEN" && outer.cause) || error;
+  const { code, message } = cause as { code?: unknown; message?: string };
+  if (code === "LEVEL_LOCKED") {
+    return new StoreError(
+      "LOCKED",
+      `${directory} is in use by another process; stop it, or use another data directory`,
+      {
+        cause,
+      },
+    );
+  }
+  // LevelDB calls it an IO error when a file that its manifest names is gone, and an invalid argument when the manifest
+  // itself does not parse.
+  const missingFile = /no such file/i.test(message ?? "") || /invalid argument/i.test(message ?? "");
+  if (code === "LEVEL_CORRUPTION" || missingFile) {
+    const remedy = "restore the directory from a backup, or remove it and sync again";
+    return new StoreError("DAMAGED", `${directory} is damaged (${message}); ${remedy}`, { cause });
+  }
+  return new StoreError("FAILED", `${directory}: ${message ?? String(cause)}`, { cause });
+}

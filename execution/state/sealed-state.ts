@@ -1,0 +1,158 @@
+/**
+ * A state with a root. Where its answers come from changes with its place in the chain, what they are never does:
+ *
+ *   pending     its own changes, then its parent
+ *   head        the flat tables
+ *   superseded  its trie, because the flat tables have moved on
+ */
+import { EMPTY_BYTES } from "../../core/bytes.ts";
+import { type AccountRecord, NO_RECORD } from "./account-codec.ts";
+import type { FlatState, StateChanges } from "./flat-state.ts";
+import { HistoricalReader } from "./history.ts";
+import { bytesKey } from "./keys.ts";
+import { OverlayLayer } from "./layer.ts";
+import { type Child, EMPTY_TRIE_ROOT } from "./trie-node.ts";
+import type { AccountState, SealedState, StateLayer, StateReader } from "./types.ts";
+
+export class ChainState implements SealedState, StateReader {
+  readonly stateRoot: Uint8Array;
+  readonly #flat: FlatState;
+  #source: StateReader;
+  /** What stands between this state and the store; its parent until that is staged itself. */
+  #pending: { readonly changes: StateChanges; readonly below: ChainState | FlatState } | undefined;
+  #accountTrie: Child;
+  #isHead = false;
+
+  /** A state whose trie is in the store. */
+  constructor(flat: FlatState, stateRoot: Uint8Array) {
+    this.#flat = flat;
+    this.stateRoot = stateRoot;
+    this.#accountTrie = stateRoot;
+    this.#source = this.#history();
+  }
+
+  /** `accountTrie`: the hashed trie's root node. */
+  static above(parent: ChainState, stateRoot: Uint8Array, accountTrie: Child, changes: StateChanges): ChainState {
+    const state = new ChainState(parent.#flat, stateRoot);
+    state.#accountTrie = accountTrie;
+    state.#pending = { changes, below: parent };
+    state.#source = new PendingReader(changes, parent);
+    return state;
+  }
+
+  get reader(): StateReader {
+    return this;
+  }
+
+  get accountTrie(): Child {
+    return this.#accountTrie;
+  }
+
+  /** Undefined once the state is in the store. */
+  get pendingChanges(): StateChanges | undefined {
+    return this.#pending?.changes;
+  }
+
+  /** Undefined once this state is staged. */
+  get parent(): ChainState | undefined {
+    const below = this.#pending?.below;
+    return below instanceof ChainState ? below : undefined;
+  }
+
+  fork(): StateLayer {
+    return new OverlayLayer(this);
+  }
+
+  account(address: Uint8Array): AccountState | undefined {
+    return this.#source.account(address);
+  }
+
+  storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
+    return this.#source.storage(address, slot);
+  }
+
+  code(codeHash: Uint8Array): Uint8Array {
+    return this.#source.code(codeHash);
+  }
+
+  storageRoot(address: Uint8Array): Uint8Array {
+    return this.account(address)?.storageRoot ?? EMPTY_TRIE_ROOT;
+  }
+
+  record(address: Uint8Array): AccountRecord {
+    if (this.#isHead) return this.#flat.record(address);
+    if (this.#pending !== undefined) {
+      const { changes, below } = this.#pending;
+      return changes.records.get(bytesKey(address)) ?? below.record(address);
+    }
+    // Nothing above a superseded state is ever committed, so no slot key needs the generation.
+    const account = this.account(address);
+    return account === undefined ? NO_RECORD : { account, generation: 0 };
+  }
+
+  /** Trie nodes of this state: from the pending states below, then the store. */
+  readonly loadNode = (hash: Uint8Array): Uint8Array | undefined => {
+    const key = bytesKey(hash);
+    for (let state: ChainState | undefined = this; state !== undefined; state = state.parent) {
+      const rlp = state.pendingChanges?.nodes.get(key);
+      if (rlp !== undefined) return rlp;
+    }
+    return this.#flat.node(hash);
+  };
+
+  /**
+   * A batch with this state's changes may reach the store at any moment from now. They hide it here, so what they do
+   * not cover is the same before and after.
+   */
+  becomeStaged(): void {
+    if (this.#pending === undefined) return;
+    this.#pending = { changes: this.#pending.changes, below: this.#flat };
+    this.#source = new PendingReader(this.#pending.changes, this.#flat);
+  }
+
+  becomeHead(): void {
+    this.#source = this.#flat;
+    this.#pending = undefined;
+    this.#isHead = true;
+  }
+
+  /** The flat tables may move on at any moment from now: whoever still stands on this state reads its trie. */
+  becomeSuperseded(): void {
+    if (!this.#isHead) return;
+    this.#source = this.#history();
+    this.#isHead = false;
+    this.#accountTrie = this.stateRoot;
+  }
+
+  #history(): StateReader {
+    return new HistoricalReader(
+      this.stateRoot,
+      (hash) => this.#flat.node(hash),
+      (codeHash) => this.#flat.code(codeHash),
+    );
+  }
+}
+
+class PendingReader implements StateReader {
+  readonly #changes: StateChanges;
+  readonly #below: StateReader;
+
+  constructor(changes: StateChanges, below: StateReader) {
+    this.#changes = changes;
+    this.#below = below;
+  }
+
+  account(address: Uint8Array): AccountState | undefined {
+    const own = this.#changes.records.get(bytesKey(address));
+    return own === undefined ? this.#below.account(address) : own.account;
+  }
+
+  storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
+    const overlay = this.#changes.storages.get(bytesKey(address));
+    return overlay?.slots.get(bytesKey(slot)) ?? (overlay?.cleared ? EMPTY_BYTES : this.#below.storage(address, slot));
+  }
+
+  code(codeHash: Uint8Array): Uint8Array {
+    return this.#changes.codes.get(bytesKey(codeHash)) ?? this.#below.code(codeHash);
+  }
+}
