@@ -2,7 +2,7 @@
  * Raw bytes -> Transaction with its recovered sender. Strict: one canonical encoding, or a reason why not.
  * Rules: EIP-2718 (envelope), EIP-155, 2930, 1559, 7702, EIP-2 (low s). Messages are geth's where it has one.
  */
-import { padTo32 } from "../../core/bytes.ts";
+import { EMPTY_BYTES, padTo32 } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Transaction } from "../../core/chain.ts";
 import { keccak256, recoverAddress } from "../../core/crypto.ts";
 import {
@@ -44,8 +44,11 @@ const UINT64 = 8;
 const UINT256 = 32;
 const ANY_LENGTH = MAX_TRANSACTION_BYTES;
 
-/** `raw` is kept and shared by the result, so the caller must not change it afterwards. Never throws on any bytes. */
-export function decodeTransaction(raw: Uint8Array, chainId: bigint): DecodedTransaction {
+/**
+ * `raw` is kept and shared by the result, so the caller must not change it afterwards. Never throws on any bytes.
+ * `knownSender` saves the recovery where a trusted store remembers it.
+ */
+export function decodeTransaction(raw: Uint8Array, chainId: bigint, knownSender?: Uint8Array): DecodedTransaction {
   if (raw.length > MAX_TRANSACTION_BYTES) {
     return refuse("oversized", `oversized data: transaction size ${raw.length}, limit ${MAX_TRANSACTION_BYTES}`);
   }
@@ -56,7 +59,9 @@ export function decodeTransaction(raw: Uint8Array, chainId: bigint): DecodedTran
     return refuse("unsupported-type", `transaction type not supported: 0x${type.toString(16)}`);
   }
   try {
-    return type >= 0xc0 ? decodeLegacy(raw, chainId) : decodeTyped(raw, type as 1 | 2 | 4, chainId);
+    return type >= 0xc0
+      ? decodeLegacy(raw, chainId, knownSender)
+      : decodeTyped(raw, type as 1 | 2 | 4, chainId, knownSender);
   } catch (error) {
     if (error instanceof RlpError) return refuse("malformed", error.message);
     throw error;
@@ -68,7 +73,7 @@ function refuse(code: DecodeErrorCode, message: string): DecodedTransaction {
 }
 
 /** `rlp([nonce, gasPrice, gasLimit, to, value, data, v, r, s])`; v = 27 + y, or 35 + 2 * chainId + y (EIP-155). */
-function decodeLegacy(raw: Uint8Array, chainId: bigint): DecodedTransaction {
+function decodeLegacy(raw: Uint8Array, chainId: bigint, knownSender: Uint8Array | undefined): DecodedTransaction {
   const fields = fieldsOf(raw, 0, 9);
   const gasPrice = rlpUint(fields[1], UINT256, "gasPrice");
   const v = rlpUint(fields[6], UINT256, "v");
@@ -92,11 +97,16 @@ function decodeLegacy(raw: Uint8Array, chainId: bigint): DecodedTransaction {
     authorizationList: [],
   };
   const suffix = isProtected ? rlpEncode([chainId, 0n, 0n]).subarray(1) : undefined;
-  return withSignature(raw, 0, fields, 6, suffix, tx, v, yParity);
+  return withSignature(raw, 0, fields, 6, suffix, tx, v, yParity, knownSender);
 }
 
 /** `type ‖ rlp([chainId, nonce, fees.., gasLimit, to, value, data, accessList, authorizations?, yParity, r, s])`. */
-function decodeTyped(raw: Uint8Array, type: 1 | 2 | 4, chainId: bigint): DecodedTransaction {
+function decodeTyped(
+  raw: Uint8Array,
+  type: 1 | 2 | 4,
+  chainId: bigint,
+  knownSender: Uint8Array | undefined,
+): DecodedTransaction {
   if (raw.length === 1) return refuse("malformed", "typed transaction too short");
   const fields = fieldsOf(raw, 1, type === 1 ? 11 : type === 2 ? 12 : 13);
   const signedChainId = rlpUint(fields[0], UINT256, "chainId");
@@ -126,7 +136,7 @@ function decodeTyped(raw: Uint8Array, type: 1 | 2 | 4, chainId: bigint): Decoded
     return refuse("invalid", "EIP-7702 transaction with empty auth list");
   }
   const yParity = rlpUint(fields[next], UINT256, "yParity");
-  return withSignature(raw, 1, fields, next, undefined, tx, yParity, yParity);
+  return withSignature(raw, 1, fields, next, undefined, tx, yParity, yParity, knownSender);
 }
 
 /**
@@ -142,6 +152,7 @@ function withSignature(
   tx: Unsigned,
   v: bigint,
   yParity: bigint,
+  knownSender: Uint8Array | undefined,
 ): DecodedTransaction {
   const rBytes = rlpString(fields[signatureAt + 1], UINT256, "r");
   const sBytes = rlpString(fields[signatureAt + 2], UINT256, "s");
@@ -150,17 +161,18 @@ function withSignature(
   // EIP-2: the upper half of the curve is malleable.
   if (yParity > 1n || s > MAX_S) return refuse("invalid-signature", "invalid transaction v, r, s values");
 
-  const vBytes = fields[signatureAt] as Uint8Array;
-  const signatureSize = rlpStringSize(vBytes) + rlpStringSize(rBytes) + rlpStringSize(sBytes);
-  const body = raw.subarray(rlpSpanAt(raw, envelopeBytes, raw.length).payload, raw.length - signatureSize);
-  const header = rlpListHeader(body.length + (suffix?.length ?? 0));
-  const envelope = raw.subarray(0, envelopeBytes);
-  const digest = suffix === undefined ? keccak256(envelope, header, body) : keccak256(envelope, header, body, suffix);
-  const from = recoverAddress(digest, padTo32(rBytes), padTo32(sBytes), Number(yParity));
+  const from = knownSender ?? recoverAddress(signingHash(), padTo32(rBytes), padTo32(sBytes), Number(yParity));
   if (from === undefined) return refuse("invalid-signature", "invalid transaction v, r, s values");
   return { ok: true, tx: { ...tx, raw, hash: keccak256(raw), from, v, r, s } };
-}
 
+  function signingHash(): Uint8Array {
+    const vBytes = fields[signatureAt] as Uint8Array;
+    const signatureSize = rlpStringSize(vBytes) + rlpStringSize(rBytes) + rlpStringSize(sBytes);
+    const body = raw.subarray(rlpSpanAt(raw, envelopeBytes, raw.length).payload, raw.length - signatureSize);
+    const header = rlpListHeader(body.length + (suffix?.length ?? 0));
+    return keccak256(raw.subarray(0, envelopeBytes), header, body, suffix ?? EMPTY_BYTES);
+  }
+}
 function fieldsOf(raw: Uint8Array, start: number, count: number): readonly RlpItem[] {
   const fields = rlpList(rlpValue(raw, rlpWhole(raw, start)), "transaction");
   if (fields.length !== count) throw new RlpError(`transaction has ${fields.length} fields instead of ${count}`);

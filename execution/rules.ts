@@ -1,0 +1,40 @@
+/** What every block of a chain obeys. Fixed by genesis; nothing here is configuration. */
+import { type Common, createCustomCommon, Hardfork, Mainnet } from "@ethereumjs/common";
+import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import { kzg } from "./kzg.ts";
+
+export interface ChainRules {
+  readonly chainId: bigint;
+  /** Osaka adds the gas cap of a transaction (EIP-7825), CLZ, secp256r1 and dearer MODEXP to Prague. */
+  readonly hardfork: "prague" | "osaka";
+  /** Of every block; it does not drift as on Ethereum. */
+  readonly gasLimit: bigint;
+  /** Largest encoded block, header included. */
+  readonly blockBytes: number;
+  /** EIP-1559. */
+  readonly baseFee: { readonly elasticityMultiplier: bigint; readonly maxChangeDenominator: bigint };
+  /** Receives the base fee that Ethereum burns; absent: burned. */
+  readonly baseFeeRecipient?: Uint8Array;
+}
+
+export const DEFAULT_RULES: Omit<ChainRules, "chainId"> = {
+  hardfork: "osaka",
+  gasLimit: 60_000_000n,
+  blockBytes: 4 * 1024 * 1024,
+  baseFee: { elasticityMultiplier: 2n, maxChangeDenominator: 8n },
+  baseFeeRecipient: TREASURY_ADDRESS,
+};
+
+/** EIP-7825: cap of a transaction's gas limit; undefined where the hardfork has none. */
+export function maxTransactionGas(rules: Pick<ChainRules, "hardfork">): bigint | undefined {
+  return rules.hardfork === "osaka" ? 1n << 24n : undefined;
+}
+
+/** What ethereumjs needs to know. A new object each time: every EVM stays subscribed to its own. */
+export function createCommon(rules: Pick<ChainRules, "chainId" | "hardfork">): Common {
+  if (rules.chainId > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`chain id ${rules.chainId} is too large`);
+  return createCustomCommon({ name: "openledger", chainId: Number(rules.chainId) }, Mainnet, {
+    hardfork: rules.hardfork === "osaka" ? Hardfork.Osaka : Hardfork.Prague,
+    customCrypto: { kzg },
+  });
+}

@@ -1,0 +1,53 @@
+/** What the EVM sees of the block around a message. */
+import { Address } from "@ethereumjs/util";
+import type { Header } from "../../core/chain.ts";
+import type { ChainRules } from "../rules.ts";
+
+/** The part of a block that @ethereumjs/evm reads. */
+export interface EvmBlock {
+  header: {
+    number: bigint;
+    coinbase: Address;
+    timestamp: bigint;
+    difficulty: bigint;
+    prevRandao: Uint8Array;
+    gasLimit: bigint;
+    baseFeePerGas: bigint;
+    getBlobGasPrice(): bigint;
+  };
+}
+
+export interface MessageEnvironment {
+  readonly block: EvmBlock;
+  readonly chainId: bigint;
+  readonly coinbase: Uint8Array;
+  readonly baseFeePerGas: bigint;
+  /** Undefined: the base fee is burned. */
+  readonly baseFeeRecipient: Uint8Array | undefined;
+}
+
+type HeaderContext = Pick<Header, "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas">;
+
+/** EIP-4844: the price of blob gas when none is in excess. */
+const MIN_BLOB_GAS_PRICE = 1n;
+
+export function messageEnvironment(header: HeaderContext, rules: ChainRules): MessageEnvironment {
+  return {
+    block: {
+      header: {
+        number: header.number,
+        coinbase: new Address(header.coinbase),
+        timestamp: header.timestamp,
+        difficulty: 0n,
+        prevRandao: header.prevRandao,
+        gasLimit: header.gasLimit,
+        baseFeePerGas: header.baseFeePerGas,
+        getBlobGasPrice: () => MIN_BLOB_GAS_PRICE,
+      },
+    },
+    chainId: rules.chainId,
+    coinbase: header.coinbase,
+    baseFeePerGas: header.baseFeePerGas,
+    baseFeeRecipient: rules.baseFeeRecipient,
+  };
+}

@@ -1,0 +1,70 @@
+/** An EVM together with the state it runs on. One machine runs one message at a time: its journal is not shareable. */
+import { hexToBytes } from "../../core/bytes.ts";
+import type { Precompile } from "../../core/precompile.ts";
+import { type BlockHashSource, createHost, type Host } from "../evm/host.ts";
+import { type ChainRules, createCommon } from "../rules.ts";
+import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
+import { bytesKey } from "../state/keys.ts";
+import { emptyReader, OverlayLayer } from "../state/layer.ts";
+import type { StateLayer } from "../state/types.ts";
+
+export interface Machine {
+  readonly evm: Host;
+  readonly stateManager: LayerStateManager;
+  /** Ethereum's precompiles, warm in every transaction (EIP-2929): hex without prefix, as the journal wants it. */
+  readonly warmAddresses: readonly string[];
+  /** `bytesKey` of every address that runs native code. */
+  readonly nativeAddresses: ReadonlySet<string>;
+}
+
+/** Idle machines that are kept; more run at the same time only under concurrent calls. */
+const MAX_IDLE = 4;
+
+/**
+ * Lends machines. What runs at the same time (a block and an `eth_call`) runs on different ones. A machine that threw
+ * must not be given back: its journal may be half-way through a frame.
+ */
+export class MachinePool {
+  readonly #rules: ChainRules;
+  readonly #precompiles: readonly Precompile[];
+  readonly #idle: Machine[] = [];
+
+  constructor(rules: ChainRules, precompiles: readonly Precompile[]) {
+    this.#rules = rules;
+    this.#precompiles = precompiles;
+  }
+
+  borrow(layer: StateLayer, blockHash: BlockHashSource): Machine {
+    const machine = this.#idle.pop() ?? createMachine(this.#rules, this.#precompiles);
+    machine.evm.blockHash = blockHash;
+    machine.stateManager.setLayer(layer);
+    return machine;
+  }
+
+  giveBack(machine: Machine): void {
+    machine.stateManager.setLayer(NOTHING);
+    if (this.#idle.length < MAX_IDLE) this.#idle.push(machine);
+  }
+
+  /** Borrows for the length of `run`. */
+  async use<T>(layer: StateLayer, blockHash: BlockHashSource, run: (machine: Machine) => T | Promise<T>): Promise<T> {
+    const machine = this.borrow(layer, blockHash);
+    const result = await run(machine);
+    this.giveBack(machine);
+    return result;
+  }
+}
+
+function createMachine(rules: ChainRules, precompiles: readonly Precompile[]): Machine {
+  const stateManager = new LayerStateManager(NOTHING);
+  const evm = createHost({ common: createCommon(rules), stateManager, precompiles });
+  const warmAddresses = [...evm.precompiles.keys()];
+  const nativeAddresses = new Set([
+    ...warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))),
+    ...precompiles.map(({ address }) => bytesKey(address)),
+  ]);
+  return { evm, stateManager, warmAddresses, nativeAddresses };
+}
+
+/** What an idle machine points at, so that it keeps no block's state alive. */
+const NOTHING: StateLayer = new OverlayLayer(emptyReader);

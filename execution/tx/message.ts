@@ -1,0 +1,182 @@
+/**
+ * One message on the state: gas is bought, the EVM runs, what is left is returned, fees are paid. Transactions and
+ * `eth_call` both end here. Validity has been checked before.
+ */
+import type { EVMResult } from "@ethereumjs/evm";
+import { Address, bigIntMax, bigIntMin, bytesToUnprefixedHex } from "@ethereumjs/util";
+import { hexToBytes } from "../../core/bytes.ts";
+import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
+import type { AccountState, StateLayer } from "../state/types.ts";
+import { delegationCode, isDelegation, recoverAuthority } from "./authorization.ts";
+import type { EvmBlock, MessageEnvironment } from "./environment.ts";
+import { AUTHORIZATION_REFUND, type GasRequirement } from "./intrinsic.ts";
+import type { Machine } from "./machine.ts";
+import { hasCode } from "./validate.ts";
+
+export interface Message {
+  readonly from: Uint8Array;
+  readonly to: Uint8Array | undefined;
+  readonly gasLimit: bigint;
+  /** Wei a unit of gas that the sender pays: base fee plus tip. */
+  readonly gasPrice: bigint;
+  /** The part of it that goes to the coinbase. */
+  readonly tipPerGas: bigint;
+  readonly value: bigint;
+  readonly data: Uint8Array;
+  readonly accessList: readonly AccessListEntry[];
+  readonly authorizationList: readonly Authorization[];
+}
+
+export interface MessageResult {
+  /** What the sender pays for: after refunds, at least the floor (EIP-7623). */
+  readonly gasUsed: bigint;
+  /** What was subtracted from the gas that execution used. */
+  readonly gasRefunded: bigint;
+  /** Return or revert data. */
+  readonly output: Uint8Array;
+  readonly logs: readonly Log[];
+  /** geth's word for why the outermost frame failed; undefined when it succeeded. */
+  readonly failure: string | undefined;
+}
+
+const NO_ACCOUNT: AccountState = { nonce: 0n, balance: 0n, codeHash: KECCAK_EMPTY, storageRoot: EMPTY_TRIE_ROOT };
+/** EIP-3529. */
+const MAX_REFUND_QUOTIENT = 5n;
+const MAX_UINT64 = 2n ** 64n - 1n;
+
+/** Precondition: the sender can pay gasLimit * gasPrice + value, and gasLimit covers `required`. */
+export async function applyMessage(
+  machine: Machine,
+  message: Message,
+  required: GasRequirement,
+  environment: MessageEnvironment,
+): Promise<MessageResult> {
+  const { evm } = machine;
+  const { layer } = machine.stateManager;
+  layer.beginTransaction();
+  evm.journal.cleanJournal();
+
+  const sender = layer.account(message.from) ?? NO_ACCOUNT;
+  layer.setAccount(message.from, {
+    ...sender,
+    nonce: sender.nonce + 1n,
+    balance: sender.balance - message.gasLimit * message.gasPrice,
+  });
+  warm(machine, message, environment.block);
+  const authorizationRefund = authorize(machine, layer, message.authorizationList, environment.chainId);
+
+  const { execResult } = await evm.runCall({
+    block: environment.block,
+    caller: new Address(message.from),
+    ...(message.to && { to: new Address(message.to) }),
+    gasPrice: message.gasPrice,
+    gasLimit: message.gasLimit - required.intrinsic,
+    value: message.value,
+    data: message.data,
+    skipNonceIncrement: true,
+  });
+
+  const spent = required.intrinsic + execResult.executionGasUsed;
+  const earned = authorizationRefund + (execResult.gasRefund ?? 0n);
+  const gasRefunded = bigIntMin(earned, spent / MAX_REFUND_QUOTIENT);
+  const gasUsed = bigIntMax(spent - gasRefunded, required.floor);
+
+  credit(layer, message.from, (message.gasLimit - gasUsed) * message.gasPrice);
+  payFees(layer, gasUsed, message, environment);
+  deleteDestroyed(layer, execResult);
+  await evm.journal.cleanup();
+  return {
+    gasUsed,
+    gasRefunded,
+    output: execResult.returnValue,
+    logs: (execResult.logs ?? []).map(([address, topics, data]) => ({ address, topics, data })),
+    failure: failureOf(execResult),
+  };
+}
+
+/** Tip to the coinbase; the base fee to whom the chain's rules name. Crediting nothing creates no account (EIP-161). */
+export function payFees(
+  layer: StateLayer,
+  gasUsed: bigint,
+  message: Pick<Message, "gasPrice" | "tipPerGas">,
+  environment: MessageEnvironment,
+): void {
+  credit(layer, environment.coinbase, gasUsed * message.tipPerGas);
+  if (environment.baseFeeRecipient !== undefined) {
+    credit(layer, environment.baseFeeRecipient, gasUsed * (message.gasPrice - message.tipPerGas));
+  }
+}
+
+export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint): void {
+  if (amountWei === 0n) return;
+  const account = layer.account(address) ?? NO_ACCOUNT;
+  layer.setAccount(address, { ...account, balance: account.balance + amountWei });
+}
+
+/** EIP-2929, EIP-2930, EIP-3651. */
+function warm(machine: Machine, message: Message, block: EvmBlock): void {
+  const { journal } = machine.evm;
+  for (const address of machine.warmAddresses) journal.addAlwaysWarmAddress(address);
+  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.from));
+  if (message.to !== undefined) journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.to));
+  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(block.header.coinbase.bytes));
+  for (const { address, storageKeys } of message.accessList) {
+    const hex = bytesToUnprefixedHex(address);
+    journal.addAlwaysWarmAddress(hex);
+    for (const key of storageKeys) journal.addAlwaysWarmSlot(hex, bytesToUnprefixedHex(key));
+  }
+}
+
+/** EIP-7702: sets the delegations that are valid, skips the others. Returns the refund for authorities that existed. */
+function authorize(
+  machine: Machine,
+  layer: StateLayer,
+  authorizations: readonly Authorization[],
+  chainId: bigint,
+): bigint {
+  let refund = 0n;
+  for (const authorization of authorizations) {
+    if (authorization.chainId !== 0n && authorization.chainId !== chainId) continue;
+    if (authorization.nonce >= MAX_UINT64) continue;
+    const authority = recoverAuthority(authorization);
+    if (authority === undefined) continue;
+    machine.evm.journal.addAlwaysWarmAddress(bytesToUnprefixedHex(authority));
+    const existing = layer.account(authority);
+    const account = existing ?? NO_ACCOUNT;
+    if (hasCode(account) && !isDelegation(layer.code(account.codeHash))) continue;
+    if (account.nonce !== authorization.nonce) continue;
+    if (existing !== undefined) refund += AUTHORIZATION_REFUND;
+    const isReset = authorization.address.every((byte) => byte === 0);
+    const codeHash = isReset ? KECCAK_EMPTY : layer.addCode(delegationCode(authorization.address));
+    layer.setAccount(authority, { ...account, nonce: account.nonce + 1n, codeHash });
+  }
+  return refund;
+}
+
+/** EIP-6780: only what this transaction created goes. */
+function deleteDestroyed(layer: StateLayer, result: EVMResult["execResult"]): void {
+  if (result.selfdestruct === undefined) return;
+  for (const address of result.selfdestruct.keys()) {
+    if (result.createdAddresses?.has(address)) layer.setAccount(hexToBytes(address), undefined);
+  }
+}
+
+/** ethereumjs's words where geth has others. */
+const GETH_WORDS: Readonly<Record<string, string>> = {
+  revert: "execution reverted",
+  "code store out of gas": "contract creation code storage out of gas",
+  "code size to deposit exceeds maximum code size": "max code size exceeded",
+  "invalid JUMP": "invalid jump destination",
+  "static state change": "write protection",
+  "create collision": "contract address collision",
+  "insufficient balance": "insufficient balance for transfer",
+  "invalid bytecode deployed": "invalid code: must not begin with 0xef",
+  "initcode exceeds max initcode size": "max initcode size exceeded",
+};
+
+function failureOf({ exceptionError }: EVMResult["execResult"]): string | undefined {
+  if (exceptionError === undefined) return undefined;
+  return GETH_WORDS[exceptionError.error] ?? exceptionError.error;
+}
