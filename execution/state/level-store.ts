@@ -63,7 +63,8 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     reader: {
       get(key) {
         try {
-          return db.getSync(key);
+          const value = db.getSync(key);
+          return value && plain(value);
         } catch (error) {
           throw storeError(directory, error);
         }
@@ -78,7 +79,9 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     },
     async *iterate({ start, end, reverse = false, limit = -1 }) {
       try {
-        yield* db.iterator({ gte: start, lt: end, reverse, limit });
+        for await (const [key, value] of db.iterator({ gte: start, lt: end, reverse, limit })) {
+          yield [plain(key), plain(value)] as const;
+        }
       } catch (error) {
         throw storeError(directory, error);
       }
@@ -87,6 +90,11 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
       await db.close();
     },
   };
+}
+
+/** LevelDB gives Buffers, whose `slice` shares memory where that of a Uint8Array copies. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function storeError(directory: string, error: unknown): StoreError {
