@@ -57,7 +57,10 @@ interface IAttribution {
     error WrongState(uint256 inferenceId, State state);
     error EmptyRequest();
     error EmptyOutput();
+    error RequestTooLong(uint256 length, uint256 limit);
     error EscrowTooLarge(uint256 escrow);
+    /// Stakes are kept in 128 bits.
+    error StakeTooLarge(uint256 stake);
     /// The escrow does not even cover the platform fee and the request.
     error EscrowTooSmall(uint256 escrow, uint256 required);
     error FeeExceedsEscrow(uint256 fee, uint256 escrow);
@@ -69,6 +72,8 @@ interface IAttribution {
     /// Public audience: the bytes must hash to outputRoot. Private audience: no bytes may be given.
     error OutputMismatch(bytes32 computed, bytes32 claimed);
     error OutputNotExpected();
+    /// Public audience: as many bytes must be given as are claimed.
+    error OutputLengthMismatch(uint256 given, uint256 claimed);
     error TooManySpans(uint256 count, uint256 limit);
     error SpanTooShort(uint256 index, uint256 length, uint256 minimum);
     error SpanTooLong(uint256 index, uint256 length, uint256 limit);

@@ -163,6 +163,22 @@ export const attributionAbi = [
   {
     "inputs": [
       {
+        "internalType": "uint256",
+        "name": "given",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "claimed",
+        "type": "uint256"
+      }
+    ],
+    "name": "OutputLengthMismatch",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "bytes32",
         "name": "computed",
         "type": "bytes32"
@@ -195,6 +211,22 @@ export const attributionAbi = [
       }
     ],
     "name": "OutputTooLong",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "length",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "limit",
+        "type": "uint256"
+      }
+    ],
+    "name": "RequestTooLong",
     "type": "error"
   },
   {
@@ -302,6 +334,17 @@ export const attributionAbi = [
       }
     ],
     "name": "SpansNotRising",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "stake",
+        "type": "uint256"
+      }
+    ],
+    "name": "StakeTooLarge",
     "type": "error"
   },
   {

@@ -1,0 +1,15 @@
+/** The Solidity interface of the attribution precompile, compiled, and its enums. */
+import { defineInterface, type Handlers } from "./interface.ts";
+import { attributionAbi } from "./interfaces/attribution.abi.ts";
+
+export const { emit, error, precompile } = defineInterface(attributionAbi, {
+  "IAttribution.Audience": 2,
+  "IAttribution.State": 5,
+  "IAttribution.RewardKind": 6,
+});
+
+export type Handler<Name extends keyof Handlers<typeof attributionAbi>> = Handlers<typeof attributionAbi>[Name];
+
+export const AUDIENCE = { public: 0, private: 1 } as const;
+export const STATE = { none: 0, requested: 1, committed: 2, settled: 3, expired: 4 } as const;
+export const REWARD = { contributor: 0, modelOwner: 1, royalty: 2, host: 3, stakers: 4, treasury: 5 } as const;
