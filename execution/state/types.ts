@@ -38,6 +38,8 @@ export interface StateLayer extends StateReader {
   checkpoint(): void;
   commit(): void;
   revert(): void;
+  /** How many checkpoints are open. */
+  readonly openCheckpoints: number;
 
   /** Marks the start of a transaction: `originalStorage` answers as of here (EIP-2200). Precondition: no open checkpoint. */
   beginTransaction(): void;

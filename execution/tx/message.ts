@@ -10,7 +10,7 @@ import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
 import type { AccountState, StateLayer } from "../state/types.ts";
 import { delegationCode, isDelegation, recoverAuthority } from "./authorization.ts";
-import type { EvmBlock, MessageEnvironment } from "./environment.ts";
+import type { MessageEnvironment } from "./environment.ts";
 import { AUTHORIZATION_REFUND, type GasRequirement } from "./intrinsic.ts";
 import type { Machine } from "./machine.ts";
 import { hasCode } from "./validate.ts";
@@ -41,31 +41,53 @@ export interface MessageResult {
   readonly failure: string | undefined;
 }
 
+type Journal = Machine["evm"]["journal"];
+
 const NO_ACCOUNT: AccountState = { nonce: 0n, balance: 0n, codeHash: KECCAK_EMPTY, storageRoot: EMPTY_TRIE_ROOT };
 /** EIP-3529. */
 const MAX_REFUND_QUOTIENT = 5n;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-/** Precondition: the sender can pay gasLimit * gasPrice + value, and gasLimit covers `required`. */
+/**
+ * Precondition: the sender can pay gasLimit * gasPrice + value, and gasLimit covers `required`. Rejects on a failure
+ * that is not the message's (damaged store, defect); the layer is then as before, the machine must be thrown away.
+ */
 export async function applyMessage(
   machine: Machine,
   message: Message,
   required: GasRequirement,
   environment: MessageEnvironment,
 ): Promise<MessageResult> {
-  const { evm } = machine;
   const { layer } = machine.stateManager;
   layer.beginTransaction();
-  evm.journal.cleanJournal();
+  machine.evm.journal.cleanJournal();
+  const depth = layer.openCheckpoints;
+  layer.checkpoint();
+  try {
+    const result = await run(machine, layer, message, required, environment);
+    layer.commit();
+    return result;
+  } catch (error) {
+    while (layer.openCheckpoints > depth) layer.revert();
+    throw error;
+  }
+}
 
+async function run(
+  { evm, warmAddresses }: Machine,
+  layer: StateLayer,
+  message: Message,
+  required: GasRequirement,
+  environment: MessageEnvironment,
+): Promise<MessageResult> {
   const sender = layer.account(message.from) ?? NO_ACCOUNT;
   layer.setAccount(message.from, {
     ...sender,
     nonce: sender.nonce + 1n,
     balance: sender.balance - message.gasLimit * message.gasPrice,
   });
-  warm(machine, message, environment.block);
-  const authorizationRefund = authorize(machine, layer, message.authorizationList, environment.chainId);
+  warm(evm.journal, warmAddresses, message, environment);
+  const authorizationRefund = authorize(evm.journal, layer, message.authorizationList, environment.chainId);
 
   const { execResult } = await evm.runCall({
     block: environment.block,
@@ -75,7 +97,7 @@ export async function applyMessage(
     gasLimit: message.gasLimit - required.intrinsic,
     value: message.value,
     data: message.data,
-    skipNonceIncrement: true,
+    skipNonceIncrement: true, // done above, as runTx does: a failed message keeps it
   });
 
   const spent = required.intrinsic + execResult.executionGasUsed;
@@ -116,12 +138,16 @@ export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint
 }
 
 /** EIP-2929, EIP-2930, EIP-3651. */
-function warm(machine: Machine, message: Message, block: EvmBlock): void {
-  const { journal } = machine.evm;
-  for (const address of machine.warmAddresses) journal.addAlwaysWarmAddress(address);
+function warm(
+  journal: Journal,
+  warmAddresses: readonly string[],
+  message: Message,
+  environment: MessageEnvironment,
+): void {
+  for (const address of warmAddresses) journal.addAlwaysWarmAddress(address);
   journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.from));
   if (message.to !== undefined) journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.to));
-  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(block.header.coinbase.bytes));
+  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(environment.coinbase));
   for (const { address, storageKeys } of message.accessList) {
     const hex = bytesToUnprefixedHex(address);
     journal.addAlwaysWarmAddress(hex);
@@ -131,7 +157,7 @@ function warm(machine: Machine, message: Message, block: EvmBlock): void {
 
 /** EIP-7702: sets the delegations that are valid, skips the others. Returns the refund for authorities that existed. */
 function authorize(
-  machine: Machine,
+  journal: Journal,
   layer: StateLayer,
   authorizations: readonly Authorization[],
   chainId: bigint,
@@ -142,7 +168,7 @@ function authorize(
     if (authorization.nonce >= MAX_UINT64) continue;
     const authority = recoverAuthority(authorization);
     if (authority === undefined) continue;
-    machine.evm.journal.addAlwaysWarmAddress(bytesToUnprefixedHex(authority));
+    journal.addAlwaysWarmAddress(bytesToUnprefixedHex(authority));
     const existing = layer.account(authority);
     const account = existing ?? NO_ACCOUNT;
     if (hasCode(account) && !isDelegation(layer.code(account.codeHash))) continue;

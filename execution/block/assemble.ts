@@ -1,0 +1,84 @@
+/** Makes a block of the candidates that are valid in their turn. */
+import { EMPTY_BYTES } from "../../core/bytes.ts";
+import type { Transaction } from "../../core/chain.ts";
+import { StoreError } from "../state/errors.ts";
+import type { SealedState } from "../state/types.ts";
+import type { RejectionCode } from "../tx/validate.ts";
+import { type ExecutionParts, NO_L1_ORIGIN, OpenBlock, type ParentBlock, type ProducedBlock } from "./execute.ts";
+
+/** Best first, each sender's in nonce order. */
+export interface Candidates extends Iterable<Transaction> {
+  /** Told after a candidate was left out: what its sender still has cannot follow. */
+  skipSender?(): void;
+}
+
+export interface AssemblyInput extends ExecutionParts {
+  readonly parent: ParentBlock;
+  /** After `parent`. */
+  readonly state: SealedState;
+  readonly candidates: Candidates;
+  readonly coinbase: Uint8Array;
+  /** Unix seconds, not before the parent's. */
+  readonly timestamp: bigint;
+  readonly extraData?: Uint8Array;
+  /** Zero without an L1. */
+  readonly prevRandao?: Uint8Array;
+  readonly parentBeaconBlockRoot?: Uint8Array;
+  /** Asked before each candidate; true ends the block there. */
+  readonly isOutOfTime?: () => boolean;
+}
+
+export interface RejectedTransaction {
+  readonly transaction: Transaction;
+  /** "faulty": executing it failed for a reason that is not its own. Drop it, and look at the message. */
+  readonly code: RejectionCode | "faulty";
+  readonly message: string;
+}
+
+export interface AssembledBlock extends ProducedBlock {
+  /** Left out although there was room: invalid in this place. Those that only did not fit are not listed. */
+  readonly rejected: readonly RejectedTransaction[];
+}
+
+/** No transaction costs less: with less gas left the block is full. */
+const MIN_TRANSACTION_GAS = 21_000n;
+/** Candidates in a row that do not fit before the block counts as full. */
+const MAX_MISFITS = 32;
+
+/** Throws RangeError when `timestamp` is before the parent's or `extraData` too long, StoreError on a damaged store. */
+export async function assembleBlock(input: AssemblyInput): Promise<AssembledBlock> {
+  const { parent, state, candidates, isOutOfTime } = input;
+  const open = new OpenBlock(input, parent, state, {
+    coinbase: input.coinbase,
+    timestamp: input.timestamp,
+    extraData: input.extraData ?? EMPTY_BYTES,
+    prevRandao: input.prevRandao ?? NO_L1_ORIGIN.prevRandao,
+    parentBeaconBlockRoot: input.parentBeaconBlockRoot ?? NO_L1_ORIGIN.parentBeaconBlockRoot,
+  });
+  const rejected: RejectedTransaction[] = [];
+  let misfits = 0;
+  for (const transaction of candidates) {
+    if (open.gasLeft < MIN_TRANSACTION_GAS || misfits === MAX_MISFITS || isOutOfTime?.()) break;
+    if (!open.hasRoomFor(transaction)) {
+      misfits++;
+      candidates.skipSender?.();
+      continue;
+    }
+    misfits = 0;
+    let code: RejectedTransaction["code"] = "faulty";
+    let message: string;
+    try {
+      const running = open.apply(transaction);
+      const outcome = running instanceof Promise ? await running : running;
+      if (outcome.ok) continue;
+      ({ code, message } = outcome);
+    } catch (error) {
+      // A damaged store concerns every block; anything else must not keep the chain from going on without this one.
+      if (error instanceof StoreError) throw error;
+      message = String(error);
+    }
+    rejected.push({ transaction, code, message });
+    candidates.skipSender?.();
+  }
+  return { ...open.seal(), rejected };
+}

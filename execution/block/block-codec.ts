@@ -1,0 +1,70 @@
+/**
+ * Blocks as they travel and are stored: rlp([header, transactions, [], []]), as Ethereum's since Shanghai. A type 0
+ * transaction is a list in there, any other a byte string that holds its envelope. Uncles and withdrawals are empty.
+ */
+import type { Header, Transaction } from "../../core/chain.ts";
+import { keccak256 } from "../../core/crypto.ts";
+import { RlpError, rlpChildren, rlpEncode, rlpListOf, rlpValue, rlpWhole } from "../rlp.ts";
+import { decodeTransaction } from "../tx/decode.ts";
+import { encodeHeader, headerFromRlp } from "./header.ts";
+
+export interface DecodedBlock {
+  readonly hash: Uint8Array;
+  readonly header: Header;
+  readonly transactions: readonly Transaction[];
+}
+
+export type BlockDecoding =
+  | { readonly ok: true; readonly block: DecodedBlock }
+  | { readonly ok: false; readonly reason: string };
+
+const EMPTY_LIST = rlpEncode([]);
+
+export function encodeBlock(block: Pick<DecodedBlock, "header" | "transactions">): Uint8Array {
+  const transactions = rlpListOf(block.transactions.map(encodeTransactionItem));
+  return rlpListOf([encodeHeader(block.header), transactions, EMPTY_LIST, EMPTY_LIST]);
+}
+
+/** How a block's list holds a transaction. */
+export function encodeTransactionItem({ type, raw }: Pick<Transaction, "type" | "raw">): Uint8Array {
+  return type === 0 ? raw : rlpEncode(raw);
+}
+
+/**
+ * Strict; checks no rule of the chain besides its id and each transaction's form. The result shares memory with `raw`.
+ * `senderAt` saves the recovery of senders where a trusted store remembers them. Never throws on any bytes.
+ */
+export function decodeBlock(raw: Uint8Array, chainId: bigint, senderAt?: (index: number) => Uint8Array): BlockDecoding {
+  try {
+    const parts = rlpChildren(raw, rlpWhole(raw));
+    const [headerSpan, transactionsSpan, uncles, withdrawals] = parts;
+    if (parts.length !== 4) throw new RlpError(`block has ${parts.length} parts instead of 4`);
+    if (!isEmptyList(uncles!)) throw new RlpError("block has uncles");
+    if (!isEmptyList(withdrawals!)) throw new RlpError("block has withdrawals");
+    const header = headerFromRlp(rlpValue(raw, headerSpan!));
+    const transactions: Transaction[] = [];
+    for (const span of rlpChildren(raw, transactionsSpan!)) {
+      const index = transactions.length;
+      const envelope = raw.subarray(span.isList ? span.start : span.payload, span.end);
+      // A list is type 0 and nothing else is: the envelope's first byte must agree, or two encodings would exist.
+      if (span.isList !== envelope[0]! >= 0xc0) return refuse(index, "legacy transaction inside a byte string");
+      const decoded = decodeTransaction(envelope, chainId, senderAt?.(index));
+      if (!decoded.ok) return refuse(index, decoded.message);
+      transactions.push(decoded.tx);
+    }
+    return {
+      ok: true,
+      block: { hash: keccak256(raw.subarray(headerSpan!.start, headerSpan!.end)), header, transactions },
+    };
+  } catch (error) {
+    if (error instanceof RlpError) return { ok: false, reason: error.message };
+    throw error;
+  }
+}
+
+const isEmptyList = (span: { isList: boolean; payload: number; end: number }): boolean =>
+  span.isList && span.payload === span.end;
+
+function refuse(index: number, message: string): BlockDecoding {
+  return { ok: false, reason: `transaction ${index}: ${message}` };
+}

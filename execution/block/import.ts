@@ -1,0 +1,117 @@
+/** Verifies a block that somebody else made, by executing it: the same code path as assembly. */
+import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import type { Header } from "../../core/chain.ts";
+import type { ChainRules } from "../rules.ts";
+import type { SealedState } from "../state/types.ts";
+import { nextBaseFee } from "./base-fee.ts";
+import { type DecodedBlock, decodeBlock } from "./block-codec.ts";
+import {
+  type BlockChoices,
+  type ExecutionParts,
+  NO_L1_ORIGIN,
+  OpenBlock,
+  type ParentBlock,
+  type ProducedBlock,
+} from "./execute.ts";
+import { protocolFields } from "./header.ts";
+
+export interface ImportInput extends ExecutionParts {
+  readonly parent: ParentBlock;
+  /** After `parent`. */
+  readonly state: SealedState;
+  /** As it travels. */
+  readonly raw: Uint8Array;
+  /** What the header must take from its L1 origin; zero without an L1. */
+  readonly origin?: Pick<BlockChoices, "prevRandao" | "parentBeaconBlockRoot">;
+}
+
+export type ImportedBlock =
+  | ({ readonly ok: true } & ProducedBlock)
+  /** `reason` names the field or transaction, what it is and what it has to be. */
+  | { readonly ok: false; readonly reason: string };
+
+/** Bounded work on any bytes. Rejects only on damaged storage or a defect. */
+export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
+  const { raw, rules, parent, state, origin = NO_L1_ORIGIN } = input;
+  if (raw.length > rules.blockBytes) {
+    return refuse(`block has ${raw.length} bytes, at most ${rules.blockBytes} are allowed`);
+  }
+  const decoded = decodeBlock(raw, rules.chainId);
+  if (!decoded.ok) return decoded;
+  const { block } = decoded;
+  const early = checkBeforeExecution(block.header, parent, rules, origin);
+  if (early !== undefined) return refuse(early);
+
+  const open = new OpenBlock(input, parent, state, block.header);
+  for (const [index, tx] of block.transactions.entries()) {
+    const running = open.apply(tx);
+    const outcome = running instanceof Promise ? await running : running;
+    if (!outcome.ok) {
+      open.abandon();
+      return refuse(`transaction ${index}: ${outcome.message}`);
+    }
+  }
+  const produced = open.seal();
+  const late = firstDifference(block, produced.block);
+  return late === undefined ? { ok: true, ...produced } : refuse(late);
+}
+
+const refuse = (reason: string): ImportedBlock => ({ ok: false, reason });
+
+type Field = keyof Header;
+
+/** What follows from the parent and the rules: cheap, so it comes first. */
+function checkBeforeExecution(
+  header: Header,
+  parent: ParentBlock,
+  rules: ChainRules,
+  origin: NonNullable<ImportInput["origin"]>,
+): string | undefined {
+  const expected: Partial<Header> = {
+    parentHash: parent.hash,
+    number: parent.header.number + 1n,
+    gasLimit: rules.gasLimit,
+    baseFeePerGas: nextBaseFee(parent.header, rules),
+    prevRandao: origin.prevRandao,
+    parentBeaconBlockRoot: origin.parentBeaconBlockRoot,
+    ...protocolFields,
+  };
+  for (const [field, value] of Object.entries(expected)) {
+    if (!same(header[field as Field], value)) return mismatch(field, header[field as Field], value);
+  }
+  if (header.timestamp < parent.header.timestamp) {
+    return `timestamp is ${header.timestamp}, before the parent's ${parent.header.timestamp}`;
+  }
+  return undefined;
+}
+
+/** In the order in which a difference explains most. */
+const EXECUTED_FIELDS = [
+  "transactionsRoot",
+  "gasUsed",
+  "receiptsRoot",
+  "logsBloom",
+  "withdrawalsRoot",
+  "stateRoot",
+] as const satisfies readonly Field[];
+
+function firstDifference(given: DecodedBlock, computed: DecodedBlock): string | undefined {
+  for (const field of EXECUTED_FIELDS) {
+    if (!same(given.header[field], computed.header[field])) {
+      return mismatch(field, given.header[field], computed.header[field]);
+    }
+  }
+  if (equalsBytes(given.hash, computed.hash)) return undefined;
+  // Every field has been compared or taken over, so equal fields must hash equally.
+  throw new Error(`block ${given.header.number} equals its execution but hashes differently`);
+}
+
+function same(a: bigint | Uint8Array, b: bigint | Uint8Array): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array ? equalsBytes(a, b) : a === b;
+}
+
+function mismatch(field: string, have: bigint | Uint8Array, want: bigint | Uint8Array): string {
+  return `${field} is ${show(have)} instead of ${show(want)}`;
+}
+
+const show = (value: bigint | Uint8Array): string => (value instanceof Uint8Array ? bytesToHex(value) : String(value));
