@@ -9,7 +9,7 @@ import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { type AccountRecord, encodeTrieAccount, hasStorageRoot } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
 import { damaged } from "./errors.ts";
-import { FlatState, type StateChanges } from "./flat-state.ts";
+import { FlatState } from "./flat-state.ts";
 import { decodeTrieSlot, hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
 import { OverlayLayer, type StorageOverlay } from "./layer.ts";
@@ -30,11 +30,11 @@ export interface StateDatabaseOptions {
   readonly reader: KeyValueReader;
   /** State root of the last committed block; the empty trie's before genesis. */
   readonly headRoot: Uint8Array;
-  /** Trie nodes in memory, about 300 bytes each. */
+  /** Trie nodes in memory, about 500 bytes each. */
   readonly nodeBudget?: number;
 }
 
-const DEFAULT_NODE_BUDGET = 200_000;
+const DEFAULT_NODE_BUDGET = 100_000;
 /** Storage tries whose upper nodes stay in memory between blocks. */
 const STORAGE_TRIES_KEPT = 8_192;
 
@@ -87,7 +87,10 @@ class TrieStateDatabase implements StateDatabase {
     if (staged === undefined || state !== staged) {
       throw new Error(`state ${bytesToHex(state.stateRoot)} is not the one staged last`);
     }
-    this.#flat.committed(staged.pendingChanges!);
+    const changes = staged.pendingChanges!;
+    this.#flat.committed(changes);
+    // Only history uses them from here on, and it loads what it needs.
+    for (const root of changes.replacedRoots) this.#storageTries.delete(root);
     staged.becomeHead();
     this.#head = staged;
     this.#staged = undefined;
@@ -107,9 +110,9 @@ class TrieStateDatabase implements StateDatabase {
     const storage = new Trie(state.loadNode, account?.storageRoot);
     return {
       account,
-      accountProof: accounts.prove(hashedKey(address)),
+      accountProof: accounts.prove(hashedKey(bytesKey(address))),
       storageProofs: slots.map((slot) => {
-        const key = hashedKey(slot);
+        const key = hashedKey(bytesKey(slot));
         return { slot, value: decodeTrieSlot(storage.get(key)), proof: storage.prove(key) };
       }),
     };
@@ -135,6 +138,7 @@ class Sealing {
   readonly #records = new Map<string, AccountRecord>();
   readonly #newNodes = new Map<string, Uint8Array>();
   readonly #codes = new Map<string, Uint8Array>();
+  readonly #replacedRoots: string[] = [];
 
   constructor(layer: OverlayLayer, parent: ChainState, nodes: NodeAccount, storageTries: GenerationCache<Node>) {
     this.#layer = layer;
@@ -149,8 +153,13 @@ class Sealing {
     for (const key of accounts.keys()) this.#sealAccount(key, trie);
     for (const key of storages.keys()) if (!accounts.has(key)) this.#sealAccount(key, trie);
     const stateRoot = trie.hash(this.#keepNode);
-    const changes: StateChanges = { records: this.#records, storages, nodes: this.#newNodes, codes: this.#codes };
-    return ChainState.above(this.#parent, stateRoot, trie.root, changes);
+    return ChainState.above(this.#parent, stateRoot, trie.root, {
+      records: this.#records,
+      storages,
+      nodes: this.#newNodes,
+      codes: this.#codes,
+      replacedRoots: this.#replacedRoots,
+    });
   }
 
   #sealAccount(key: string, trie: Trie): void {
@@ -165,14 +174,14 @@ class Sealing {
         if (value.length > 0) throw new Error(`storage written to ${bytesToHex(address)}, which does not exist`);
       }
       if (before.account === undefined) return;
-      trie.delete(hashedKey(address));
+      trie.delete(hashedKey(key));
       this.#records.set(key, { account: undefined, generation });
       return;
     }
     const storageRoot = this.#sealStorage(overlay, before.account);
     if (generation === before.generation && sameAccount(written, storageRoot, before.account)) return;
     const account = { nonce: written.nonce, balance: written.balance, codeHash: written.codeHash, storageRoot };
-    trie.put(hashedKey(address), encodeTrieAccount(account));
+    trie.put(hashedKey(key), encodeTrieAccount(account));
     this.#records.set(key, { account, generation });
     const codeKey = bytesKey(account.codeHash);
     const code = this.#layer.codes.get(codeKey);
@@ -182,14 +191,17 @@ class Sealing {
   #sealStorage(overlay: StorageOverlay | undefined, before: AccountState | undefined): Uint8Array {
     const start = overlay?.cleared ? EMPTY_TRIE_ROOT : (before?.storageRoot ?? EMPTY_TRIE_ROOT);
     if (overlay === undefined || overlay.slots.size === 0) return start;
-    const trie = new Trie(this.#parent.loadNode, this.#storageTries.get(bytesKey(start)) ?? start, this.#nodes);
+    const startKey = bytesKey(start);
+    const trie = new Trie(this.#parent.loadNode, this.#storageTries.get(startKey) ?? start, this.#nodes);
     for (const [slotKey, value] of overlay.slots) {
-      const key = hashedKey(keyBytes(slotKey));
+      const key = hashedKey(slotKey);
       if (value.length === 0) trie.delete(key);
       else trie.put(key, encodeSlot(value));
     }
     const root = trie.hash(this.#keepNode);
-    if (isNode(trie.root)) this.#storageTries.set(bytesKey(root), trie.root);
+    const rootKey = bytesKey(root);
+    if (rootKey !== startKey) this.#replacedRoots.push(startKey);
+    if (isNode(trie.root)) this.#storageTries.set(rootKey, trie.root);
     return root;
   }
 

@@ -15,7 +15,7 @@ import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import { type AccountRecord, decodeRecord, encodeRecord, hasStorageRoot, NO_RECORD } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
 import { damaged } from "./errors.ts";
-import { bytesKey, keyBytes } from "./keys.ts";
+import { bytesKey, writeKey } from "./keys.ts";
 import type { StorageOverlay } from "./layer.ts";
 import type { AccountState, BatchWriter, KeyValueReader, StateReader } from "./types.ts";
 
@@ -35,6 +35,8 @@ export interface StateChanges {
   readonly storages: ReadonlyMap<string, StorageOverlay>;
   readonly nodes: ReadonlyMap<string, Uint8Array>;
   readonly codes: ReadonlyMap<string, Uint8Array>;
+  /** Storage roots that the block replaced by others. */
+  readonly replacedRoots: readonly string[];
 }
 
 export class FlatState implements StateReader {
@@ -51,7 +53,7 @@ export class FlatState implements StateReader {
     const key = bytesKey(address);
     let record = this.#records.get(key);
     if (record === undefined) {
-      const bytes = this.#store.get(tableKey(ACCOUNTS, address));
+      const bytes = this.#store.get(tableKey(ACCOUNTS, key));
       record = bytes === undefined ? NO_RECORD : decodeRecord(bytes);
       this.#records.set(key, record);
     }
@@ -65,10 +67,12 @@ export class FlatState implements StateReader {
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
     const { account, generation } = this.record(address);
     if (!hasStorageRoot(account)) return EMPTY_BYTES;
-    const key = slotCacheKey(bytesKey(address), bytesKey(slot), generation);
+    const addressKey = bytesKey(address);
+    const ownKey = bytesKey(slot);
+    const key = slotCacheKey(addressKey, ownKey, generation);
     let value = this.#slots.get(key);
     if (value === undefined) {
-      value = this.#store.get(slotKey(address, slot, generation)) ?? EMPTY_BYTES;
+      value = this.#store.get(slotKey(addressKey, ownKey, generation)) ?? EMPTY_BYTES;
       this.#slots.set(key, value);
     }
     return value;
@@ -79,7 +83,7 @@ export class FlatState implements StateReader {
     if (key === EMPTY_CODE_KEY) return EMPTY_BYTES;
     let code = this.#codes.get(key);
     if (code === undefined) {
-      code = this.#store.get(tableKey(CODES, codeHash));
+      code = this.#store.get(tableKey(CODES, key));
       if (code === undefined) throw damaged(`code ${bytesToHex(codeHash)} is missing`);
       this.#codes.set(key, code);
     }
@@ -87,22 +91,22 @@ export class FlatState implements StateReader {
   }
 
   node(hash: Uint8Array): Uint8Array | undefined {
-    return this.#store.get(tableKey(NODES, hash));
+    return this.#store.get(tableKey(NODES, bytesKey(hash)));
   }
 
   stage(changes: StateChanges, batch: BatchWriter): void {
     for (const [key, record] of changes.records) {
-      const at = tableKey(ACCOUNTS, keyBytes(key));
+      const at = tableKey(ACCOUNTS, key);
       if (record.account === undefined && record.generation === 0) batch.del(at);
       else batch.put(at, encodeRecord(record));
     }
     forEachSlot(changes, (addressKey, key, value, generation) => {
-      const at = slotKey(keyBytes(addressKey), keyBytes(key), generation);
+      const at = slotKey(addressKey, key, generation);
       if (value.length === 0) batch.del(at);
       else batch.put(at, value);
     });
-    for (const [key, rlp] of changes.nodes) batch.put(tableKey(NODES, keyBytes(key)), rlp);
-    for (const [key, code] of changes.codes) batch.put(tableKey(CODES, keyBytes(key)), code);
+    for (const [key, rlp] of changes.nodes) batch.put(tableKey(NODES, key), rlp);
+    for (const [key, code] of changes.codes) batch.put(tableKey(CODES, key), code);
   }
 
   /** The staged changes are in the store: the caches follow. */
@@ -129,18 +133,17 @@ function forEachSlot(
 
 const EMPTY_CODE_KEY = bytesKey(KECCAK_EMPTY);
 
-function tableKey(table: number, key: Uint8Array): Uint8Array {
+function tableKey(table: number, key: string): Uint8Array {
   const out = new Uint8Array(1 + key.length);
   out[0] = table;
-  out.set(key, 1);
-  return out;
+  return writeKey(key, out, 1);
 }
 
-function slotKey(address: Uint8Array, slot: Uint8Array, generation: number): Uint8Array {
+function slotKey(addressKey: string, slotKey: string, generation: number): Uint8Array {
   const out = new Uint8Array(generation === 0 ? 53 : 57);
   out[0] = STORAGE;
-  out.set(address, 1);
-  out.set(slot, 21);
+  writeKey(addressKey, out, 1);
+  writeKey(slotKey, out, 21);
   if (generation > 0) new DataView(out.buffer).setUint32(53, generation);
   return out;
 }

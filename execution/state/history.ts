@@ -3,7 +3,7 @@ import { EMPTY_BYTES } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { decodeTrieAccount } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
-import { bytesKey } from "./keys.ts";
+import { bytesKey, keyBytes } from "./keys.ts";
 import { type NodeAccount, type NodeLoader, Trie } from "./trie.ts";
 import type { AccountState, StateReader } from "./types.ts";
 
@@ -13,12 +13,11 @@ const HASHED_KEYS_KEPT = 65_536;
 
 const hashedKeys = new GenerationCache<Uint8Array>(HASHED_KEYS_KEPT);
 
-/** keccak256 of an address or a slot: its key in a secure trie. */
-export function hashedKey(bytes: Uint8Array): Uint8Array {
-  const key = bytesKey(bytes);
+/** keccak256 of an address or a slot, given as `bytesKey`: its key in a secure trie. */
+export function hashedKey(key: string): Uint8Array {
   let hash = hashedKeys.get(key);
   if (hash === undefined) {
-    hash = keccak256(bytes);
+    hash = keccak256(keyBytes(key));
     hashedKeys.set(key, hash);
   }
   return hash;
@@ -47,7 +46,7 @@ export class HistoricalReader implements StateReader {
 
   account(address: Uint8Array): AccountState | undefined {
     this.#bound();
-    const leaf = this.#accounts.get(hashedKey(address));
+    const leaf = this.#accounts.get(hashedKey(bytesKey(address)));
     return leaf === undefined ? undefined : decodeTrieAccount(leaf);
   }
 
@@ -60,7 +59,7 @@ export class HistoricalReader implements StateReader {
       trie = new Trie(this.#load, account.storageRoot, this.#nodes);
       this.#storages.set(key, trie);
     }
-    return decodeTrieSlot(trie.get(hashedKey(slot)));
+    return decodeTrieSlot(trie.get(hashedKey(bytesKey(slot))));
   }
 
   code(codeHash: Uint8Array): Uint8Array {

@@ -12,8 +12,12 @@ export function bytesKey(b: Uint8Array): string {
 
 /** Inverse of `bytesKey`. */
 export function keyBytes(key: string): Uint8Array {
-  const out = new Uint8Array(key.length);
-  for (let i = 0; i < key.length; i++) out[i] = key.charCodeAt(i);
+  return writeKey(key, new Uint8Array(key.length), 0);
+}
+
+/** Writes the bytes of a key to `out` from `at`; returns `out`. */
+export function writeKey(key: string, out: Uint8Array, at: number): Uint8Array {
+  for (let i = 0; i < key.length; i++) out[at + i] = key.charCodeAt(i);
   return out;
 }
 

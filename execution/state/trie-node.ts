@@ -5,7 +5,7 @@
  * `reference` is how a parent refers to the node: its 32-byte keccak256, or its whole RLP when that is shorter than
  * 32 bytes. It is undefined while the node is being edited; once it is set, nobody changes what the node says.
  */
-import { bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
+import { bytesToHex } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { damaged } from "./errors.ts";
 
@@ -60,8 +60,9 @@ export class Branch {
   }
 }
 
+/** Asks for a property, because `instanceof` costs several times as much and this is asked for every child. */
 export function isNode(child: Child): child is Node {
-  return child !== undefined && !(child instanceof Uint8Array);
+  return child !== undefined && (child as { kind?: unknown }).kind !== undefined;
 }
 
 /** keccak256(rlp("")). */
@@ -102,63 +103,64 @@ export function encodeNode(node: Node): Uint8Array {
 
 /** Throws a StoreError when the bytes are no node. `reference` as in the node; embedded nodes get their own bytes. */
 export function decodeNode(rlp: Uint8Array, reference: Uint8Array): Node {
-  const items = listItems(rlp, reference);
+  const starts: number[] = [];
+  let at = rlp.length > 0 && rlp[0]! >= 0xc0 ? contentStart(rlp, 0) : rlp.length + 1;
+  while (at < rlp.length && starts.length < 18) {
+    starts.push(at);
+    at = itemEnd(rlp, at);
+  }
+  if (at !== rlp.length || itemEnd(rlp, 0) !== at) throw notANode(reference);
   let node: Node;
-  if (items.length === 17) {
-    const children: Child[] = new Array(16);
-    for (let i = 0; i < 16; i++) children[i] = decodeChild(items[i]!, reference);
+  if (starts.length === 17) {
+    const children: Child[] = [];
+    for (let i = 0; i < 16; i++) children.push(decodeChild(rlp, starts[i]!, starts[i + 1]!, reference));
     node = new Branch(undefined, children);
   } else {
-    const encodedPath = items.length === 2 ? content(items[0]!) : EMPTY_BYTES;
-    if (encodedPath.length === 0) throw notANode(reference);
-    const nibbles = toNibbles(encodedPath);
-    const path = nibbles.subarray(nibbles[0]! & 1 ? 1 : 2);
-    if (nibbles[0]! & 2) node = new Leaf(undefined, path, content(items[1]!));
-    else node = new Extension(undefined, path, decodeChild(items[1]!, reference));
+    if (starts.length !== 2) throw notANode(reference);
+    const second = starts[1]!;
+    const prefixed = toNibbles(rlp.subarray(contentStart(rlp, starts[0]!), second));
+    if (prefixed.length === 0) throw notANode(reference);
+    const path = prefixed.slice(prefixed[0]! & 1 ? 1 : 2);
+    if (prefixed[0]! & 2) node = new Leaf(undefined, path, rlp.slice(contentStart(rlp, second)));
+    else node = new Extension(undefined, path, decodeChild(rlp, second, rlp.length, reference));
   }
   node.reference = reference;
   return node;
 }
 
-function decodeChild(item: Uint8Array, parent: Uint8Array): Child {
-  const first = item[0]!;
+// Small arrays are copied throughout: V8 keeps them in its heap, while a view of one forces a buffer outside of it.
+
+function decodeChild(rlp: Uint8Array, start: number, end: number, parent: Uint8Array): Child {
+  const first = rlp[start]!;
   if (first === 0x80) return undefined;
-  if (first === 0xa0) return item.subarray(1);
-  if (first >= 0xc0) return decodeNode(item, item);
-  throw notANode(parent);
+  if (first === 0xa0) return rlp.slice(start + 1, end);
+  if (first < 0xc0 || end - start >= 32) throw notANode(parent);
+  const embedded = rlp.slice(start, end);
+  return decodeNode(embedded, embedded);
 }
 
 function notANode(reference: Uint8Array): Error {
   return damaged(`the record of trie node ${bytesToHex(reference)} is no trie node`);
 }
 
-/** The items of an RLP list, each with its header. */
-function listItems(rlp: Uint8Array, reference: Uint8Array): Uint8Array[] {
-  const items: Uint8Array[] = [];
-  let [at, end] = rlp.length > 0 && rlp[0]! >= 0xc0 ? span(rlp, 0) : [0, 0];
-  if (end === 0 || end !== rlp.length) throw notANode(reference);
-  while (at < end) {
-    const next = span(rlp, at)[1];
-    if (next > end || items.length === 17) throw notANode(reference);
-    items.push(rlp.subarray(at, next));
-    at = next;
-  }
-  return items;
+/** Where the content of the RLP item at `at` starts. */
+function contentStart(rlp: Uint8Array, at: number): number {
+  const first = rlp[at]!;
+  if (first < 0x80) return at;
+  const length = first < 0xc0 ? first - 0x80 : first - 0xc0;
+  return length <= 55 ? at + 1 : at + 1 + (length - 55);
 }
 
-/** Where the content of the item at `at` starts and ends. */
-function span(rlp: Uint8Array, at: number): [start: number, end: number] {
+/** Where the RLP item at `at` ends; past the end of the bytes when it is cut off. */
+function itemEnd(rlp: Uint8Array, at: number): number {
   const first = rlp[at]!;
-  if (first < 0x80) return [at, at + 1];
-  const short = first < 0xc0 ? first - 0x80 : first - 0xc0;
-  if (short <= 55) return [at + 1, at + 1 + short];
-  const start = at + 1 + (short - 55);
+  if (first < 0x80) return at + 1;
+  const start = contentStart(rlp, at);
+  if (start === at + 1) return start + (first < 0xc0 ? first - 0x80 : first - 0xc0);
   let length = 0;
   for (let i = at + 1; i < start; i++) length = length * 256 + (rlp[i] ?? 0);
-  return [start, start + length];
+  return start + length;
 }
-
-const content = (item: Uint8Array) => item.subarray(span(item, 0)[0]);
 
 function referenceOf(child: Node | Uint8Array): Uint8Array {
   if (child instanceof Uint8Array) return child;

@@ -107,7 +107,7 @@ export class Trie {
   }
 
   #insert(node: Node | undefined, nibbles: Uint8Array, depth: number, value: Uint8Array): Node {
-    if (node === undefined) return this.#made(new Leaf(this.#owner, nibbles.subarray(depth), value));
+    if (node === undefined) return this.#made(new Leaf(this.#owner, nibbles.slice(depth), value));
     node.used = this.#account.sweep;
     if (node.kind === "branch") {
       const index = nibbles[depth]!;
@@ -133,7 +133,7 @@ export class Trie {
     branch.children[node.path[common]!] = this.#shortened(node, common + 1);
     branch.children[nibbles[depth + common]!] = this.#insert(undefined, nibbles, depth + common + 1, value);
     if (common === 0) return branch;
-    return this.#made(new Extension(this.#owner, node.path.subarray(0, common), branch));
+    return this.#made(new Extension(this.#owner, node.path.slice(0, common), branch));
   }
 
   #remove(node: Node | undefined, nibbles: Uint8Array, depth: number): Node | undefined {
@@ -179,7 +179,7 @@ export class Trie {
 
   /** The node without the first `count` nibbles of its path. */
   #shortened(node: Leaf | Extension, count: number): Child {
-    const path = node.path.subarray(count);
+    const path = node.path.slice(count);
     if (node.kind === "leaf") return this.#made(new Leaf(this.#owner, path, node.value));
     return path.length === 0 ? node.child : this.#made(new Extension(this.#owner, path, node.child));
   }
@@ -209,7 +209,7 @@ export class Trie {
 
   #branchChild(node: Branch, index: number): Node | undefined {
     const child = node.children[index];
-    if (!(child instanceof Uint8Array)) return child;
+    if (child === undefined || isNode(child)) return child;
     const loaded = this.#loadNode(child);
     node.children[index] = loaded;
     return loaded;
@@ -248,9 +248,9 @@ function hashNode(node: Node, store: (hash: Uint8Array, rlp: Uint8Array) => void
 }
 
 /**
- * Forgets what was not used since the last sweep, and beyond `keep` nodes also what was: nodes turn back into hashes.
- * Breadth first, so that the upper levels, which every access needs, stay. Precondition: every node below `roots` is
- * hashed, and its loader finds it. Cost: one step for each node that stays and each of its children. Nodes that several
+ * Keeps at most `keep` nodes, the rest turn back into hashes. Breadth first, so that the upper levels, which every
+ * access needs, stay; the second half of the room is only for what was used since the last sweep. Precondition: every
+ * node below `roots` is hashed, and its loader finds it. Cost: one step for each node that stays and each of its children. Nodes that several
  * roots share count once.
  */
 export function sweepNodes(roots: Iterable<Node>, account: NodeAccount, keep: number): void {
@@ -258,7 +258,8 @@ export function sweepNodes(roots: Iterable<Node>, account: NodeAccount, keep: nu
   const stays = (child: Node): boolean => {
     if (kept.has(child)) return true;
     const embedded = child.reference!.length < 32;
-    if (!embedded && (child.used < account.sweep || kept.size >= keep)) return false;
+    const room = child.used < account.sweep ? keep >> 1 : keep;
+    if (!embedded && kept.size >= room) return false;
     kept.add(child);
     return true;
   };
