@@ -1,0 +1,189 @@
+/** Domain values -> JSON shapes of the execution-apis specification, with the fields that geth adds. */
+import { bytesToHex, type Hex } from "../../core/bytes.ts";
+import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../core/chain.ts";
+import { effectiveTip } from "../../execution/mempool/rules.ts";
+import { rlpEncode, rlpListHeader, rlpStringSize } from "../../execution/rlp.ts";
+
+export function toQuantity(value: bigint | number): Hex {
+  return `0x${value.toString(16)}`;
+}
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** Header fields as in blocks and in `newHeads`. */
+export function formatHeader(header: Header, hash: Uint8Array): JsonObject {
+  return {
+    number: toQuantity(header.number),
+    hash: bytesToHex(hash),
+    parentHash: bytesToHex(header.parentHash),
+    nonce: bytesToHex(header.nonce),
+    mixHash: bytesToHex(header.prevRandao),
+    sha3Uncles: bytesToHex(header.uncleHash),
+    logsBloom: bytesToHex(header.logsBloom),
+    transactionsRoot: bytesToHex(header.transactionsRoot),
+    stateRoot: bytesToHex(header.stateRoot),
+    receiptsRoot: bytesToHex(header.receiptsRoot),
+    miner: bytesToHex(header.coinbase),
+    difficulty: toQuantity(header.difficulty),
+    extraData: bytesToHex(header.extraData),
+    gasLimit: toQuantity(header.gasLimit),
+    gasUsed: toQuantity(header.gasUsed),
+    timestamp: toQuantity(header.timestamp),
+    baseFeePerGas: toQuantity(header.baseFeePerGas),
+    withdrawalsRoot: bytesToHex(header.withdrawalsRoot),
+    blobGasUsed: toQuantity(header.blobGasUsed),
+    excessBlobGas: toQuantity(header.excessBlobGas),
+    parentBeaconBlockRoot: bytesToHex(header.parentBeaconBlockRoot),
+    requestsHash: bytesToHex(header.requestsHash),
+  };
+}
+
+export function formatBlock(block: ExecutedBlock, fullTransactions: boolean): JsonObject {
+  return {
+    ...formatHeader(block.header, block.hash),
+    size: toQuantity(blockSize(block)),
+    transactions: fullTransactions
+      ? block.transactions.map((tx, index) => formatTransaction(tx, { block, index }))
+      : block.transactions.map((tx) => bytesToHex(tx.hash)),
+    uncles: [],
+    withdrawals: [],
+  };
+}
+
+/** `place` is absent for a pending transaction: its block fields are null and gasPrice is the fee cap. */
+export function formatTransaction(
+  tx: Transaction,
+  place?: { readonly block: ExecutedBlock; readonly index: number },
+): JsonObject {
+  const header = place?.block.header;
+  const common = {
+    blockHash: place === undefined ? null : bytesToHex(place.block.hash),
+    blockNumber: header === undefined ? null : toQuantity(header.number),
+    blockTimestamp: header === undefined ? null : toQuantity(header.timestamp),
+    transactionIndex: place === undefined ? null : toQuantity(place.index),
+    hash: bytesToHex(tx.hash),
+    type: toQuantity(tx.type),
+    from: bytesToHex(tx.from),
+    to: tx.to === undefined ? null : bytesToHex(tx.to),
+    nonce: toQuantity(tx.nonce),
+    gas: toQuantity(tx.gasLimit),
+    gasPrice: toQuantity(
+      header === undefined ? tx.maxFeePerGas : header.baseFeePerGas + effectiveTip(tx, header.baseFeePerGas),
+    ),
+    value: toQuantity(tx.value),
+    input: bytesToHex(tx.data),
+    v: toQuantity(tx.v),
+    r: toQuantity(tx.r),
+    s: toQuantity(tx.s),
+  };
+  if (tx.type === 0) return tx.chainId === undefined ? common : { ...common, chainId: toQuantity(tx.chainId) };
+  const typed = {
+    ...common,
+    chainId: toQuantity(tx.chainId ?? 0n),
+    accessList: tx.accessList.map((entry) => ({
+      address: bytesToHex(entry.address),
+      storageKeys: entry.storageKeys.map((key) => bytesToHex(key)),
+    })),
+    yParity: toQuantity(tx.v),
+  };
+  if (tx.type === 1) return typed;
+  const dynamic = {
+    ...typed,
+    maxFeePerGas: toQuantity(tx.maxFeePerGas),
+    maxPriorityFeePerGas: toQuantity(tx.maxPriorityFeePerGas),
+  };
+  if (tx.type === 2) return dynamic;
+  return {
+    ...dynamic,
+    authorizationList: tx.authorizationList.map((authorization) => ({
+      chainId: toQuantity(authorization.chainId),
+      address: bytesToHex(authorization.address),
+      nonce: toQuantity(authorization.nonce),
+      yParity: toQuantity(authorization.yParity),
+      r: toQuantity(authorization.r),
+      s: toQuantity(authorization.s),
+    })),
+  };
+}
+
+/** `firstLogIndex` is the number of logs of the block's earlier transactions. */
+export function formatReceipt(block: ExecutedBlock, index: number, firstLogIndex: number): JsonObject {
+  const tx = block.transactions[index]!;
+  const receipt = block.receipts[index]!;
+  return {
+    transactionHash: bytesToHex(tx.hash),
+    transactionIndex: toQuantity(index),
+    blockHash: bytesToHex(block.hash),
+    blockNumber: toQuantity(block.header.number),
+    from: bytesToHex(tx.from),
+    to: tx.to === undefined ? null : bytesToHex(tx.to),
+    cumulativeGasUsed: toQuantity(receipt.cumulativeGasUsed),
+    gasUsed: toQuantity(receipt.gasUsed),
+    effectiveGasPrice: toQuantity(receipt.effectiveGasPrice),
+    contractAddress: receipt.contractAddress === undefined ? null : bytesToHex(receipt.contractAddress),
+    logs: receipt.logs.map((log, i) => formatLog(log, block, index, firstLogIndex + i)),
+    logsBloom: bytesToHex(receipt.logsBloom),
+    status: toQuantity(receipt.status),
+    type: toQuantity(receipt.type),
+  };
+}
+
+export function formatLog(log: Log, block: ExecutedBlock, transactionIndex: number, logIndex: number): JsonObject {
+  return {
+    address: bytesToHex(log.address),
+    topics: log.topics.map((topic) => bytesToHex(topic)),
+    data: bytesToHex(log.data),
+    blockNumber: toQuantity(block.header.number),
+    blockHash: bytesToHex(block.hash),
+    blockTimestamp: toQuantity(block.header.timestamp),
+    transactionHash: bytesToHex(block.transactions[transactionIndex]!.hash),
+    transactionIndex: toQuantity(transactionIndex),
+    logIndex: toQuantity(logIndex),
+    removed: false,
+  };
+}
+
+export function logsBefore(receipts: readonly Receipt[], index: number): number {
+  let count = 0;
+  for (let i = 0; i < index; i++) count += receipts[i]!.logs.length;
+  return count;
+}
+
+/** Bytes of `rlp([header, transactions, uncles, withdrawals])`; the last two are empty. */
+function blockSize(block: ExecutedBlock): number {
+  let transactions = 0;
+  for (const tx of block.transactions) transactions += tx.type === 0 ? tx.raw.length : rlpStringSize(tx.raw);
+  const content = rlpEncode(headerFields(block.header)).length + listSize(transactions) + 2;
+  return listSize(content);
+}
+
+function listSize(contentBytes: number): number {
+  return rlpListHeader(contentBytes).length + contentBytes;
+}
+
+function headerFields(header: Header): (Uint8Array | bigint)[] {
+  return [
+    header.parentHash,
+    header.uncleHash,
+    header.coinbase,
+    header.stateRoot,
+    header.transactionsRoot,
+    header.receiptsRoot,
+    header.logsBloom,
+    header.difficulty,
+    header.number,
+    header.gasLimit,
+    header.gasUsed,
+    header.timestamp,
+    header.extraData,
+    header.prevRandao,
+    header.nonce,
+    header.baseFeePerGas,
+    header.withdrawalsRoot,
+    header.blobGasUsed,
+    header.excessBlobGas,
+    header.parentBeaconBlockRoot,
+    header.requestsHash,
+  ];
+}

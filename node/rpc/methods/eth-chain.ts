@@ -1,0 +1,183 @@
+/** Blocks, fees and what the chain is. */
+import { bytesToHex } from "../../../core/bytes.ts";
+import type { ExecutedBlock } from "../../../core/chain.ts";
+import type { BlockSelector } from "../../chain-api.ts";
+import { type Methods, method, type RpcContext } from "../context.ts";
+import { invalidParams, serverError } from "../errors.ts";
+import { rewardPercentiles, suggestTip } from "../fees.ts";
+import { formatBlock, formatReceipt, formatTransaction, type JsonObject, toQuantity } from "../format.ts";
+import { blockAt, blockSelector, isPending, numberOrTag } from "../selectors.ts";
+import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
+
+/** EIP-4844: the least, as no block carries blobs. */
+const BLOB_BASE_FEE_WEI = 1n;
+
+const byHash: Decoder<BlockSelector> = (value) => ({ hash: hash(value) });
+
+/** A hex quantity, or a decimal number or string, as geth takes it. */
+const blockCount: Decoder<bigint> = (value) => {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  if (typeof value === "string" && /^(0|[1-9]\d{0,18})$/.test(value)) return BigInt(value);
+  return quantity(64)(value);
+};
+
+const percentileList: Decoder<number[]> = (value) => {
+  if (!Array.isArray(value)) throw new InvalidValue(`want an array, have ${show(value)}`);
+  return value.map((one: unknown) => {
+    if (typeof one !== "number") throw new InvalidValue(`want numbers, have ${show(one)}`);
+    return one;
+  });
+};
+
+const block = [required(numberOrTag)] as const;
+const blockByHash = [required(byHash)] as const;
+const noUncle = [required(numberOrTag), required(quantity(64))] as const;
+
+function countTransactions(context: RpcContext, selector: BlockSelector): string | null {
+  if (isPending(selector)) return toQuantity(pendingTransactions(context).length);
+  const found = context.chain.find(selector);
+  return found === undefined ? null : toQuantity(found.transactions.length);
+}
+
+function countUncles(context: RpcContext, selector: BlockSelector): string | null {
+  return context.chain.find(selector) === undefined ? null : "0x0";
+}
+
+/** What the mempool would give now: the head's fields with the next number, not executed. */
+function pendingTransactions({ chain, mempool }: RpcContext): ExecutedBlock["transactions"] {
+  const { gasLimit } = blockAt(chain, { tag: "latest" }).header;
+  const chosen = [];
+  let gas = 0n;
+  const candidates = mempool.candidates(chain.nextBaseFee());
+  for (let tx = candidates.next(); tx !== undefined; tx = candidates.next()) {
+    if (gas + tx.gasLimit > gasLimit) {
+      candidates.skipSender();
+      continue;
+    }
+    gas += tx.gasLimit;
+    chosen.push(tx);
+  }
+  return chosen;
+}
+
+function pendingBlock(context: RpcContext, full: boolean): JsonObject {
+  const head = blockAt(context.chain, { tag: "latest" });
+  const transactions = pendingTransactions(context);
+  const header = {
+    ...head.header,
+    number: head.header.number + 1n,
+    parentHash: head.hash,
+    baseFeePerGas: context.chain.nextBaseFee(),
+    gasUsed: 0n,
+    logsBloom: new Uint8Array(256),
+  };
+  const shape = formatBlock({ hash: head.hash, header, transactions, receipts: [] }, false);
+  return {
+    ...shape,
+    hash: null,
+    nonce: null,
+    miner: null,
+    transactions: transactions.map((tx) => (full ? formatTransaction(tx) : bytesToHex(tx.hash))),
+  };
+}
+
+function getBlock(context: RpcContext, selector: BlockSelector, full: boolean): JsonObject | null {
+  if (isPending(selector)) return pendingBlock(context, full);
+  const found = context.chain.find(selector);
+  return found === undefined ? null : formatBlock(found, full);
+}
+
+async function feeHistory(
+  { chain, limits }: RpcContext,
+  count: bigint,
+  newest: BlockSelector,
+  percentiles: readonly number[],
+): Promise<JsonObject> {
+  if (percentiles.length > limits.feeHistoryPercentiles) {
+    throw invalidParams(`over the query limit ${limits.feeHistoryPercentiles} of reward percentiles`);
+  }
+  percentiles.forEach((percentile, i) => {
+    const previous = percentiles[i - 1] ?? 0;
+    if (!(percentile >= 0 && percentile <= 100)) throw invalidParams(`invalid reward percentile: ${percentile}`);
+    if (percentile < previous) {
+      throw invalidParams(`invalid reward percentile: #${i - 1}:${previous} >= #${i}:${percentile}`);
+    }
+  });
+  if ("number" in newest && newest.number > chain.head.number) {
+    throw serverError(`request beyond head block: requested ${newest.number}, head ${chain.head.number}`);
+  }
+  const last = blockAt(chain, newest).header.number;
+  if (count === 0n) return { oldestBlock: "0x0", gasUsedRatio: [] };
+  const most = BigInt(limits.feeHistoryBlocks);
+  const wanted = count < most ? count : most;
+  const first = wanted > last + 1n ? 0n : last + 1n - wanted;
+
+  const baseFees: bigint[] = [];
+  const gasUsedRatio: number[] = [];
+  const reward: string[][] = [];
+  for (let number = first; number <= last; number++) {
+    const one = blockAt(chain, { number });
+    baseFees.push(one.header.baseFeePerGas);
+    gasUsedRatio.push(Number(one.header.gasUsed) / Number(one.header.gasLimit));
+    if (percentiles.length > 0) reward.push(rewardPercentiles(one, percentiles).map(toQuantity));
+    if ((number - first) % 32n === 31n) await new Promise(setImmediate);
+  }
+  const following = last < chain.head.number ? chain.block(last + 1n) : undefined;
+  baseFees.push(following?.header.baseFeePerGas ?? chain.nextBaseFee());
+  return {
+    oldestBlock: toQuantity(first),
+    ...(percentiles.length > 0 ? { reward } : {}),
+    baseFeePerGas: baseFees.map(toQuantity),
+    gasUsedRatio,
+    baseFeePerBlobGas: baseFees.map(() => toQuantity(BLOB_BASE_FEE_WEI)),
+    blobGasUsedRatio: gasUsedRatio.map(() => 0),
+  };
+}
+
+export const ethChain: Methods = {
+  eth_chainId: method([], ({ chain }) => toQuantity(chain.chainId)),
+  eth_blockNumber: method([], ({ chain }) => toQuantity(chain.head.number)),
+  eth_syncing: method([], ({ syncStatus }) => {
+    const status = syncStatus();
+    if (status === undefined) return false;
+    return {
+      startingBlock: toQuantity(status.startingBlock),
+      currentBlock: toQuantity(status.currentBlock),
+      highestBlock: toQuantity(status.highestBlock),
+    };
+  }),
+  eth_accounts: method([], () => []),
+  eth_getBlockByNumber: method([required(numberOrTag), optional(boolean, false)], (context, [selector, full]) =>
+    getBlock(context, selector, full),
+  ),
+  eth_getBlockByHash: method([required(byHash), optional(boolean, false)], (context, [selector, full]) =>
+    getBlock(context, selector, full),
+  ),
+  eth_getBlockTransactionCountByNumber: method(block, (context, [selector]) => countTransactions(context, selector)),
+  eth_getBlockTransactionCountByHash: method(blockByHash, (context, [selector]) =>
+    countTransactions(context, selector),
+  ),
+  eth_getUncleCountByBlockNumber: method(block, (context, [selector]) => countUncles(context, selector)),
+  eth_getUncleCountByBlockHash: method(blockByHash, (context, [selector]) => countUncles(context, selector)),
+  eth_getUncleByBlockNumberAndIndex: method(noUncle, () => null),
+  eth_getUncleByBlockHashAndIndex: method([required(byHash), required(quantity(64))], () => null),
+  eth_getBlockReceipts: method([required(blockSelector)], ({ chain }, [selector]) => {
+    const found = chain.find(selector);
+    if (found === undefined) return null;
+    let logs = 0;
+    return found.receipts.map((receipt, index) => {
+      const first = logs;
+      logs += receipt.logs.length;
+      return formatReceipt(found, index, first);
+    });
+  }),
+  eth_gasPrice: method([], ({ chain, mempool }) =>
+    toQuantity(chain.nextBaseFee() + suggestTip(chain, mempool.limits.minTipWei)),
+  ),
+  eth_maxPriorityFeePerGas: method([], ({ chain, mempool }) => toQuantity(suggestTip(chain, mempool.limits.minTipWei))),
+  eth_blobBaseFee: method([], () => toQuantity(BLOB_BASE_FEE_WEI)),
+  eth_feeHistory: method(
+    [required(blockCount), required(numberOrTag), optional(percentileList, [])],
+    (context, [count, newest, percentiles]) => feeHistory(context, count, newest, percentiles),
+  ),
+};

@@ -1,0 +1,118 @@
+/** Accounts, storage, proofs, and messages that are run without being kept. */
+import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
+import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
+import type { CallRequest } from "../../chain-api.ts";
+import { callRequest } from "../call-request.ts";
+import { type Methods, method, type RpcContext } from "../context.ts";
+import { invalidParams, serverError } from "../errors.ts";
+import { toQuantity } from "../format.ts";
+import { callError } from "../revert.ts";
+import { blockSelector, isPending, LATEST, stateAt } from "../selectors.ts";
+import { address, type Decoder, InvalidValue, optional, required, show } from "../values.ts";
+
+const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
+
+interface StorageKey {
+  readonly slot: Uint8Array;
+  /** As it is repeated in a proof: whole when it was given whole, else as a quantity. */
+  readonly name: string;
+}
+
+/** Hex of at most 32 bytes; short and odd ones are padded on the left, as geth takes them. */
+const storageKey: Decoder<StorageKey> = (value) => {
+  if (typeof value !== "string" || !/^(0x)?[0-9a-fA-F]{0,64}$/.test(value)) {
+    throw new InvalidValue(`want a storage key of at most 32 bytes in hex, have ${show(value)}`);
+  }
+  const digits = value.replace(/^0x/, "").padStart(64, "0");
+  const slot = Uint8Array.from(Buffer.from(digits, "hex"));
+  return { slot, name: value.length === 66 ? bytesToHex(slot) : toQuantity(bytesToBigInt(slot)) };
+};
+
+/** Overrides would be ignored in silence otherwise. */
+const nothing: Decoder<undefined> = (value) => {
+  if (typeof value === "object" && value !== null && Object.keys(value).length === 0) return undefined;
+  throw new InvalidValue("state and block overrides are not offered by this node");
+};
+
+const account = [required(address), optional(blockSelector, LATEST)] as const;
+const message = [
+  required(callRequest),
+  optional(blockSelector, LATEST),
+  optional(nothing, undefined),
+  optional(nothing, undefined),
+] as const;
+
+/** `request` for this chain, with its gas under the cap. */
+function prepared({ chain, limits }: RpcContext, request: CallRequest & { readonly chainId?: bigint }): CallRequest {
+  const { chainId, ...rest } = request;
+  if (chainId !== undefined && chainId !== chain.chainId) {
+    throw invalidParams(`chainId does not match node's (have=${chainId}, want=${chain.chainId})`);
+  }
+  const { gas } = rest;
+  return { ...rest, gas: gas === undefined || gas > limits.callGas ? limits.callGas : gas };
+}
+
+export const ethState: Methods = {
+  eth_getBalance: method(account, ({ chain }, [of, at]) =>
+    toQuantity(stateAt(chain, at).state.account(of)?.balance ?? 0n),
+  ),
+  eth_getTransactionCount: method(account, ({ chain, mempool }, [of, at]) => {
+    const nonce = stateAt(chain, at).state.account(of)?.nonce ?? 0n;
+    const pending = isPending(at) ? mempool.pendingNonce(of) : undefined;
+    return toQuantity(pending !== undefined && pending > nonce ? pending : nonce);
+  }),
+  eth_getCode: method(account, ({ chain }, [of, at]) => {
+    const { state } = stateAt(chain, at);
+    const found = state.account(of);
+    return found === undefined ? "0x" : bytesToHex(state.code(found.codeHash));
+  }),
+  eth_getStorageAt: method(
+    [required(address), required(storageKey), optional(blockSelector, LATEST)],
+    ({ chain }, [of, key, at]) => bytesToHex(padTo32(stateAt(chain, at).state.storage(of, key.slot))),
+  ),
+  eth_getProof: method(
+    [required(address), required(storageKeys), optional(blockSelector, LATEST)],
+    ({ chain, limits }, [of, keys, at]) => {
+      if (keys.length > limits.proofSlots) {
+        throw invalidParams(`too many storage keys: ${keys.length}, limit ${limits.proofSlots}`);
+      }
+      const { block } = stateAt(chain, at);
+      const proof = chain.prove(
+        block,
+        of,
+        keys.map((key) => key.slot),
+      );
+      return {
+        address: bytesToHex(of),
+        accountProof: proof.accountProof.map((node) => bytesToHex(node)),
+        balance: toQuantity(proof.account?.balance ?? 0n),
+        codeHash: bytesToHex(proof.account?.codeHash ?? KECCAK_EMPTY),
+        nonce: toQuantity(proof.account?.nonce ?? 0n),
+        storageHash: bytesToHex(proof.account?.storageRoot ?? EMPTY_TRIE_ROOT),
+        storageProof: proof.storageProofs.map((one, i) => ({
+          key: keys[i]!.name,
+          value: toQuantity(bytesToBigInt(one.value)),
+          proof: one.proof.map((node) => bytesToHex(node)),
+        })),
+      };
+    },
+  ),
+  eth_call: method(message, async (context, [request, at]) => {
+    const { block } = stateAt(context.chain, at);
+    const result = await context.chain.call(prepared(context, request), block);
+    if (!result.ok) throw callError(result);
+    return bytesToHex(result.output);
+  }),
+  eth_estimateGas: method(message, async (context, [request, at]) => {
+    const { block } = stateAt(context.chain, at);
+    const { limits, estimateGas, chain } = context;
+    const estimate = await estimateGas(chain, prepared(context, request), block, limits.callGas);
+    if (estimate.ok) return toQuantity(estimate.gas);
+    throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
+  }),
+};
+
+function storageKeys(value: unknown): StorageKey[] {
+  if (!Array.isArray(value)) throw new InvalidValue(`want an array of storage keys, have ${show(value)}`);
+  return value.map(storageKey);
+}
