@@ -26,7 +26,10 @@ export interface MessageEnvironment {
   readonly baseFeeRecipient: Uint8Array | undefined;
 }
 
-type HeaderContext = Pick<Header, "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas">;
+export type HeaderContext = Pick<
+  Header,
+  "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas"
+>;
 
 /** EIP-4844: the price of blob gas when none is in excess. */
 const MIN_BLOB_GAS_PRICE = 1n;
