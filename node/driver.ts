@@ -110,9 +110,11 @@ export class Driver {
         // A block that takes longer than the interval to make would also take longer to check.
         isOutOfTime: () => clock.nowMs() - startedMs > config.intervalMs,
       });
-      for (const { tx, reason } of proposal.rejected) {
-        log.debug({ hash: bytesToHex(tx.hash), reason }, "transaction dropped");
-        mempool.drop(tx.hash, clock.nowMs());
+      for (const { transaction, code, message } of proposal.rejected) {
+        const fields = { hash: bytesToHex(transaction.hash), code, reason: message };
+        if (code === "faulty") log.error(fields, "transaction dropped: executing it failed");
+        else log.debug(fields, "transaction dropped");
+        mempool.drop(transaction.hash, clock.nowMs());
       }
       this.#proposal = proposal;
       this.#post({ type: "proposed", height, blockId: proposal.block.hash });

@@ -18,7 +18,11 @@ export interface Command {
 const indent = (text: string): string => text.replaceAll(/^(?=.)/gm, "   ");
 
 export function programHelp(commands: readonly Command[]): string {
-  const rows = [...commands.map((command) => [command.name, command.summary] as const), ["help", "Show help, or the help of a command"], ["version", "Show the version"]] as const;
+  const rows = [
+    ...commands.map((command) => [command.name, command.summary] as const),
+    ["help", "Show help, or the help of a command"],
+    ["version", "Show the version"],
+  ] as const;
   const width = Math.max(...rows.map(([name]) => name.length)) + 3;
   return `NAME:
    openledger - the OpenLedger node: who contributed, what was made of it, who is paid

@@ -15,18 +15,35 @@ export interface NodeStatus {
   readonly halted: string | undefined;
 }
 
-const SERIES: readonly (readonly [name: string, type: "gauge" | "counter", help: string, read: (s: NodeStatus) => bigint | number])[] = [
+const SERIES: readonly (readonly [
+  name: string,
+  type: "gauge" | "counter",
+  help: string,
+  read: (s: NodeStatus) => bigint | number,
+])[] = [
   ["openledger_head_block", "gauge", "Number of the last committed block", (s) => s.headNumber],
   ["openledger_head_timestamp_seconds", "gauge", "Time of the last committed block", (s) => s.headTimestamp],
-  ["openledger_indexed_block", "gauge", "Number of the last indexed block, -1 without an indexer", (s) => s.indexedNumber ?? -1],
+  [
+    "openledger_indexed_block",
+    "gauge",
+    "Number of the last indexed block, -1 without an indexer",
+    (s) => s.indexedNumber ?? -1,
+  ],
   ["openledger_txpool_transactions", "gauge", "Transactions in the pool", (s) => s.poolTransactions],
   ["openledger_blocks_produced_total", "counter", "Blocks committed since the start", (s) => s.blocksProduced],
-  ["openledger_transactions_included_total", "counter", "Transactions committed since the start", (s) => s.transactionsIncluded],
+  [
+    "openledger_transactions_included_total",
+    "counter",
+    "Transactions committed since the start",
+    (s) => s.transactionsIncluded,
+  ],
   ["openledger_halted", "gauge", "1 when block production stopped for good", (s) => (s.halted === undefined ? 0 : 1)],
 ];
 
 function prometheus(status: NodeStatus): string {
-  const own = SERIES.map(([name, type, help, read]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${read(status)}\n`);
+  const own = SERIES.map(
+    ([name, type, help, read]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${read(status)}\n`,
+  );
   const memory = `# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes ${process.memoryUsage.rss()}\n`;
   return own.join("") + memory;
 }

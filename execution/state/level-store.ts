@@ -37,6 +37,8 @@ export interface LevelStore {
   write(batch: Batch, options?: { readonly sync?: boolean }): Promise<void>;
   /** In key order, as of the first step. */
   iterate(range: KeyRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>;
+  /** Deletes everything, under the lock that is held anyway. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,6 +91,13 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
         for await (const [key, value] of db.iterator({ gte: start, lt: end, reverse, limit })) {
           yield [plain(key), plain(value)] as const;
         }
+      } catch (error) {
+        throw storeError(directory, error);
+      }
+    },
+    async clear() {
+      try {
+        await db.clear();
       } catch (error) {
         throw storeError(directory, error);
       }

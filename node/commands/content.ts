@@ -1,7 +1,7 @@
 /** `openledger content`: put, get and list content by its root, through a running store. */
 import { readFileSync, statSync } from "node:fs";
-import { contentRoot } from "../../core/content.ts";
 import { bytesToHex } from "../../core/bytes.ts";
+import { contentRoot } from "../../core/content.ts";
 import { dataDirectory, readOptions } from "../config.ts";
 import { OperationError, UsageError } from "../errors.ts";
 import type { Command } from "../help.ts";
@@ -17,14 +17,16 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
   } catch (error) {
     throw new OperationError(`no content store answers at ${url}; is the node running?`, { cause: error });
   }
-  if (!response.ok) throw new OperationError(`${url}: ${response.status} ${(await response.text()).slice(0, 300).trim()}`);
+  if (!response.ok)
+    throw new OperationError(`${url}: ${response.status} ${(await response.text()).slice(0, 300).trim()}`);
   return response;
 }
 
 async function put(store: string, file: string): Promise<void> {
   const size = statSync(file, { throwIfNoEntry: false })?.size;
   if (size === undefined) throw new OperationError(`${file} does not exist`);
-  if (size === 0 || size > LIMIT_BYTES) throw new OperationError(`${file} has ${size} bytes; content has 1 to ${LIMIT_BYTES}`);
+  if (size === 0 || size > LIMIT_BYTES)
+    throw new OperationError(`${file} has ${size} bytes; content has 1 to ${LIMIT_BYTES}`);
   const bytes = new Uint8Array(readFileSync(file));
   const root = bytesToHex(contentRoot(bytes));
   await request(`${store}/content`, { method: "PUT", body: bytes });

@@ -1,0 +1,62 @@
+/**
+ * The data directory and its lock: the chain's LevelDB admits one process at a time, and everything else in the
+ * directory belongs to whoever holds it.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type LevelStore, openLevelStore, StoreError } from "../execution/state/level-store.ts";
+import { DataError, OperationError } from "./errors.ts";
+
+export interface DataDirectory {
+  readonly path: string;
+  readonly store: LevelStore;
+  /** SQLite file of the index. */
+  readonly index: string;
+  readonly content: string;
+  readonly answers: string;
+  close(): Promise<void>;
+}
+
+/** With `isFresh` all that a node wrote is deleted, under the lock. Throws DataError or OperationError. */
+export async function openDataDirectory(path: string, isFresh: boolean): Promise<DataDirectory> {
+  const [chain, index, content, answers] = ["chain", "index", "content", "answers"].map((name) => join(path, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  makeDirectory(path);
+  const store = await openStore(chain, isFresh);
+  if (isFresh) {
+    await store.clear();
+    for (const folder of [index, content, answers]) rmSync(folder, { recursive: true, force: true });
+  }
+  for (const folder of [index, content, answers]) makeDirectory(folder);
+  return { path, store, index: join(index, "index.sqlite"), content, answers, close: () => store.close() };
+}
+
+async function openStore(chain: string, isFresh: boolean): Promise<LevelStore> {
+  try {
+    return await openLevelStore(chain);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (isFresh && error.code === "DAMAGED") {
+      // LevelDB takes its lock before it reads anything: nobody else uses what does not parse.
+      rmSync(chain, { recursive: true, force: true });
+      return openLevelStore(chain);
+    }
+    throw error.code === "FAILED"
+      ? new OperationError(error.message, { cause: error })
+      : new DataError(error.message, { cause: error });
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new OperationError(`${path} cannot be created: ${(error as Error).message}; choose another --datadir`, {
+      cause: error,
+    });
+  }
+}
