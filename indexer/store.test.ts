@@ -9,15 +9,7 @@ import { bytesToBigInt, bytesToHex } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain.ts";
 import type { IndexError } from "./errors.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import {
-  chainOf,
-  dumpIndex,
-  encodeEvent,
-  type FakeChain,
-  freshIndex,
-  type Step,
-  standardChain,
-} from "./test-helpers.ts";
+import { chainOf, dumpIndex, encodeEvent, freshIndex, type Step, standardChain } from "./test-helpers.ts";
 
 let folder: string;
 let files = 0;
@@ -244,9 +236,11 @@ describe("trouble", () => {
 
   test("a chain without a block below its head halts", async () => {
     const { chain } = standardChain();
-    const holed: FakeChain = Object.create(chain, {
-      block: { value: (n: bigint) => (n === 4n ? undefined : chain.block(n)) },
-    });
+    const holed: ChainSource = {
+      head: chain.head,
+      block: (number) => (number === 4n ? undefined : chain.block(number)),
+      onCommit: (listener) => chain.onCommit(listener),
+    };
     const indexer = createIndexer({ source: holed, path: newPath(), batchBlocks: 1 });
     expect(await run(indexer)).toBe("halted");
     expect(indexer.status().error?.message).toBe("the chain's head is 12, but it has no block 4");

@@ -1,0 +1,159 @@
+/** What one request may ask for. Checked before anything is resolved, each with an error that names the limit. */
+import {
+  type ASTVisitor,
+  type ExecutionArgs,
+  type FieldNode,
+  GraphQLError,
+  type GraphQLNamedType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  getNamedType,
+  getNullableType,
+  isCompositeType,
+  isInterfaceType,
+  isListType,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+  type ValidationContext,
+} from "graphql/index.js";
+import { DEFAULT_NODES, MAX_NODES } from "./lineage.ts";
+import { DEFAULT_PAGE, MAX_PAGE } from "./paging.ts";
+
+export interface QueryLimits {
+  /** Lexical tokens of a document. */
+  readonly maxTokens: number;
+  /** Aliases in a document: the same field many times over is the cheapest attack. */
+  readonly maxAliases: number;
+  /** Fields within fields. Introspection does not count. */
+  readonly maxDepth: number;
+  /** Fields resolved when every page is full: each counts once per row above it. */
+  readonly maxCost: number;
+}
+
+export const DEFAULT_LIMITS: QueryLimits = { maxTokens: 2_000, maxAliases: 50, maxDepth: 14, maxCost: 100_000 };
+
+/** A list without `first` is bounded by the protocol: at most 64 spans, 16 Datanets of a model; most are shorter. */
+const PLAIN_LIST_LENGTH = 10;
+
+const limitError = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: "QUERY_LIMIT" } });
+
+export function aliasLimit(maxAliases: number) {
+  return (context: ValidationContext): ASTVisitor => {
+    let aliases = 0;
+    return {
+      Field({ alias }) {
+        if (alias === undefined) return;
+        aliases += 1;
+        if (aliases === maxAliases + 1)
+          context.reportError(limitError(`the query has more than ${maxAliases} aliases`));
+      },
+    };
+  };
+}
+
+interface Measure {
+  readonly depth: number;
+  readonly cost: number;
+}
+
+/**
+ * Undefined when the operation is within the limits. Precondition: the document is valid, so fragments do not form
+ * cycles; each is measured once however often it is spread.
+ */
+export function findExcess(args: ExecutionArgs, limits: QueryLimits): GraphQLError | undefined {
+  const { document, operationName, schema, variableValues } = args;
+  const operation = document.definitions.find(
+    (node) => node.kind === Kind.OPERATION_DEFINITION && (!operationName || node.name?.value === operationName),
+  );
+  if (operation?.kind !== Kind.OPERATION_DEFINITION) return undefined;
+  const defaults = (operation.variableDefinitions ?? []).map(({ variable, defaultValue }) => [
+    variable.name.value,
+    defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined,
+  ]);
+  const root = schema.getRootType(operation.operation);
+  const measure = measurer(schema, document, { ...Object.fromEntries(defaults), ...variableValues });
+  const { depth, cost } = measure(operation.selectionSet, root ?? undefined);
+  if (depth > limits.maxDepth) return limitError(`the query is ${depth} fields deep, the limit is ${limits.maxDepth}`);
+  if (cost > limits.maxCost) {
+    return limitError(`the query may resolve ${cost} fields, the limit is ${limits.maxCost}: ask for smaller pages`);
+  }
+  return undefined;
+}
+
+function measurer(
+  schema: GraphQLSchema,
+  document: ExecutionArgs["document"],
+  variables: Readonly<Record<string, unknown>>,
+) {
+  const fragments = new Map(
+    document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
+  );
+  const measured = new Map<string, Measure>();
+
+  function ofSet(set: SelectionSetNode, type: GraphQLNamedType | undefined, listLength = PLAIN_LIST_LENGTH): Measure {
+    let depth = 0;
+    let cost = 0;
+    for (const selection of set.selections) {
+      const part =
+        selection.kind === Kind.FIELD
+          ? ofField(selection, type, listLength)
+          : selection.kind === Kind.INLINE_FRAGMENT
+            ? ofSet(selection.selectionSet, named(selection.typeCondition?.name.value) ?? type, listLength)
+            : ofFragment(selection.name.value, listLength);
+      depth = Math.max(depth, part.depth);
+      cost += part.cost;
+    }
+    return { depth, cost };
+  }
+
+  function ofFragment(name: string, listLength: number): Measure {
+    const key = `${name} ${listLength}`;
+    const known = measured.get(key);
+    if (known !== undefined) return known;
+    const fragment = fragments.get(name);
+    if (fragment?.kind !== Kind.FRAGMENT_DEFINITION) return { depth: 0, cost: 0 };
+    const result = ofSet(fragment.selectionSet, named(fragment.typeCondition.name.value), listLength);
+    measured.set(key, result);
+    return result;
+  }
+
+  function ofField(field: FieldNode, type: GraphQLNamedType | undefined, listLength: number): Measure {
+    // Introspection is answered from the schema alone, and tools ask for it deeply.
+    if (field.name.value.startsWith("__")) return { depth: 0, cost: 0 };
+    const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[field.name.value] : undefined;
+    if (definition === undefined || field.selectionSet === undefined) return { depth: 1, cost: 1 };
+    const has = (argument: string): boolean => definition.args.some(({ name }) => name === argument);
+    const plain = isUnpagedList(type, definition.type) ? listLength : 1;
+    const rows = has("first") ? intArgument(field, "first", DEFAULT_PAGE, MAX_PAGE) : plain;
+    // A graph's bound is that of the lists in it.
+    const inside = has("maxNodes") ? intArgument(field, "maxNodes", DEFAULT_NODES, MAX_NODES) : undefined;
+    const below = ofSet(field.selectionSet, getNamedType(definition.type), inside);
+    return { depth: below.depth + 1, cost: 1 + rows * below.cost };
+  }
+
+  function intArgument(field: FieldNode, argument: string, absent: number, max: number): number {
+    const value = field.arguments?.find(({ name }) => name.value === argument)?.value;
+    const number =
+      value?.kind === Kind.VARIABLE
+        ? Number(variables[value.name.value] ?? absent)
+        : value?.kind === Kind.INT
+          ? Number(value.value)
+          : absent;
+    // A bad value is refused where it is resolved; here it only must not count as little.
+    return number >= 1 && number <= max ? number : max;
+  }
+
+  const named = (name: string | undefined): GraphQLNamedType | undefined => {
+    const type = name === undefined ? undefined : schema.getType(name);
+    return isCompositeType(type) ? type : undefined;
+  };
+
+  return ofSet;
+}
+
+/** `nodes` and `edges` of a connection have been counted with its `first`. */
+function isUnpagedList(parent: GraphQLNamedType | undefined, type: GraphQLOutputType): boolean {
+  return isListType(getNullableType(type)) && parent?.name.endsWith("Connection") !== true;
+}

@@ -1,0 +1,59 @@
+/** How values travel in GraphQL. Parsing refuses with a message that names the value; a `parse` failure is the client's. */
+import { GraphQLError } from "graphql/index.js";
+import { checksumAddress, isAddress, isHex } from "viem";
+import { bytesToBigInt, bytesToHex, type Hex, hexToBytes } from "../core/bytes.ts";
+
+export const badInput = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" } });
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+};
+
+/** A stored integer: 32-byte BLOB or plain number. */
+export const toBigInt = (value: Uint8Array | bigint | number): bigint =>
+  value instanceof Uint8Array ? bytesToBigInt(value) : BigInt(value);
+
+/** Decimal string, so that no client rounds wei to a float. */
+export const serializeBigInt = (value: Uint8Array | bigint | number): string => toBigInt(value).toString();
+
+export function parseBigInt(value: unknown): bigint {
+  if (typeof value === "string" && /^(0|[1-9]\d{0,77})$/.test(value)) return BigInt(value);
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  throw badInput(`BigInt must be a decimal string of a non-negative integer, not ${shown(value)}`);
+}
+
+export const serializeBytes = (value: Uint8Array): Hex => bytesToHex(value);
+
+const MAX_BYTES = 1_024;
+
+export function parseBytes(value: unknown): Uint8Array {
+  if (typeof value === "string" && isHex(value) && value.length % 2 === 0 && value.length <= 2 + 2 * MAX_BYTES) {
+    return hexToBytes(value);
+  }
+  throw badInput(`Bytes must be hex of whole bytes with 0x before it, not ${shown(value)}`);
+}
+
+export const serializeAddress = (value: Uint8Array): Hex => checksumAddress(bytesToHex(value));
+
+/** EIP-55: all lower or all upper case says nothing, mixed case must be the checksum. */
+export function parseAddress(value: unknown): Uint8Array {
+  if (typeof value !== "string" || !isAddress(value, { strict: false })) {
+    throw badInput(`Address must be 20 bytes of hex with 0x before it, not ${shown(value)}`);
+  }
+  const digits = value.slice(2);
+  const plain = digits === digits.toLowerCase() || digits === digits.toUpperCase();
+  const expected = checksumAddress(value.toLowerCase() as Hex);
+  if (!plain && value !== expected) {
+    throw badInput(`Address ${value} has a bad checksum: one of its characters is wrong (EIP-55 expects ${expected})`);
+  }
+  return hexToBytes(value.toLowerCase() as Hex);
+}
+
+/** Ids on chain are sequences from 1. */
+export function parseId(value: string | number, what: string): number {
+  const number = /^[1-9]\d{0,15}$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw badInput(`${what} must be a positive integer, not ${shown(value)}`);
+}

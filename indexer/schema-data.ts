@@ -1,0 +1,155 @@
+/** GraphQL types of the data: Datanets, versions, grants, contributions. */
+import { REWARD_KIND } from "./codes.ts";
+import {
+  Access,
+  Block,
+  builder,
+  ContributionStatus,
+  found,
+  GrantRole,
+  Modality,
+  OnChain,
+  pageArgs,
+  spdx,
+} from "./schema-builder.ts";
+import {
+  Account,
+  Contribution,
+  ContributionConnection,
+  Datanet,
+  DatanetVersion,
+  Grant,
+  GrantConnection,
+  RewardConnection,
+  VersionConnection,
+} from "./schema-refs.ts";
+import type { Stored } from "./tables.ts";
+
+Datanet.implement({
+  interfaces: [OnChain],
+  fields: (t) => ({
+    id: t.exposeID("id"),
+    owner: t.field({ type: Account, resolve: ({ owner }) => ({ address: owner }) }),
+    name: t.exposeString("name"),
+    domain: t.exposeString("domain"),
+    metadataUri: t.exposeString("metadata_uri"),
+    modality: t.expose("modality", { type: Modality }),
+    licence: t.string({ description: "SPDX identifier.", resolve: ({ licence }) => spdx(licence) }),
+    licenceCode: t.exposeInt("licence"),
+    access: t.expose("access", { type: Access }),
+    bond: t.expose("bond", { type: "BigInt", description: "Wei that a contribution must carry." }),
+    acceptedCount: t.int({ resolve: ({ id }, _, { reader }) => reader.acceptedCount.load(id) }),
+    versionCount: t.int({ resolve: ({ id }, _, { reader }) => reader.versionCount.load(id) }),
+    versions: t.field({
+      type: VersionConnection,
+      args: pageArgs(),
+      resolve: ({ id }, args, { reader }) => reader.page("versions", { datanet: id }, args),
+    }),
+    contributions: t.field({
+      type: ContributionConnection,
+      args: { ...pageArgs(), status: t.arg({ type: ContributionStatus }), contributor: t.arg({ type: "Address" }) },
+      resolve: ({ id }, { status, contributor, ...page }, { reader }) =>
+        reader.page("contributions", { datanet: id, status, contributor }, page),
+    }),
+    grants: t.field({
+      type: GrantConnection,
+      args: { ...pageArgs(), role: t.arg({ type: GrantRole }) },
+      resolve: ({ id }, { role, ...page }, { reader }) =>
+        reader.page("grants", { datanet: id, role, allowed: 1 }, page),
+    }),
+  }),
+});
+
+DatanetVersion.implement({
+  description: "A frozen prefix of a Datanet's accepted contributions.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    version: t.exposeInt("version"),
+    count: t.exposeInt("count", { description: "Contributions in it: leaf indices 0 to count - 1." }),
+    root: t.expose("root", { type: "Bytes", description: "Root of the Datanet tree over them." }),
+  }),
+});
+
+Grant.implement({
+  interfaces: [OnChain],
+  fields: (t) => ({
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    role: t.expose("role", { type: GrantRole }),
+    account: t.field({ type: Account, resolve: ({ account }) => ({ address: account }) }),
+  }),
+});
+
+const ContributionEvent = builder.objectRef<Stored<"contribution_events">>("ContributionEvent").implement({
+  interfaces: [OnChain],
+  fields: (t) => ({
+    status: t.expose("status", { type: ContributionStatus }),
+    actor: t.field({ type: Account, resolve: ({ actor }) => ({ address: actor }) }),
+  }),
+});
+
+Contribution.implement({
+  interfaces: [OnChain],
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "Global sequence: lower means revealed earlier." }),
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    contributor: t.field({ type: Account, resolve: ({ contributor }) => ({ address: contributor }) }),
+    contentRoot: t.expose("content_root", { type: "Bytes" }),
+    size: t.expose("size", { type: "BigInt", description: "Bytes." }),
+    licence: t.string({ description: "SPDX identifier.", resolve: ({ licence }) => spdx(licence) }),
+    licenceCode: t.exposeInt("licence"),
+    uri: t.exposeString("uri"),
+    bond: t.expose("bond", { type: "BigInt", description: "Wei that came with it." }),
+    status: t.expose("status", { type: ContributionStatus }),
+    curator: t.field({
+      type: Account,
+      nullable: true,
+      resolve: ({ curator }) => (curator === null ? null : { address: curator }),
+    }),
+    score: t.exposeInt("score", { nullable: true, description: "0 to 10,000, set on acceptance." }),
+    leafIndex: t.exposeInt("leaf_index", { nullable: true }),
+    duplicateOf: t.field({
+      type: Contribution,
+      nullable: true,
+      resolve: ({ duplicate_of }, _, { reader }) =>
+        duplicate_of === null ? null : found(reader.contribution.load(duplicate_of)),
+    }),
+    reason: t.exposeString("reason", { nullable: true, description: "Of its rejection." }),
+    decidedBlock: t.field({
+      type: Block,
+      nullable: true,
+      resolve: ({ decided_block }, _, { reader }) =>
+        decided_block === null ? null : found(reader.block.load(decided_block)),
+    }),
+    decidedTx: t.expose("decided_tx", { type: "Bytes", nullable: true }),
+    withdrawnBlock: t.field({
+      type: Block,
+      nullable: true,
+      resolve: ({ withdrawn_block }, _, { reader }) =>
+        withdrawn_block === null ? null : found(reader.block.load(withdrawn_block)),
+    }),
+    withdrawnTx: t.expose("withdrawn_tx", { type: "Bytes", nullable: true }),
+    parents: t.field({
+      type: [Contribution],
+      resolve: async ({ id }, _, { reader }) => {
+        const edges = await reader.parents.load(id);
+        return await Promise.all(edges.map((edge) => found(reader.contribution.load(edge.to_id))));
+      },
+    }),
+    history: t.field({ type: [ContributionEvent], resolve: ({ id }, _, { reader }) => reader.history.load(id) }),
+    earned: t.field({
+      type: "BigInt",
+      description: "Wei that it has accrued over all outputs.",
+      resolve: async ({ id }, _, { reader }) => (await reader.contributionTotals.load(id))?.accrued ?? 0,
+    }),
+    rewardCount: t.int({
+      resolve: async ({ id }, _, { reader }) => (await reader.contributionTotals.load(id))?.rewards ?? 0,
+    }),
+    rewards: t.field({
+      type: RewardConnection,
+      args: pageArgs(),
+      resolve: ({ id }, page, { reader }) =>
+        reader.page("rewards", { kind: REWARD_KIND.CONTRIBUTOR, source: id }, page),
+    }),
+  }),
+});

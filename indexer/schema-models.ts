@@ -1,0 +1,234 @@
+/** GraphQL types of the models: models, hosts, inferences, spans and merged attributions. */
+import { REWARD_KIND } from "./codes.ts";
+import { type MergedAttribution, mergeSpans } from "./lineage.ts";
+import {
+  Audience,
+  Block,
+  builder,
+  found,
+  InferenceState,
+  ModelKind,
+  OnChain,
+  pageArgs,
+  spdx,
+} from "./schema-builder.ts";
+import {
+  Account,
+  Contribution,
+  Datanet,
+  Host,
+  HostConnection,
+  Inference,
+  InferenceConnection,
+  Model,
+  Reward,
+} from "./schema-refs.ts";
+import type { Stored } from "./tables.ts";
+
+const ModelData = builder.objectRef<Stored<"model_data">>("ModelData").implement({
+  description: "A Datanet version that a model names as its own training data.",
+  fields: (t) => ({
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    version: t.exposeInt("version"),
+  }),
+});
+
+const ModelDataCount = builder.objectRef<Stored<"model_counts">>("ModelDataCount").implement({
+  description: "All data of a model and its ancestors: the first `count` accepted contributions of a Datanet.",
+  fields: (t) => ({
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    count: t.exposeInt("count"),
+  }),
+});
+
+Model.implement({
+  interfaces: [OnChain],
+  fields: (t) => ({
+    id: t.exposeID("id"),
+    owner: t.field({ type: Account, resolve: ({ owner }) => ({ address: owner }) }),
+    kind: t.expose("kind", { type: ModelKind }),
+    parent: t.field({
+      type: Model,
+      nullable: true,
+      resolve: ({ parent }, _, { reader }) => (parent === null ? null : found(reader.model.load(parent))),
+    }),
+    name: t.exposeString("name"),
+    metadataUri: t.exposeString("metadata_uri"),
+    artifactHash: t.expose("artifact_hash", { type: "Bytes" }),
+    configHash: t.expose("config_hash", { type: "Bytes" }),
+    licence: t.string({ description: "SPDX identifier.", resolve: ({ licence }) => spdx(licence) }),
+    licenceCode: t.exposeInt("licence"),
+    requestPrice: t.expose("request_price", { type: "BigInt", description: "Wei per 1,000 bytes of request." }),
+    outputPrice: t.expose("output_price", { type: "BigInt", description: "Wei per 1,000 bytes of output." }),
+    royaltyPpm: t.exposeInt("royalty_ppm", { description: "What a direct child pays upstream of what it earns." }),
+    hostPpm: t.exposeInt("host_ppm", { description: "The host's share of the model's part after royalties." }),
+    data: t.field({ type: [ModelData], resolve: ({ id }, _, { reader }) => reader.modelData.load(id) }),
+    flattenedData: t.field({ type: [ModelDataCount], resolve: ({ id }, _, { reader }) => reader.modelCounts.load(id) }),
+    hosts: t.field({
+      type: HostConnection,
+      args: { ...pageArgs(), active: t.arg.boolean() },
+      resolve: ({ id }, { active, ...page }, { reader }) =>
+        reader.page("hosts", { model: id, active: active == null ? null : Number(active) }, page),
+    }),
+    inferences: t.field({
+      type: InferenceConnection,
+      args: { ...pageArgs(), state: t.arg({ type: InferenceState }) },
+      resolve: ({ id }, { state, ...page }, { reader }) => reader.page("inferences", { model: id, state }, page),
+    }),
+  }),
+});
+
+Host.implement({
+  description: "An account that serves a model. Its position in the chain is that of its last joining.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    model: t.field({ type: Model, resolve: ({ model }, _, { reader }) => found(reader.model.load(model)) }),
+    account: t.field({ type: Account, resolve: ({ host }) => ({ address: host }) }),
+    url: t.exposeString("url"),
+    active: t.boolean({ resolve: ({ active }) => active === 1 }),
+  }),
+});
+
+const Span = builder.objectRef<Stored<"spans">>("Span").implement({
+  description: "output[outputStart .. outputStart + length) equals the contribution's content at contentOffset.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    contribution: t.field({
+      type: Contribution,
+      resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
+    }),
+    outputStart: t.field({ type: "BigInt", resolve: ({ output_start }) => output_start }),
+    length: t.exposeInt("length"),
+    contentOffset: t.expose("content_offset", { type: "BigInt" }),
+    weight: t.field({ type: "BigInt", description: "length - (minSpan - 1)", resolve: ({ weight }) => weight }),
+  }),
+});
+
+/** What the output paid to this contribution; undefined until it is settled, or where the share was nothing. */
+async function rewardOf(
+  { inference, contribution }: MergedAttribution,
+  { load }: { load(inference: number): Promise<Stored<"rewards">[]> },
+): Promise<Stored<"rewards"> | undefined> {
+  const rewards = await load(inference);
+  return rewards.find(({ kind, source }) => kind === REWARD_KIND.CONTRIBUTOR && source === contribution);
+}
+
+export const Attribution = builder.objectRef<MergedAttribution>("Attribution").implement({
+  description: "What one contribution has in one output, merged over its spans.",
+  fields: (t) => ({
+    inference: t.field({
+      type: Inference,
+      resolve: ({ inference }, _, { reader }) => found(reader.inference.load(inference)),
+    }),
+    contribution: t.field({
+      type: Contribution,
+      resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
+    }),
+    datanet: t.field({
+      type: Datanet,
+      resolve: async ({ contribution }, _, { reader }) => {
+        const { datanet } = await found(reader.contribution.load(contribution));
+        return await found(reader.datanet.load(datanet));
+      },
+    }),
+    contributor: t.field({
+      type: Account,
+      resolve: async ({ contribution }, _, { reader }) => ({
+        address: (await found(reader.contribution.load(contribution))).contributor,
+      }),
+    }),
+    licence: t.string({
+      description: "SPDX identifier of the contribution's licence.",
+      resolve: async ({ contribution }, _, { reader }) =>
+        spdx((await found(reader.contribution.load(contribution))).licence),
+    }),
+    weight: t.field({
+      type: "BigInt",
+      description: "Sum of length - (minSpan - 1) over its spans.",
+      resolve: ({ weight }) => weight,
+    }),
+    weightPpm: t.exposeInt("weightPpm", {
+      description: "Share of the output's weights in parts per million, by largest remainder; they sum to 1,000,000.",
+    }),
+    spans: t.field({ type: [Span], resolve: ({ spans }) => [...spans] }),
+    paid: t.field({
+      type: "BigInt",
+      description: "Wei accrued for it by this output's settlement.",
+      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader.rewards))?.amount ?? 0,
+    }),
+    reward: t.field({
+      type: Reward,
+      nullable: true,
+      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader.rewards)) ?? null,
+    }),
+  }),
+});
+
+const ChainPosition = builder.objectRef<{ block: number; tx: Uint8Array }>("ChainPosition").implement({
+  fields: (t) => ({
+    block: t.field({ type: Block, resolve: ({ block }, _, { reader }) => found(reader.block.load(block)) }),
+    tx: t.expose("tx", { type: "Bytes" }),
+  }),
+});
+
+const chainPosition = (block: number | null, tx: Uint8Array | null) =>
+  block === null || tx === null ? null : { block, tx };
+
+Inference.implement({
+  description:
+    "A request and, once committed, its output: both have this id. Its position in the chain is the request's.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    id: t.exposeID("id"),
+    model: t.field({ type: Model, resolve: ({ model }, _, { reader }) => found(reader.model.load(model)) }),
+    payer: t.field({ type: Account, resolve: ({ payer }) => ({ address: payer }) }),
+    host: t.field({ type: Account, resolve: ({ host }) => ({ address: host }) }),
+    audience: t.expose("audience", { type: Audience }),
+    state: t.expose("state", { type: InferenceState }),
+    requestRoot: t.expose("request_root", { type: "Bytes" }),
+    requestBytes: t.field({ type: "BigInt", resolve: ({ request_bytes }) => request_bytes }),
+    escrow: t.expose("escrow", { type: "BigInt" }),
+    commitDeadline: t.expose("commit_deadline", { type: "Timestamp" }),
+    minSpan: t.exposeInt("min_span", { description: "m of rule span-v1, bytes." }),
+    requestPrice: t.expose("request_price", { type: "BigInt" }),
+    outputPrice: t.expose("output_price", { type: "BigInt" }),
+    platformFee: t.expose("platform_fee", { type: "BigInt" }),
+    outputRoot: t.expose("output_root", { type: "Bytes", nullable: true }),
+    outputBytes: t.field({ type: "BigInt", nullable: true, resolve: ({ output_bytes }) => output_bytes }),
+    coveredBytes: t.field({
+      type: "BigInt",
+      nullable: true,
+      description: "Bytes of the output that its spans cover.",
+      resolve: ({ covered_bytes }) => covered_bytes,
+    }),
+    fee: t.expose("fee", { type: "BigInt", nullable: true }),
+    stakeLocked: t.expose("stake_locked", { type: "BigInt", nullable: true }),
+    settleAfter: t.expose("settle_after", { type: "Timestamp", nullable: true }),
+    committed: t.field({
+      type: ChainPosition,
+      nullable: true,
+      resolve: ({ committed_block, committed_tx }) => chainPosition(committed_block, committed_tx),
+    }),
+    refund: t.expose("refund", { type: "BigInt", nullable: true }),
+    contributorsPaid: t.expose("contributors_paid", { type: "BigInt", nullable: true }),
+    modelPaid: t.expose("model_paid", { type: "BigInt", nullable: true }),
+    stakersPaid: t.expose("stakers_paid", { type: "BigInt", nullable: true }),
+    treasuryPaid: t.expose("treasury_paid", { type: "BigInt", nullable: true }),
+    closed: t.field({
+      type: ChainPosition,
+      nullable: true,
+      description: "The settlement or the expiry.",
+      resolve: ({ closed_block, closed_tx }) => chainPosition(closed_block, closed_tx),
+    }),
+    spans: t.field({ type: [Span], resolve: ({ id }, _, { reader }) => reader.spans.load(id) }),
+    attributions: t.field({
+      type: [Attribution],
+      resolve: async ({ id }, _, { reader }) => mergeSpans(await reader.spans.load(id)),
+    }),
+    rewards: t.field({
+      type: [Reward],
+      description: "Every share of the fee; they sum to it.",
+      resolve: ({ id }, _, { reader }) => reader.rewards.load(id),
+    }),
+  }),
+});

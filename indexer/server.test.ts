@@ -1,0 +1,615 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildSchema, printSchema } from "graphql/index.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import { bytesToHex } from "../core/bytes.ts";
+import { serializeAddress } from "./scalars.ts";
+import { schema } from "./schema.ts";
+import { createGraphqlServer, type GraphqlServer } from "./server.ts";
+import { createIndexer, type Indexer } from "./store.ts";
+import { BOND, type FakeChain, type Ledger, standardChain, testAddress, testHash } from "./test-helpers.ts";
+
+let folder: string;
+let chain: FakeChain;
+let ledger: Ledger;
+let indexer: Indexer;
+let server: GraphqlServer;
+const logged: unknown[] = [];
+const log = { info: () => {}, warn: () => {}, error: (fields: object) => void logged.push(fields) };
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "graphql-"));
+  ({ chain, ledger } = standardChain());
+  indexer = createIndexer({ source: chain, path: join(folder, "index.sqlite") });
+  await indexer.start();
+  await indexer.caughtUp();
+  server = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0, log });
+});
+afterAll(async () => {
+  await server.close();
+  await indexer.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: answers have the shape of the query, which the assertions check.
+type Answer = { data?: any; errors?: { message: string; extensions?: { code?: string } }[] };
+
+async function ask(query: string, variables: object = {}): Promise<Answer> {
+  const response = await fetch(server.url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query, variables }),
+  });
+  return (await response.json()) as Answer;
+}
+
+/** The data of a query that must succeed. */
+async function data(query: string, variables: object = {}): Promise<Answer["data"]> {
+  const answer = await ask(query, variables);
+  expect(answer.errors).toBeUndefined();
+  return answer.data;
+}
+
+async function failure(query: string, variables: object = {}): Promise<string> {
+  const { errors } = await ask(query, variables);
+  expect(JSON.stringify(errors ?? [])).not.toMatch(/node_modules|\.ts:|\n +at /);
+  return errors?.[0]?.message ?? "no error";
+}
+
+test("the committed SDL is the schema (node indexer/write-sdl.ts writes it)", () => {
+  const committed = readFileSync(new URL("./schema.graphql", import.meta.url), "utf8");
+  expect(printSchema(buildSchema(committed))).toBe(printSchema(schema));
+});
+
+describe("queries", () => {
+  test("_meta names block, deployment and schema version", async () => {
+    const { _meta } = await data(
+      "{ _meta { block { number hash timestamp parentHash } hasIndexingErrors deployment schemaVersion } }",
+    );
+    const head = chain.blocks[12];
+    expect(_meta).toMatchObject({
+      block: {
+        number: "12",
+        hash: bytesToHex(head!.hash),
+        timestamp: 1_700_000_012,
+        parentHash: bytesToHex(head!.header.parentHash),
+      },
+      hasIndexingErrors: false,
+      schemaVersion: 1,
+    });
+    expect(_meta.deployment).toMatch(new RegExp(`^${bytesToHex(chain.blocks[0]!.hash)}-[0-9a-f]{16}$`));
+  });
+
+  test("datanets and their versions, grants and contributions", async () => {
+    const { datanets, datanet } = await data(`{
+      datanets { totalCount nodes { id owner { address } } }
+      datanet(id: 1) {
+        name domain metadataUri modality licence licenceCode access bond acceptedCount versionCount block { number } tx logIndex
+        versions { nodes { version count root datanet { id } } }
+        contributions(status: ACCEPTED) { totalCount nodes { id } }
+        grants(role: CURATOR) { nodes { role account { address } } }
+      }
+    }`);
+    expect(datanets).toEqual({
+      totalCount: 2,
+      nodes: [
+        { id: "1", owner: { address: testAddress(0) } },
+        { id: "2", owner: { address: testAddress(1) } },
+      ],
+    });
+    expect(datanet).toEqual({
+      name: "Datanet 1",
+      domain: "software",
+      metadataUri: "ipfs://datanet",
+      modality: "TEXT",
+      licence: "Apache-2.0",
+      licenceCode: 6,
+      access: "OPEN",
+      bond: BOND.toString(),
+      acceptedCount: 3,
+      versionCount: 1,
+      block: { number: "1" },
+      tx: bytesToHex(chain.blocks[1]!.transactions[0]!.hash),
+      logIndex: 0,
+      versions: { nodes: [{ version: 1, count: 3, root: testHash("version 1 1"), datanet: { id: "1" } }] },
+      // Contribution 2 has withdrawn its consent.
+      contributions: { totalCount: 2, nodes: [{ id: "1" }, { id: "3" }] },
+      grants: { nodes: [{ role: "CURATOR", account: { address: testAddress(0) } }] },
+    });
+  });
+
+  test("contributions by Datanet, contributor, status and content root", async () => {
+    const query = `query ($datanet: ID, $contributor: Address, $status: ContributionStatus, $contentRoot: Bytes) {
+      contributions(datanet: $datanet, contributor: $contributor, status: $status, contentRoot: $contentRoot) {
+        totalCount nodes { id }
+      }
+    }`;
+    const ids = async (variables: object): Promise<string> => {
+      const { contributions } = await data(query, variables);
+      expect(contributions.totalCount).toBe(contributions.nodes.length);
+      return contributions.nodes.map(({ id }: { id: string }) => id).join();
+    };
+    expect(await ids({})).toBe("1,2,3,4,5,6");
+    expect(await ids({ datanet: 2 })).toBe("4");
+    expect(await ids({ contributor: testAddress(2) })).toBe("2,5,6");
+    expect(await ids({ contributor: testAddress(2).toLowerCase(), status: "DUPLICATE" })).toBe("5");
+    expect(await ids({ contentRoot: testHash("content 3") })).toBe("3");
+    expect(await ids({ status: "PENDING" })).toBe("");
+  });
+
+  test("a contribution's whole life", async () => {
+    const fields = `id status contributor { address } licence size reason score leafIndex duplicateOf { id } parents { id }
+      curator { address } decidedBlock { number } withdrawnBlock { number } history { status actor { address } block { number } }
+      rewardCount earned rewards { nodes { amount inference { id } } }`;
+    const answer = await data(`{
+      second: contribution(id: 2) { ${fields} } third: contribution(id: 3) { ${fields} }
+      fifth: contribution(id: 5) { ${fields} } sixth: contribution(id: 6) { ${fields} } none: contribution(id: 99) { id }
+    }`);
+    expect(answer.second).toMatchObject({
+      status: "WITHDRAWN",
+      licence: "MIT",
+      size: "1002",
+      score: 9000,
+      leafIndex: 1,
+      curator: { address: testAddress(0) },
+      decidedBlock: { number: "4" },
+      withdrawnBlock: { number: "11" },
+      history: [
+        { status: "PENDING", actor: { address: testAddress(2) }, block: { number: "2" } },
+        { status: "ACCEPTED", actor: { address: testAddress(0) }, block: { number: "4" } },
+        { status: "WITHDRAWN", actor: { address: testAddress(2) }, block: { number: "11" } },
+      ],
+      rewardCount: 1,
+    });
+    expect(answer.second.rewards.nodes).toEqual([{ amount: answer.second.earned, inference: { id: "1" } }]);
+    expect(answer.third.parents).toEqual([{ id: "1" }]);
+    expect(answer.fifth).toMatchObject({ status: "DUPLICATE", duplicateOf: { id: "1" }, earned: "0" });
+    expect(answer.sixth).toMatchObject({ status: "REJECTED", reason: "no licence" });
+    expect(answer.none).toBeNull();
+  });
+
+  test("models with their data, parents and hosts", async () => {
+    const { models, model } = await data(`{
+      models(owner: "${testAddress(2)}") { totalCount }
+      model(id: 2) {
+        name kind licence requestPrice outputPrice royaltyPpm hostPpm parent { id kind }
+        data { version datanet { id } } flattenedData { count datanet { name } }
+        hosts(active: true) { nodes { url account { address stake } model { id } } }
+        inferences(state: EXPIRED) { nodes { id } }
+      }
+    }`);
+    expect(models.totalCount).toBe(1);
+    expect(model).toMatchObject({
+      name: "Model 2",
+      kind: "FINE_TUNE",
+      licence: "Apache-2.0",
+      requestPrice: "7001",
+      outputPrice: "1000000000000003",
+      parent: { id: "1", kind: "BASE" },
+      data: [{ version: 1, datanet: { id: "2" } }],
+      flattenedData: [{ count: 1, datanet: { name: "Datanet 2" } }],
+      hosts: { nodes: [{ account: { address: testAddress(4), stake: BOND.toString() }, model: { id: "2" } }] },
+      inferences: { nodes: [{ id: "2" }] },
+    });
+  });
+
+  test("inferences by state, payer, host and output root", async () => {
+    const { settled, mine, foreign, hosted, byRoot, none, inference } = await data(`{
+      settled: inferences(state: SETTLED, model: 2) { nodes { id } }
+      mine: inferences(payer: "${testAddress(5)}", order: NEWEST) { nodes { id } }
+      foreign: inferences(payer: "${testAddress(0)}") { totalCount }
+      hosted: inferences(host: "${testAddress(4)}", first: 1) { nodes { id } pageInfo { hasNextPage } }
+      byRoot: outputByRoot(root: "${testHash("output 1")}") { id }
+      none: outputByRoot(root: "${testHash("nothing")}") { id }
+      inference(id: 1) {
+        state audience payer { address } host { address } requestBytes outputBytes coveredBytes escrow fee refund minSpan
+        settleAfter block { number } committed { block { number } tx } closed { block { number } }
+        contributorsPaid modelPaid stakersPaid treasuryPaid
+        spans { outputStart length weight contentOffset contribution { id } } rewards { amount kind }
+      }
+    }`);
+    expect(settled.nodes).toEqual([{ id: "1" }]);
+    expect(mine.nodes).toEqual([{ id: "3" }, { id: "2" }, { id: "1" }]);
+    expect(foreign.totalCount).toBe(0);
+    expect(hosted).toEqual({ nodes: [{ id: "1" }], pageInfo: { hasNextPage: true } });
+    expect([byRoot, none]).toEqual([{ id: "1" }, null]);
+    expect(inference).toMatchObject({
+      state: "SETTLED",
+      audience: "PUBLIC",
+      payer: { address: testAddress(5) },
+      host: { address: testAddress(4) },
+      minSpan: 16,
+      settleAfter: Number.MAX_SAFE_INTEGER,
+      block: { number: "8" },
+      committed: { block: { number: "9" }, tx: bytesToHex(chain.blocks[9]!.transactions[0]!.hash) },
+      closed: { block: { number: "10" } },
+      spans: [
+        { outputStart: "0", length: 56, weight: "41", contentOffset: "0", contribution: { id: "1" } },
+        { length: 41, weight: "26", contribution: { id: "2" } },
+        { length: 29, weight: "14", contribution: { id: "3" } },
+        { length: 23, weight: "8", contribution: { id: "1" } },
+      ],
+    });
+    const sum = (amounts: string[]): bigint => amounts.reduce((total, amount) => total + BigInt(amount), 0n);
+    const { fee, refund, escrow, contributorsPaid, modelPaid, stakersPaid, treasuryPaid } = inference;
+    expect(sum([fee, refund])).toBe(BigInt(escrow));
+    expect(sum([contributorsPaid, modelPaid, stakersPaid, treasuryPaid])).toBe(BigInt(fee));
+    expect(sum(inference.rewards.map(({ amount }: { amount: string }) => amount))).toBe(BigInt(fee));
+  });
+
+  test("the lineage of an output: weights, licences, payments, models upstream", async () => {
+    const { lineage, none, requested } = await data(`{
+      lineage(output: 1) {
+        root { id contributorsPaid } truncated asOf { number hash }
+        attributions {
+          weight weightPpm licence paid contributor { address } datanet { id } contribution { id } spans { length }
+          inference { id } reward { kind amount weight }
+        }
+        nodes { id depth entity { __typename ... on Contribution { uri } ... on Model { name } ... on Datanet { domain } ... on Inference { fee } } }
+        edges { from to kind weight weightPpm version block { number } tx }
+      }
+      none: lineage(output: 99) { truncated }
+      requested: lineage(output: 3) { attributions { weight } nodes { id } edges { from } truncated }
+    }`);
+    // 41 + 8, 26 and 14 of 89: remainders .786, .674, .539 of a millionth, so two of them are rounded up.
+    expect(lineage.attributions).toMatchObject([
+      {
+        weight: "49",
+        weightPpm: 550_562,
+        contribution: { id: "1" },
+        contributor: { address: testAddress(1) },
+        licence: "MIT",
+      },
+      {
+        weight: "26",
+        weightPpm: 292_135,
+        contribution: { id: "2" },
+        contributor: { address: testAddress(2) },
+        datanet: { id: "1" },
+      },
+      { weight: "14", weightPpm: 157_303, contribution: { id: "3" }, spans: [{ length: 29 }], inference: { id: "1" } },
+    ]);
+    const paid = lineage.attributions.map(({ paid, reward }: { paid: string; reward: object }) => {
+      expect(reward).toMatchObject({ kind: "CONTRIBUTOR", amount: paid });
+      return BigInt(paid);
+    });
+    expect(paid[0] + paid[1] + paid[2]).toBe(BigInt(lineage.root.contributorsPaid));
+    expect(lineage.asOf).toEqual({ number: "12", hash: bytesToHex(chain.blocks[12]!.hash) });
+    expect(lineage.truncated).toBe(false);
+    expect(lineage.nodes.map(({ id, depth }: { id: string; depth: number }) => `${id}@${depth}`)).toEqual([
+      "output:1@0",
+      "model:2@1",
+      "contribution:1@1",
+      "contribution:2@1",
+      "contribution:3@1",
+      "datanet:1@2",
+      "model:1@2",
+      "datanet:2@2",
+    ]);
+    expect(lineage.nodes[1].entity).toEqual({ __typename: "Model", name: "Model 2" });
+    expect(lineage.nodes[2].entity).toMatchObject({ __typename: "Contribution" });
+    const edges = lineage.edges.map((edge: Record<string, unknown>) =>
+      `${edge.from} ${edge.kind} ${edge.to} ${edge.weightPpm ?? edge.version ?? ""}`.trim(),
+    );
+    expect(edges.toSorted()).toEqual(
+      [
+        "output:1 GENERATED_BY model:2",
+        "output:1 ATTRIBUTED_TO contribution:1 550562",
+        "output:1 ATTRIBUTED_TO contribution:2 292135",
+        "output:1 ATTRIBUTED_TO contribution:3 157303",
+        "contribution:1 PART_OF datanet:1",
+        "contribution:2 PART_OF datanet:1",
+        "contribution:3 PART_OF datanet:1",
+        "contribution:3 DERIVED_FROM contribution:1",
+        "model:2 DERIVED_FROM model:1",
+        "model:2 TRAINED_ON datanet:2 1",
+        "model:1 TRAINED_ON datanet:1 1",
+      ].toSorted(),
+    );
+    expect(none).toBeNull();
+    expect(requested).toEqual({ attributions: [], nodes: [{ id: "output:3" }], edges: [], truncated: false });
+  });
+
+  test("bounds cut the lineage and say so; shares stay those of the whole output", async () => {
+    const { shallow, few } = await data(`{
+      shallow: lineage(output: 1, maxDepth: 1) { truncated nodes { id } }
+      few: lineage(output: 1, maxNodes: 3) { truncated nodes { id } edges { to weightPpm } }
+    }`);
+    expect(shallow.truncated).toBe(true);
+    expect(shallow.nodes).toHaveLength(5);
+    expect(few.truncated).toBe(true);
+    expect(few.nodes.map(({ id }: { id: string }) => id)).toEqual(["output:1", "model:2", "contribution:1"]);
+    expect(few.edges).toContainEqual({ to: "contribution:1", weightPpm: 550_562 });
+  });
+
+  test("a contributor's contributions, rewards and totals", async () => {
+    const { contributor, account, nobody } = await data(`{
+      contributor(address: "${testAddress(1)}") {
+        address accrued claimed claimable rewardCount rewardTotals { kind amount count }
+        contributions { totalCount } rewards { nodes { id amount kind weight contribution { id } model { id } tx } }
+        claims { nodes { amount caller { address } account { address } block { number } } } datanets { nodes { id } }
+      }
+      account(address: "${testAddress(2)}") { claimable accrued models { nodes { id } } rewards(kind: MODEL_OWNER) { nodes { model { id } } } }
+      nobody: account(address: "0x00000000000000000000000000000000000000aa") { accrued rewardTotals { amount } rewards { totalCount } }
+    }`);
+    const [reward] = contributor.rewards.nodes;
+    expect(reward).toMatchObject({ kind: "CONTRIBUTOR", weight: "49", contribution: { id: "1" }, model: null });
+    expect(contributor).toMatchObject({
+      address: testAddress(1),
+      accrued: reward.amount,
+      claimed: reward.amount,
+      claimable: "0",
+      rewardCount: 1,
+      rewardTotals: [{ kind: "CONTRIBUTOR", amount: reward.amount, count: 1 }],
+      contributions: { totalCount: 2 },
+      claims: { nodes: [{ amount: reward.amount, caller: { address: testAddress(5) }, block: { number: "11" } }] },
+      datanets: { nodes: [{ id: "2" }] },
+    });
+    expect(account.claimable).toBe(account.accrued);
+    expect(BigInt(account.accrued)).toBe(ledger.accrued.get(testAddress(2)));
+    expect(account.rewards.nodes).toEqual([{ model: { id: "2" } }]);
+    expect(nobody).toEqual({ accrued: "0", rewardTotals: [], rewards: { totalCount: 0 } });
+  });
+
+  test("rewards by account, inference and kind", async () => {
+    const { all, treasury, kinds } = await data(`{
+      all: rewards(inference: 1) { totalCount nodes { kind inference { id } account { address } } }
+      treasury: rewards(account: "${serializeAddress(TREASURY_ADDRESS)}", kind: TREASURY) { totalCount }
+      kinds: rewards(kind: ROYALTY) { nodes { model { id } account { address } } }
+    }`);
+    expect(all.nodes.map(({ kind }: { kind: string }) => kind)).toEqual([
+      "CONTRIBUTOR",
+      "CONTRIBUTOR",
+      "CONTRIBUTOR",
+      "MODEL_OWNER",
+      "HOST",
+      "ROYALTY",
+      "STAKERS",
+      "TREASURY",
+    ]);
+    expect(treasury.totalCount).toBe(1);
+    expect(kinds.nodes).toEqual([{ model: { id: "1" }, account: { address: testAddress(0) } }]);
+  });
+
+  test("GET answers, and browsers get GraphiQL with the example, which works", async () => {
+    const get = await fetch(`${server.url}?query=${encodeURIComponent("{ datanets { totalCount } }")}`);
+    expect(await get.json()).toEqual({ data: { datanets: { totalCount: 2 } } });
+    const page = await fetch(server.url, { headers: { accept: "text/html" } });
+    const html = await page.text();
+    const example = /"defaultQuery":("(?:[^"\\]|\\.)*")/.exec(html)?.[1];
+    const answer = await data(JSON.parse(example ?? '""'));
+    expect(answer.lineage.attributions).toHaveLength(3);
+  });
+});
+
+describe("paging", () => {
+  test.each([
+    ["contributions", 1, "OLDEST"],
+    ["contributions", 4, "NEWEST"],
+    ["rewards", 3, "OLDEST"],
+    ["rewards", 1, "NEWEST"],
+    ["inferences", 2, "NEWEST"],
+    ["datanets", 1, "OLDEST"],
+  ])("%s in pages of %i, %s first: every row exactly once", async (list, first, order) => {
+    const whole = await data(`{ ${list}(first: 1000, order: ${order}) { totalCount nodes { id } } }`);
+    const seen: string[] = [];
+    let after: string | null = null;
+    for (let more = true; more; ) {
+      const page: Answer["data"] = await data(
+        `query ($after: String) { ${list}(first: ${first}, order: ${order}, after: $after) {
+          edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
+        { after },
+      );
+      const { edges, pageInfo } = page[list];
+      expect(pageInfo.hasPreviousPage).toBe(after !== null);
+      expect(pageInfo.startCursor).toBe(edges[0].cursor);
+      seen.push(...edges.map(({ node }: { node: { id: string } }) => node.id));
+      after = pageInfo.endCursor;
+      more = pageInfo.hasNextPage;
+    }
+    expect(seen).toEqual(whole[list].nodes.map(({ id }: { id: string }) => id));
+    expect(seen).toHaveLength(whole[list].totalCount);
+  });
+
+  test("a page of none has no cursors", async () => {
+    const { contributions } = await data(
+      "{ contributions(status: PENDING) { nodes { id } pageInfo { hasNextPage startCursor endCursor } } }",
+    );
+    expect(contributions).toEqual({ nodes: [], pageInfo: { hasNextPage: false, startCursor: null, endCursor: null } });
+  });
+});
+
+describe("bad input gets one clear line", () => {
+  const cursor = (text: string): string => Buffer.from(text).toString("base64url");
+  // The first example of EIP-55 with its last letter raised.
+  const wrongChecksum = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD";
+
+  test.each([
+    ["{ datanets(first: 0) { totalCount } }", "first must be 1 to 1000, not 0: page through longer lists with after"],
+    [
+      "{ datanets(first: 1001) { totalCount } }",
+      "first must be 1 to 1000, not 1001: page through longer lists with after",
+    ],
+    [
+      '{ datanets(after: "rubbish") { totalCount } }',
+      '"rubbish" is not a cursor of this list: pass endCursor of the page before',
+    ],
+    [`{ datanets(after: "${cursor("rewards:1:2")}") { totalCount } }`, "is not a cursor of this list"],
+    [`{ rewards(after: "${cursor("rewards:1")}") { totalCount } }`, "is not a cursor of this list"],
+    [`{ rewards(after: "${cursor("rewards:1:9999999999999999")}") { totalCount } }`, "is not a cursor of this list"],
+    ["{ datanet(id: 0) { id } }", 'id must be a positive integer, not "0"'],
+    ['{ datanet(id: "1e3") { id } }', 'id must be a positive integer, not "1e3"'],
+    ['{ contributions(datanet: "x") { totalCount } }', 'datanet must be a positive integer, not "x"'],
+    ["{ lineage(output: 1, maxDepth: 65) { truncated } }", "maxDepth must be 1 to 64, not 65"],
+    ["{ lineage(output: 1, maxNodes: 0) { truncated } }", "maxNodes must be 1 to 5000, not 0"],
+    ['{ account(address: "0x12") { accrued } }', 'Address must be 20 bytes of hex with 0x before it, not "0x12"'],
+    [`{ account(address: "${wrongChecksum}") { accrued } }`, "has a bad checksum"],
+    ['{ outputByRoot(root: "0xabc") { id } }', 'Bytes must be hex of whole bytes with 0x before it, not "0xabc"'],
+    ["{ contributions(status: LOST) { totalCount } }", 'Value "LOST" does not exist in "ContributionStatus" enum.'],
+    ["{ nothing }", 'Cannot query field "nothing" on type "Query".'],
+    ["{ datanets {", "Syntax Error: Expected Name, found <EOF>."],
+  ])("%s", async (query, message) => {
+    expect(await failure(query)).toContain(message);
+  });
+
+  test("errors of bad input carry a code", async () => {
+    const { errors } = await ask("{ datanets(first: 0) { totalCount } }");
+    expect(errors?.[0]?.extensions?.code).toBe("BAD_USER_INPUT");
+  });
+});
+
+describe("limits", () => {
+  const nested = (levels: number): string => (levels === 0 ? "id" : `parent { ${nested(levels - 1)} }`);
+
+  test("depth", async () => {
+    expect(await failure(`{ model(id: 2) { ${nested(12)} } }`)).toBe("no error");
+    expect(await failure(`{ model(id: 2) { ${nested(13)} } }`)).toBe("the query is 15 fields deep, the limit is 14");
+    const fragments = `{ model(id: 2) { ...A } } fragment A on Model { ${nested(7).replace("id", "...B")} } fragment B on Model { ${nested(7)} }`;
+    expect(await failure(fragments)).toBe("the query is 16 fields deep, the limit is 14");
+  });
+
+  test("aliases", async () => {
+    const many = (count: number): string =>
+      `{ ${Array.from({ length: count }, (_, i) => `a${i}: datanets { totalCount }`).join(" ")} }`;
+    expect(await failure(many(50))).toBe("no error");
+    expect(await failure(many(51))).toBe("the query has more than 50 aliases");
+  });
+
+  test("tokens", async () => {
+    expect(await failure(`{ _meta { ${"schemaVersion ".repeat(3_000)} } }`)).toContain("2000 tokens");
+  });
+
+  test("cost counts pages within pages, by variable too", async () => {
+    const query = `query ($n: Int! = 1000) { datanets(first: $n) { nodes { contributions(first: $n) { nodes { id } } } } }`;
+    expect(await failure(query)).toMatch(
+      /^the query may resolve \d+ fields, the limit is 100000: ask for smaller pages$/,
+    );
+    expect(await failure(query, { n: 1_000 })).toMatch(/the limit is 100000/);
+    expect(await failure(query, { n: -5 })).toMatch(/the limit is 100000/);
+    expect(await failure(query, { n: 100 })).toBe("no error");
+    const graph = `{ lineage(output: 1, maxNodes: 5000) { nodes { entity { ... on Contribution { rewards { nodes { id } } } } } } }`;
+    expect(await failure(graph)).toMatch(/the limit is 100000/);
+  });
+
+  test("introspection is not limited, and fragment cycles are an error", async () => {
+    const { getIntrospectionQuery } = await import("graphql/index.js");
+    expect((await data(getIntrospectionQuery())).__schema.types.length).toBeGreaterThan(20);
+    expect(await failure("{ model(id: 1) { ...A } } fragment A on Model { parent { ...A } }")).toContain(
+      "Cannot spread fragment",
+    );
+  });
+
+  test("a body above the limit and a foreign Host are refused", async () => {
+    const big = await fetch(server.url, {
+      method: "POST",
+      body: "x".repeat(100_001),
+      headers: { "content-type": "application/json" },
+    });
+    expect(big.status).toBe(413);
+    expect(await raw({ host: "evil.example" })).toEqual([
+      403,
+      "host evil.example is not allowed: add it to the allowed hosts",
+    ]);
+    expect((await raw({ host: "localhost:4000" }))[0]).toBe(200);
+    expect((await raw({ host: "[::1]:4000" }))[0]).toBe(200);
+    expect((await raw({ host: "127.0.0.1@evil.example" }))[0]).toBe(403);
+  });
+
+  test("no page of another origin may read answers unless it is named", async () => {
+    const headers = { origin: "https://dapp.example", "content-type": "application/json" };
+    const body = JSON.stringify({ query: "{ __typename }" });
+    const closed = await fetch(server.url, { method: "POST", headers, body });
+    expect(closed.headers.get("access-control-allow-origin")).toBeNull();
+    const open = await createGraphqlServer({
+      indexer,
+      host: "127.0.0.1",
+      port: 0,
+      corsOrigins: ["https://dapp.example"],
+    });
+    const allowed = await fetch(open.url, { method: "POST", headers, body });
+    expect(allowed.headers.get("access-control-allow-origin")).toBe("https://dapp.example");
+    await open.close();
+  });
+
+  test("a query that runs out of time says so", async () => {
+    const hurried = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0, timeoutMs: -1 });
+    const response = await fetch(hurried.url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query: "{ datanets { totalCount } }" }),
+    });
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: "TIMEOUT" } }] });
+    await hurried.close();
+  });
+});
+
+describe("life", () => {
+  test("many requests at once each read a whole block while blocks arrive", async () => {
+    const { chain: live, ledger: writer } = standardChain("live");
+    const follower = createIndexer({ source: live, path: join(folder, "live.sqlite") });
+    await follower.start();
+    await follower.caughtUp();
+    const reading = await createGraphqlServer({ indexer: follower, host: "127.0.0.1", port: 0 });
+    const query =
+      "{ _meta { block { number eventCount } } datanets { totalCount } contributions { totalCount nodes { datanet { acceptedCount } } } }";
+    const asked = Array.from({ length: 20 }, async () => {
+      live.append([writer.submit(1, testAddress(1))]);
+      const response = await fetch(reading.url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ query }),
+      });
+      const answer = (await response.json()) as Answer;
+      // Each block after the 12th has one more contribution.
+      expect(answer.data.contributions.totalCount).toBe(Number(answer.data._meta.block.number) - 12 + 6);
+    });
+    await Promise.all(asked);
+    await reading.close();
+    await follower.stop();
+  });
+
+  test("a halted index goes on answering and says so", async () => {
+    const { chain: broken } = standardChain("broken");
+    const halting = createIndexer({ source: broken, path: join(folder, "broken.sqlite") });
+    await halting.start();
+    await halting.caughtUp();
+    broken.append([[{ eventName: "PricesSet", args: { modelId: 50n, requestPrice: 1n, outputPrice: 1n } }]]);
+    await expect(halting.caughtUp()).rejects.toThrow("models 50 is unknown");
+    const reading = await createGraphqlServer({ indexer: halting, host: "127.0.0.1", port: 0 });
+    const response = await fetch(`${reading.url}?query={_meta{hasIndexingErrors block{number}}}`);
+    expect(await response.json()).toEqual({ data: { _meta: { hasIndexingErrors: true, block: { number: "12" } } } });
+    await reading.close();
+    await halting.stop();
+  });
+
+  test("a busy port rejects with its code", async () => {
+    await expect(createGraphqlServer({ indexer, host: "127.0.0.1", port: server.port })).rejects.toMatchObject({
+      code: "EADDRINUSE",
+    });
+  });
+
+  test("nothing went wrong inside", () => {
+    expect(logged).toEqual([]);
+  });
+});
+
+/** A GET whose Host header is not the address: fetch would not send it. */
+function raw(headers: { host: string }): Promise<[number | undefined, string | undefined]> {
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest(
+      { host: "127.0.0.1", port: server.port, path: "/graphql?query={__typename}", headers },
+      (response) => {
+        let text = "";
+        response.on("data", (part) => {
+          text += part;
+        });
+        response.on("end", () => resolve([response.statusCode, (JSON.parse(text) as Answer).errors?.[0]?.message]));
+      },
+    );
+    sent.on("error", reject);
+    sent.end();
+  });
+}
