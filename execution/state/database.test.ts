@@ -231,25 +231,86 @@ describe("the state database", () => {
   }
 
   test("slots of a deleted account do not come back with a new account at its address", () => {
-    const { store, database } = committedWith((layer) => {
-      layer.setAccount(address(1), account(5n));
-      layer.setStorage(address(1), slot(1), Uint8Array.of(7));
-    });
-    const deleting = database.head.fork();
-    deleting.setAccount(address(1), undefined);
-    commit(database, store, database.seal(deleting));
-    for (const db of [database, openStateDatabase({ reader: store, headRoot: database.head.stateRoot })]) {
-      const again = db.head.fork();
-      again.setAccount(address(1), account(6n));
-      again.setStorage(address(1), slot(2), Uint8Array.of(8));
-      const sealed = db.seal(again);
-      expect(sealed.reader.storage(address(1), slot(1))).toEqual(EMPTY_BYTES);
-      if (db === database) continue;
-      commit(db, store, sealed);
-      const reopened = openStateDatabase({ reader: store, headRoot: sealed.stateRoot });
-      expect(reopened.head.reader.storage(address(1), slot(1))).toEqual(EMPTY_BYTES);
-      expect(reopened.head.reader.storage(address(1), slot(2))).toEqual(Uint8Array.of(8));
+    const { store, database } = committedWith((layer) => layer.setAccount(address(0), account(1n)));
+    // Each life of the account has a slot of its own; each is deleted with the slot on disk.
+    for (let life = 0; life < 3; life++) {
+      const living = database.head.fork();
+      living.setAccount(address(1), account(5n));
+      living.setStorage(address(1), slot(life), Uint8Array.of(7));
+      commit(database, store, database.seal(living));
+      const reopened = openStateDatabase({ reader: store, headRoot: database.head.stateRoot });
+      for (const { head } of [database, reopened]) {
+        for (let s = 0; s < 3; s++) {
+          expect(head.reader.storage(address(1), slot(s))).toEqual(s === life ? Uint8Array.of(7) : EMPTY_BYTES);
+        }
+      }
+      const deleting = database.head.fork();
+      deleting.setAccount(address(1), undefined);
+      commit(database, store, database.seal(deleting));
     }
+  });
+
+  test("a state sealed while its parent is being written counts lost storage as one sealed after", () => {
+    const { store, database } = committedWith((layer) => layer.setAccount(address(0), account(1n)));
+    const put = (layer: ReturnType<SealedState["fork"]>, n: number) => {
+      layer.setAccount(address(1), account(5n));
+      layer.setStorage(address(1), slot(n), Uint8Array.of(7));
+    };
+    const steps = [
+      (layer: ReturnType<SealedState["fork"]>) => put(layer, 0),
+      (layer: ReturnType<SealedState["fork"]>) => layer.setAccount(address(1), undefined),
+      (layer: ReturnType<SealedState["fork"]>) => put(layer, 1),
+    ];
+    for (const write of steps) {
+      const layer = database.head.fork();
+      write(layer);
+      commit(database, store, database.seal(layer));
+    }
+    const unrelated = database.head.fork();
+    unrelated.setAccount(address(0), account(2n));
+    const parent = database.seal(unrelated);
+    database.stage(parent, store);
+    const clearing = parent.fork();
+    clearing.clearStorage(address(1));
+    clearing.setStorage(address(1), slot(2), Uint8Array.of(8));
+    const child = database.seal(clearing);
+    database.committed(parent);
+    commit(database, store, child);
+    const { head } = openStateDatabase({ reader: store, headRoot: child.stateRoot });
+    const values = [0, 1, 2].map((s) => bytesToHex(head.reader.storage(address(1), slot(s))));
+    expect(values).toEqual(["0x", "0x", "0x08"]);
+  });
+
+  test("nodes of a pending state that a sweep forgot load from the pending state", () => {
+    const store = memoryStore();
+    const database = openStateDatabase({ reader: store, headRoot: EMPTY_TRIE_ROOT, nodeBudget: 1 });
+    const states: SealedState[] = [];
+    for (let b = 0; b < 3; b++) {
+      const layer = (states.at(-1) ?? database.head).fork();
+      layer.setAccount(address(0), account(BigInt(b)));
+      for (let s = 0; s < 64; s++) layer.setStorage(address(0), keccak256(slot(s), slot(b)), Uint8Array.of(1));
+      states.push(database.seal(layer));
+    }
+    commit(database, store, states[0]!); // sweeps what belongs to states 1 and 2 as well
+    const top = states[2]!.fork();
+    for (let b = 0; b < 3; b++) {
+      for (let s = 0; s < 64; s++) top.setStorage(address(0), keccak256(slot(s), slot(b)), EMPTY_BYTES);
+    }
+    expect(database.seal(top).storageRoot(address(0))).toEqual(EMPTY_TRIE_ROOT);
+  });
+
+  test("slots set to zero leave the flat table", () => {
+    const { store, database } = committedWith((layer) => {
+      layer.setAccount(address(0), account(1n));
+      layer.setStorage(address(0), slot(1), Uint8Array.of(1));
+      layer.setStorage(address(0), slot(2), Uint8Array.of(0, 2));
+    });
+    const slots = () => [...store.iterate(Uint8Array.of(2), Uint8Array.of(3))].map(([, value]) => value);
+    expect(slots()).toEqual([Uint8Array.of(1), Uint8Array.of(2)]);
+    const layer = database.head.fork();
+    layer.setStorage(address(0), slot(1), new Uint8Array(32));
+    commit(database, store, database.seal(layer));
+    expect(slots()).toEqual([Uint8Array.of(2)]);
   });
 
   test("rival states on one parent do not see each other, and the loser keeps its answers", () => {

@@ -179,7 +179,7 @@ class Sealing {
       return;
     }
     const storageRoot = this.#sealStorage(overlay, before.account);
-    if (generation === before.generation && sameAccount(written, storageRoot, before.account)) return;
+    if (sameAccount(written, storageRoot, before.account)) return;
     const account = { nonce: written.nonce, balance: written.balance, codeHash: written.codeHash, storageRoot };
     trie.put(hashedKey(key), encodeTrieAccount(account));
     this.#records.set(key, { account, generation });

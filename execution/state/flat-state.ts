@@ -119,7 +119,10 @@ export class FlatState implements StateReader {
   }
 }
 
-/** Slots of accounts that exist after the block. The others' are out of reach: their generation rose, or never was. */
+/**
+ * Slots of accounts that changed and exist. An account without a record has the storage root it had, so its slots are
+ * as they were; a deleted one's are out of reach, because its generation rose.
+ */
 function forEachSlot(
   { records, storages }: StateChanges,
   visit: (addressKey: string, slotKey: string, value: Uint8Array, generation: number) => void,
