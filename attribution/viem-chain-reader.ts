@@ -1,0 +1,170 @@
+/** ChainReader over any RPC URL that serves the precompiles: `viemChainReader(createPublicClient({transport}))`. */
+import { BaseError, ContractFunctionRevertedError, type PublicClient } from "viem";
+import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../core/addresses.ts";
+import { bytesToHex, type Hex } from "../core/bytes.ts";
+import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
+import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
+import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
+import type { AcceptedContribution, ChainReader } from "./chain-reader.ts";
+import { INFERENCE_STATES } from "./chain-reader.ts";
+
+export type ReadClient = Pick<
+  PublicClient,
+  "getBlock" | "getBlockNumber" | "getChainId" | "getContractEvents" | "readContract"
+>;
+
+const ATTRIBUTION = { address: bytesToHex(ATTRIBUTION_ADDRESS), abi: attributionAbi } as const;
+const DATANET = { address: bytesToHex(DATANET_ADDRESS), abi: datanetAbi } as const;
+const MODELS = { address: bytesToHex(MODELS_ADDRESS), abi: modelsAbi } as const;
+
+/** The precompile's own page limit of acceptedIds. */
+const PAGE = 256;
+const MAX_MODELS = 256;
+const MAX_CONTRIBUTIONS = 100_000;
+const MAX_DATANETS = 64;
+const PARALLEL_CALLS = 16;
+const LOG_RANGE_BLOCKS = 5_000n;
+
+/** What is known of a Datanet as of block `syncedTo`. Leaves never change; only consent does. */
+interface DatanetView {
+  leaves: AcceptedContribution[];
+  syncedTo: bigint;
+}
+
+export function viemChainReader(client: ReadClient): ChainReader {
+  const datanets = new Map<bigint, Promise<DatanetView>>();
+
+  async function refresh(view: DatanetView, datanetId: bigint, count: number): Promise<DatanetView> {
+    const head = await client.getBlockNumber({ cacheTime: 0 });
+    const withdrawnAt = await withdrawals(datanetId, view.syncedTo, head);
+    const known = view.leaves.map((leaf) => ({ ...leaf, withdrawnAt: withdrawnAt.get(leaf.id) ?? leaf.withdrawnAt }));
+    const added = await readLeaves(datanetId, known.length, count, head);
+    return { leaves: [...known, ...added], syncedTo: head };
+  }
+
+  /** Block of withdrawal by contribution id, over the blocks after `from` up to `to`. */
+  async function withdrawals(datanetId: bigint, from: bigint, to: bigint): Promise<Map<bigint, bigint>> {
+    const found = new Map<bigint, bigint>();
+    for (let start = from + 1n; start <= to; start += LOG_RANGE_BLOCKS) {
+      const end = start + LOG_RANGE_BLOCKS - 1n;
+      const events = await client.getContractEvents({
+        ...DATANET,
+        eventName: "ConsentWithdrawn",
+        args: { datanetId },
+        fromBlock: start,
+        toBlock: end < to ? end : to,
+        strict: true,
+      });
+      for (const { args, blockNumber } of events) found.set(args.contributionId, blockNumber);
+    }
+    return found;
+  }
+
+  async function readLeaves(datanetId: bigint, from: number, to: number, blockNumber: bigint) {
+    if (to > MAX_CONTRIBUTIONS) throw new RangeError(`Datanet ${datanetId}: ${to} contributions are too many to serve`);
+    const ids: bigint[] = [];
+    for (let start = from; start < to; start += PAGE) {
+      const args = [datanetId, start, Math.min(PAGE, to - start)] as const;
+      ids.push(...(await client.readContract({ ...DATANET, functionName: "acceptedIds", args, blockNumber })));
+    }
+    return mapBounded(ids, async (id): Promise<AcceptedContribution> => {
+      const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id], blockNumber });
+      return { id, contentRoot: item.contentRoot, size: Number(item.size), withdrawnAt: item.withdrawnAt };
+    });
+  }
+
+  return {
+    chainId: async () => BigInt(await client.getChainId()),
+
+    async head() {
+      const { number, timestamp } = await client.getBlock();
+      return { number, timestamp };
+    },
+
+    async inference(id) {
+      const item = await unlessReverted("UnknownInference", () =>
+        client.readContract({ ...ATTRIBUTION, functionName: "inference", args: [id] }),
+      );
+      const state = INFERENCE_STATES[item?.state ?? 0];
+      if (item === undefined || state === undefined || state === "none") return undefined;
+      const [event] = await client.getContractEvents({
+        ...ATTRIBUTION,
+        eventName: "InferenceRequested",
+        args: { inferenceId: id },
+        fromBlock: item.requestedAt,
+        toBlock: item.requestedAt,
+        strict: true,
+      });
+      if (event === undefined) throw new Error(`block ${item.requestedAt} has no request of inference ${id}`);
+      return {
+        id,
+        state,
+        modelId: item.modelId,
+        host: item.host.toLowerCase() as Hex,
+        requestedAt: item.requestedAt,
+        commitDeadline: item.commitDeadline,
+        requestRoot: item.requestRoot,
+        requestBytes: item.requestBytes,
+        minSpanBytes: item.minSpan,
+        escrowWei: item.escrow,
+        platformFeeWei: event.args.platformFee,
+        requestPrice: event.args.requestPrice,
+        outputPrice: event.args.outputPrice,
+      };
+    },
+
+    modelData: (modelId) => client.readContract({ ...MODELS, functionName: "dataOf", args: [modelId] }),
+
+    async accepted(datanetId, count) {
+      // Calls for one Datanet follow each other, each from what the one before read.
+      const before = datanets.get(datanetId) ?? Promise.resolve(undefined);
+      const view = before.then(async (known) => {
+        if (known !== undefined) return refresh(known, datanetId, count);
+        const head = await client.getBlockNumber({ cacheTime: 0 });
+        return { leaves: await readLeaves(datanetId, 0, count, head), syncedTo: head };
+      });
+      datanets.delete(datanetId);
+      datanets.set(datanetId, view);
+      for (const oldest of datanets.keys()) {
+        if (datanets.size <= MAX_DATANETS) break;
+        datanets.delete(oldest);
+      }
+      try {
+        return (await view).leaves.slice(0, count);
+      } catch (error) {
+        if (datanets.get(datanetId) === view) datanets.delete(datanetId);
+        throw error;
+      }
+    },
+
+    async modelsOf(host) {
+      const count = await client.readContract({ ...MODELS, functionName: "modelCount" });
+      const newest = Array.from({ length: Math.min(Number(count), MAX_MODELS) }, (_, i) => count - BigInt(i));
+      const joined = await mapBounded(newest, (modelId) =>
+        client.readContract({ ...MODELS, functionName: "isHost", args: [modelId, host] }),
+      );
+      return newest.filter((_, i) => joined[i]);
+    },
+  };
+}
+
+async function unlessReverted<T>(errorName: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const revert = error instanceof BaseError ? error.walk((e) => e instanceof ContractFunctionRevertedError) : null;
+    if (revert instanceof ContractFunctionRevertedError && revert.data?.errorName === errorName) return undefined;
+    throw error;
+  }
+}
+
+/** In order, with at most PARALLEL_CALLS under way. */
+async function mapBounded<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  const pending = items.entries();
+  const worker = async () => {
+    for (const [i, item] of pending) results[i] = await map(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, items.length) }, worker));
+  return results;
+}
