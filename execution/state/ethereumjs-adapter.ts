@@ -23,7 +23,8 @@ export class LayerStateManager implements StateManagerInterface {
 
   readonly originalStorageCache: StateManagerInterface["originalStorageCache"] = {
     get: (address, key) => Promise.resolve(this.#layer.originalStorage(address.bytes, key)),
-    // runTx clears at the end of every transaction, which is the start of the next.
+    // runTx clears at the end of every transaction, which is the start of the next. Whoever writes storage outside of
+    // a transaction (system calls) clears after it.
     clear: () => this.#layer.beginTransaction(),
   };
 
