@@ -10,7 +10,8 @@ interface InsertChange<T extends TableName> {
 
 /**
  * Changes an entity: `set` replaces columns, `add` adds to them. Where the entity does not exist yet, `create` is the
- * state to start from; without it the event refers to something unknown, which halts the index.
+ * state to start from; without it the event refers to something unknown, which halts the index. With `when`, nothing
+ * changes unless those columns hold these values: for events whose effect depends on what came before.
  */
 interface ReviseChange<T extends EntityTable> {
   readonly op: "revise";
@@ -18,6 +19,7 @@ interface ReviseChange<T extends EntityTable> {
   readonly key: Pick<Row<T>, KeyColumn<T>>;
   readonly set: Partial<Row<T>>;
   readonly add: Partial<Pick<Row<T>, CountedColumn<T>>>;
+  readonly when: Partial<Row<T>>;
   readonly create: Row<T> | undefined;
 }
 
@@ -35,9 +37,10 @@ export function revise<T extends EntityTable>(
   changes: {
     set?: Partial<Row<T>>;
     add?: Partial<Pick<Row<T>, CountedColumn<T>>>;
+    when?: Partial<Row<T>>;
     create?: Row<T>;
   },
 ): Change {
-  const { set = {}, add = {}, create } = changes;
-  return { op: "revise", table, key, set, add, create } as unknown as Change;
+  const { set = {}, add = {}, when = {}, create } = changes;
+  return { op: "revise", table, key, set, add, when, create } as unknown as Change;
 }

@@ -91,9 +91,14 @@ function projectEvent(event: PlacedEvent, at: Position, minSpans: MinSpans): Cha
       ];
     }
     case "ConsentWithdrawn": {
+      // IDatanet: a pending contribution is gone with it; an accepted one stays accepted, later requests do not pay it.
       const id = toId(event.args.contributionId);
-      const set = { status: STATUS.WITHDRAWN, withdrawn_block: at.block, withdrawn_tx: at.tx_hash };
-      return [revise("contributions", { id }, { set }), statusEvent(id, STATUS.WITHDRAWN, event.args.contributor, at)];
+      const ended = { withdrawn_block: at.block, withdrawn_tx: at.tx_hash };
+      return [
+        revise("contributions", { id }, { set: { status: STATUS.WITHDRAWN }, when: { status: STATUS.PENDING } }),
+        revise("contributions", { id }, { set: ended }),
+        statusEvent(id, STATUS.WITHDRAWN, event.args.contributor, at),
+      ];
     }
     case "BondReturned": {
       const { contributionId, contributor, amount } = event.args;

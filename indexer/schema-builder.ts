@@ -58,7 +58,7 @@ const enumOf = (name: string, description: string, codes: Readonly<Record<string
 
 export const ContributionStatus = enumOf(
   "ContributionStatus",
-  "DUPLICATE: accepted as a copy of an earlier contribution and never paid. WITHDRAWN: consent has ended.",
+  "As on chain. DUPLICATE: accepted as a copy of an earlier one and never paid. WITHDRAWN: before any decision.",
   STATUS,
 );
 export const InferenceState = enumOf("InferenceState", "Life of an inference.", INFERENCE_STATE);

@@ -83,7 +83,10 @@ Grant.implement({
 const ContributionEvent = builder.objectRef<Stored<"contribution_events">>("ContributionEvent").implement({
   interfaces: [OnChain],
   fields: (t) => ({
-    status: t.expose("status", { type: ContributionStatus }),
+    status: t.expose("status", {
+      type: ContributionStatus,
+      description: "What became of it; WITHDRAWN is also the end of consent to an accepted one.",
+    }),
     actor: t.field({ type: Account, resolve: ({ actor }) => ({ address: actor }) }),
   }),
 });
@@ -101,6 +104,10 @@ Contribution.implement({
     uri: t.exposeString("uri"),
     bond: t.expose("bond", { type: "BigInt", description: "Wei that came with it." }),
     status: t.expose("status", { type: ContributionStatus }),
+    consent: t.boolean({
+      description: "Whether its contributor's consent stands: without it, later requests do not pay it.",
+      resolve: ({ withdrawn_block }) => withdrawn_block === null,
+    }),
     curator: t.field({
       type: Account,
       nullable: true,

@@ -115,8 +115,7 @@ describe("queries", () => {
       tx: bytesToHex(chain.blocks[1]!.transactions[0]!.hash),
       logIndex: 0,
       versions: { nodes: [{ version: 1, count: 3, root: testHash("version 1 1"), datanet: { id: "1" } }] },
-      // Contribution 2 has withdrawn its consent.
-      contributions: { totalCount: 2, nodes: [{ id: "1" }, { id: "3" }] },
+      contributions: { totalCount: 3, nodes: [{ id: "1" }, { id: "2" }, { id: "3" }] },
       grants: { nodes: [{ role: "CURATOR", account: { address: testAddress(0) } }] },
     });
   });
@@ -132,7 +131,7 @@ describe("queries", () => {
       expect(contributions.totalCount).toBe(contributions.nodes.length);
       return contributions.nodes.map(({ id }: { id: string }) => id).join();
     };
-    expect(await ids({})).toBe("1,2,3,4,5,6");
+    expect(await ids({})).toBe("1,2,3,4,5,6,7");
     expect(await ids({ datanet: 2 })).toBe("4");
     expect(await ids({ contributor: testAddress(2) })).toBe("2,5,6");
     expect(await ids({ contributor: testAddress(2).toLowerCase(), status: "DUPLICATE" })).toBe("5");
@@ -141,15 +140,17 @@ describe("queries", () => {
   });
 
   test("a contribution's whole life", async () => {
-    const fields = `id status contributor { address } licence size reason score leafIndex duplicateOf { id } parents { id }
+    const fields = `id status consent contributor { address } licence size reason score leafIndex duplicateOf { id } parents { id }
       curator { address } decidedBlock { number } withdrawnBlock { number } history { status actor { address } block { number } }
       rewardCount earned rewards { nodes { amount inference { id } } }`;
     const answer = await data(`{
       second: contribution(id: 2) { ${fields} } third: contribution(id: 3) { ${fields} }
-      fifth: contribution(id: 5) { ${fields} } sixth: contribution(id: 6) { ${fields} } none: contribution(id: 99) { id }
+      fifth: contribution(id: 5) { ${fields} } sixth: contribution(id: 6) { ${fields} }
+      seventh: contribution(id: 7) { ${fields} } none: contribution(id: 99) { id }
     }`);
     expect(answer.second).toMatchObject({
-      status: "WITHDRAWN",
+      status: "ACCEPTED",
+      consent: false,
       licence: "MIT",
       size: "1002",
       score: 9000,
@@ -168,6 +169,13 @@ describe("queries", () => {
     expect(answer.third.parents).toEqual([{ id: "1" }]);
     expect(answer.fifth).toMatchObject({ status: "DUPLICATE", duplicateOf: { id: "1" }, earned: "0" });
     expect(answer.sixth).toMatchObject({ status: "REJECTED", reason: "no licence" });
+    expect(answer.seventh).toMatchObject({
+      status: "WITHDRAWN",
+      consent: false,
+      decidedBlock: null,
+      withdrawnBlock: { number: "5" },
+    });
+    expect(answer.third.consent).toBe(true);
     expect(answer.none).toBeNull();
   });
 
@@ -564,7 +572,7 @@ describe("life", () => {
       });
       const answer = (await response.json()) as Answer;
       // Each block after the 12th has one more contribution.
-      expect(answer.data.contributions.totalCount).toBe(Number(answer.data._meta.block.number) - 12 + 6);
+      expect(answer.data.contributions.totalCount).toBe(Number(answer.data._meta.block.number) - 12 + 7);
     });
     await Promise.all(asked);
     await reading.close();

@@ -66,7 +66,10 @@ export const TABLES = {
     key: ["block", "log_index"],
     indexes: [],
   },
-  /** status as in IDatanet.Status; decided_* is the curator's decision, withdrawn_* the end of consent. */
+  /**
+   * status as the chain has it (IDatanet.Status): an accepted contribution stays accepted when its consent ends, which
+   * withdrawn_* says. decided_* is the curator's decision.
+   */
   contributions: {
     kind: "entity",
     columns: {

@@ -222,6 +222,7 @@ export class Ledger {
           bond: BOND,
         },
       },
+      { eventName: "CuratorSet", args: { datanetId, curator: owner, allowed: true } },
       { eventName: "ContributorSet", args: { datanetId, contributor: owner, allowed: true } },
       { eventName: "BuilderSet", args: { datanetId, builder: owner, allowed: datanetId % 2n === 0n } },
     ];
@@ -283,7 +284,8 @@ export class Ledger {
 
   withdraw(contribution: number): LedgerEvent[] {
     const entry = this.contributions[contribution - 1]!;
-    entry.status = "withdrawn";
+    // No step decides on it any more; accepted data stays in its Datanet.
+    entry.status = entry.status === "pending" ? "withdrawn" : "consent ended";
     const { id, datanet, contributor } = entry;
     return [{ eventName: "ConsentWithdrawn", args: { datanetId: BigInt(datanet), contributionId: id, contributor } }];
   }
@@ -482,6 +484,18 @@ export interface Step {
 export function chainOf(steps: readonly Step[], salt = ""): FakeChain {
   const chain = new FakeChain(salt);
   const ledger = new Ledger();
+  // A model that is served, so that most histories pay somebody.
+  chain.append([
+    ledger.createDatanet(testAddress(0)),
+    ledger.submit(1, testAddress(1)),
+    ledger.submit(1, testAddress(2)),
+  ]);
+  chain.append([
+    ledger.accept(1),
+    ledger.publish(1),
+    ledger.registerModel(testAddress(3), 1),
+    ledger.join(1, testAddress(4)),
+  ]);
   let transactions: LedgerEvent[][] = [];
   for (const step of steps) {
     const events = take(ledger, step);
@@ -519,7 +533,7 @@ function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
     case 6:
       return contribution.status === "pending" && accepted[0] !== undefined ? ledger.duplicate(id, accepted[0]) : [];
     case 7:
-      return contribution.status === "accepted" ? ledger.withdraw(id) : [];
+      return ["accepted", "pending"].includes(contribution.status) ? ledger.withdraw(id) : [];
     case 8:
       return ledger.publish(datanet);
     case 9:
@@ -534,7 +548,7 @@ function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
         return a % 7 === 0 && requested.length > 0 ? ledger.expire() : [];
       return ledger.commit([...accepted.slice(0, 4), accepted[0]!], [a, b, a + b]);
     default:
-      return committed.length > 0 ? ledger.settle() : ledger.claim(account, testAddress(b % 5));
+      return committed.length > 0 && a % 4 > 0 ? ledger.settle() : ledger.claim(account, testAddress(b % 5));
   }
 }
 
@@ -550,9 +564,9 @@ export function standardChain(salt = ""): { chain: FakeChain; ledger: Ledger } {
     ledger.submit(1, carol, [1n]),
     ledger.submit(2, alice),
   ]);
-  chain.append([ledger.submit(1, bob), ledger.submit(1, bob)]);
+  chain.append([ledger.submit(1, bob), ledger.submit(1, bob), ledger.submit(1, carol)]);
   chain.append([ledger.accept(1), ledger.accept(2), ledger.accept(3), ledger.accept(4)]);
-  chain.append([ledger.duplicate(5, 1), ledger.reject(6)]);
+  chain.append([ledger.duplicate(5, 1), ledger.reject(6), ledger.withdraw(7)]);
   chain.append([ledger.publish(1), ledger.publish(2)]);
   chain.append([ledger.registerModel(owner, 1), ledger.registerModel(bob, 2, 1), ledger.join(2, host)]);
   chain.append([ledger.request(2, host, payer), ledger.request(2, host, payer), ledger.request(2, host, payer)]);

@@ -43,13 +43,18 @@ export async function applyChanges(db: Executor, number: number, changes: readon
       if (entity.row !== undefined)
         throw new IndexError("INDEX_INCONSISTENT", `block ${number}: ${name} exists already`);
       entity.row = change.row as AnyRow;
+      entity.changed = true;
     } else {
       const before = entity.row ?? (change.create as AnyRow | undefined);
       if (before === undefined) throw new IndexError("INDEX_INCONSISTENT", `block ${number}: ${name} is unknown`);
+      if (!holds(before, change.when as AnyRow)) continue;
       entity.row = merge(before, change.set as AnyRow, change.add as AnyRow);
+      entity.changed = true;
     }
   }
-  for (const entity of touched.values()) await writeEntity(db, number, entity);
+  for (const entity of touched.values()) {
+    if (entity.changed) await writeEntity(db, number, entity);
+  }
 }
 
 interface Entity {
@@ -58,13 +63,19 @@ interface Entity {
   /** Whether the table holds a current state that the new one replaces. */
   readonly stored: boolean;
   row: AnyRow | undefined;
+  changed: boolean;
 }
 
 async function loadEntity(db: Executor, table: TableName, keyValues: readonly Value[]): Promise<Entity> {
   const { key, columns } = tableShape(table);
   const select = `SELECT ${quote(Object.keys(columns))} FROM "${table}" WHERE ${quote(key, " AND ", " = ?")} AND "valid_to" IS NULL`;
   const found = (await run(db, select, keyValues)).rows[0];
-  return { table, keyValues, stored: found !== undefined, row: found };
+  return { table, keyValues, stored: found !== undefined, row: found, changed: false };
+}
+
+/** Conditions are on plain columns; compared as the database would. */
+function holds(row: AnyRow, when: AnyRow): boolean {
+  return Object.entries(when).every(([column, value]) => row[column] === value);
 }
 
 function merge(before: AnyRow, set: AnyRow, add: AnyRow): AnyRow {
