@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { bigIntToFixed, bytesToHex, EMPTY_BYTES } from "../core/bytes.ts";
 import type { Transaction } from "../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../core/crypto.ts";
-import { effectiveTip } from "./mempool/rules.ts";
 import { Mempool } from "./mempool.ts";
 import type { AccountState, StateReader } from "./state/types.ts";
+import { effectiveTip } from "./tx/derive.ts";
 
 const GWEI = 10n ** 9n;
 const OPEN = 10n ** 18n;
@@ -88,7 +88,10 @@ describe("refusals carry geth's texts", () => {
     ["exceeds block gas limit", { gas: 30_000_001n }],
     ["oversized data: transaction size 131073, limit 131072", { bytes: 131_073 }],
     ["transaction underpriced: gas tip cap 0, minimum needed 1", { tip: 0n }],
-    ["max initcode size exceeded: code size 49153, limit 49152", { create: true, dataBytes: 49_153 }],
+    ["transaction gas limit too high (cap: 16777216, tx: 16777217)", { gas: (1n << 24n) + 1n }],
+    ["intrinsic gas too low: have 20999, want 21000", { gas: 20_999n }],
+    ["insufficient gas for floor data gas cost: have 26000, want 31000", { gas: 26_000n, dataBytes: 1_000 }],
+    ["max initcode size exceeded: code size 49153 limit 49152", { create: true, dataBytes: 49_153, gas: 1_000_000n }],
     [
       "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: 3, maxFeePerGas: 2",
       { fee: 2n, tip: 3n },
@@ -115,14 +118,6 @@ describe("refusals carry geth's texts", () => {
     expect(add(makeTx(0, 0n))).toMatchObject({ ok: false, code: "sender-has-code" });
     state.set(address(0), 0n, OPEN, new Uint8Array([0xef, 1, 0, ...address(3)]));
     expect(add(makeTx(0, 0n)).ok).toBe(true);
-  });
-
-  test("intrinsic gas is asked of the injected rule", () => {
-    const { state } = setup();
-    const pool = new Mempool({ next, minimumGas: () => 21_001n });
-    expect(pool.add(makeTx(0, 0n), state, 0)).toMatchObject({
-      message: "intrinsic gas too low: gas 21000, minimum needed 21001",
-    });
   });
 
   test("pending transactions of a sender must be payable together", () => {
@@ -283,7 +278,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const), index: fc.nat(10) }) },
 );
 
-/** Gas 10, so that a cost is 10 × fee + value; balances start at 2,000. */
+const GAS = 21_000n;
+const UNIT = GAS / 10n;
+
+/** Values and balances in units of 2,100 wei, so that they are of the size of fees. */
 function play(steps: readonly Step[], limits: object, check: (game: Game) => void): void {
   const game = new Game(limits);
   for (const [i, one] of steps.entries()) {
@@ -301,8 +299,8 @@ class Game {
   replaced: Uint8Array | undefined;
 
   constructor(limits: object) {
-    for (let i = 0; i < 5; i++) this.state.set(address(i), 0n, 2_000n);
-    this.pool = new Mempool({ next: { baseFeePerGas: this.baseFee, gasLimit: 1_000n }, limits });
+    for (let i = 0; i < 5; i++) this.state.set(address(i), 0n, 2_000n * UNIT);
+    this.pool = new Mempool({ next: { baseFeePerGas: this.baseFee, gasLimit: 30_000n }, limits });
   }
 
   take(one: Step, nowMs: number): void {
@@ -313,8 +311,8 @@ class Game {
           fee: BigInt(Math.max(one.fee, one.tip)),
           tip: BigInt(one.tip),
           bytes: one.bytes,
-          value: BigInt(one.value),
-          gas: 10n,
+          value: BigInt(one.value) * UNIT,
+          gas: GAS,
         });
         const result = this.pool.add(tx, this.state, nowMs);
         if (result.ok) {
@@ -345,14 +343,14 @@ class Game {
         this.pool.removeMined(
           { transactions: mined },
           this.state,
-          { baseFeePerGas: this.baseFee, gasLimit: 1_000n },
+          { baseFeePerGas: this.baseFee, gasLimit: 30_000n },
           nowMs,
         );
         return;
       }
       case "balance": {
         const account = this.state.account(address(one.sender))!;
-        this.state.set(address(one.sender), account.nonce, BigInt(one.balance));
+        this.state.set(address(one.sender), account.nonce, BigInt(one.balance) * UNIT);
         this.pool.revalidate([address(one.sender)], this.state, nowMs);
         return;
       }

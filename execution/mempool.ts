@@ -14,7 +14,6 @@ import {
   checkForm,
   costOf,
   DEFAULT_MEMPOOL_LIMITS,
-  effectiveTip,
   isCheaper,
   isSufficientBump,
   type MempoolLimits,
@@ -23,7 +22,9 @@ import {
   slotsOf,
 } from "./mempool/rules.ts";
 import { type PoolEntry, SenderTransactions } from "./mempool/sender.ts";
+import { type ChainRules, DEFAULT_RULES } from "./rules.ts";
 import type { StateReader } from "./state/types.ts";
+import { effectiveTip } from "./tx/derive.ts";
 
 export type AddResult =
   /** `pending`: executable now; otherwise queued behind a nonce gap. `replaced` is the hash of what it displaced. */
@@ -38,8 +39,7 @@ export interface NextBlock {
 export interface MempoolOptions {
   readonly next: NextBlock;
   readonly limits?: Partial<MempoolLimits>;
-  /** Intrinsic gas or the EIP-7623 floor, whichever is higher. Absent: left to execution. */
-  readonly minimumGas?: (tx: Transaction) => bigint;
+  readonly rules?: Pick<ChainRules, "hardfork">;
 }
 
 export interface SenderContent {
@@ -53,7 +53,7 @@ const FULL = refuse("full", "txpool is full");
 
 export class Mempool {
   readonly limits: MempoolLimits;
-  readonly #minimumGas: (tx: Transaction) => bigint;
+  readonly #rules: Pick<ChainRules, "hardfork">;
   #next: NextBlock;
   #sequence = 0;
   #slots = 0;
@@ -73,7 +73,7 @@ export class Mempool {
 
   constructor(options: MempoolOptions) {
     this.limits = { ...DEFAULT_MEMPOOL_LIMITS, ...options.limits };
-    this.#minimumGas = options.minimumGas ?? (() => 0n);
+    this.#rules = options.rules ?? DEFAULT_RULES;
     this.#next = options.next;
   }
 
@@ -103,8 +103,7 @@ export class Mempool {
     const key = bytesToHex(tx.hash);
     if (this.#entries.has(key)) return refuse("already-known", "already known");
     const account = state.account(tx.from);
-    const refusal =
-      checkForm(tx, this.limits, this.#next.gasLimit, this.#minimumGas(tx)) ?? checkAccount(tx, account, state);
+    const refusal = checkForm(tx, this.limits, this.#next.gasLimit, this.#rules) ?? checkAccount(tx, account, state);
     if (refusal !== undefined) return refusal;
 
     const senderKey = bytesToHex(tx.from);

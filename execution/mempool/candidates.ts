@@ -1,6 +1,7 @@
 import type { Transaction } from "../../core/chain.ts";
+import { effectiveTip } from "../tx/derive.ts";
 import { Heap } from "./heap.ts";
-import { effectiveTip } from "./rules.ts";
+
 import type { PoolEntry, SenderTransactions } from "./sender.ts";
 
 interface Cursor {

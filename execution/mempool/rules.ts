@@ -1,9 +1,12 @@
 /** What a transaction must satisfy to enter the pool. Texts are geth's: tools match on them. */
-
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
-import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import { type ChainRules, maxTransactionGas } from "../rules.ts";
 import type { AccountState, StateReader } from "../state/types.ts";
+import { isDelegation } from "../tx/authorization.ts";
+import { effectiveTip } from "../tx/derive.ts";
+import { gasRequirement } from "../tx/intrinsic.ts";
+import { checkGas, hasCode, type RejectionCode } from "../tx/validate.ts";
 import type { PoolEntry } from "./sender.ts";
 
 export interface MempoolLimits {
@@ -34,23 +37,14 @@ export const DEFAULT_MEMPOOL_LIMITS: MempoolLimits = {
 };
 
 const SLOT_BYTES = 32 * 1024;
-/** EIP-3860. */
-const MAX_INIT_CODE_BYTES = 49_152;
 /** EIP-2681. */
 const MAX_NONCE = 2n ** 64n - 1n;
 
 export type RefusalCode =
+  | RejectionCode
   | "already-known"
   | "oversized"
-  | "init-code-too-large"
-  | "gas-limit"
-  | "intrinsic-gas"
-  | "tip-above-fee-cap"
   | "underpriced"
-  | "nonce-max"
-  | "nonce-too-low"
-  | "sender-has-code"
-  | "insufficient-funds"
   | "replacement-underpriced"
   | "sender-limit"
   | "future-replaces-pending"
@@ -74,45 +68,31 @@ export function costOf(tx: Transaction): bigint {
   return tx.gasLimit * tx.maxFeePerGas + tx.value;
 }
 
-/** Priority fee that the proposer gets at this base fee; negative when the fee cap is below it. */
-export function effectiveTip(tx: Transaction, baseFeePerGas: bigint): bigint {
-  return minOf(tx.maxFeePerGas - baseFeePerGas, tx.maxPriorityFeePerGas);
-}
-
-/** Checks that need no state. `minimumGas` is the intrinsic gas, or the EIP-7623 floor where that is higher. */
+/** Checks that need no state. */
 export function checkForm(
   tx: Transaction,
   limits: MempoolLimits,
   blockGasLimit: bigint,
-  minimumGas: bigint,
+  rules: Pick<ChainRules, "hardfork">,
 ): Refusal | undefined {
   if (tx.raw.length > limits.transactionBytes) {
     return refuse("oversized", `oversized data: transaction size ${tx.raw.length}, limit ${limits.transactionBytes}`);
   }
-  if (tx.to === undefined && tx.data.length > MAX_INIT_CODE_BYTES) {
-    return refuse(
-      "init-code-too-large",
-      `max initcode size exceeded: code size ${tx.data.length}, limit ${MAX_INIT_CODE_BYTES}`,
-    );
+  if (tx.gasLimit > blockGasLimit) return refuse("gas-limit-reached", "exceeds block gas limit");
+  const gasCap = maxTransactionGas(rules);
+  if (gasCap !== undefined && tx.gasLimit > gasCap) {
+    return refuse("gas-limit-too-high", `transaction gas limit too high (cap: ${gasCap}, tx: ${tx.gasLimit})`);
   }
-  if (tx.gasLimit > blockGasLimit) return refuse("gas-limit", "exceeds block gas limit");
   if (tx.maxPriorityFeePerGas > tx.maxFeePerGas) {
-    return refuse(
-      "tip-above-fee-cap",
-      `max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: ${tx.maxPriorityFeePerGas}, maxFeePerGas: ${tx.maxFeePerGas}`,
-    );
-  }
-  if (tx.gasLimit < minimumGas) {
-    return refuse("intrinsic-gas", `intrinsic gas too low: gas ${tx.gasLimit}, minimum needed ${minimumGas}`);
+    const fees = `maxPriorityFeePerGas: ${tx.maxPriorityFeePerGas}, maxFeePerGas: ${tx.maxFeePerGas}`;
+    return refuse("tip-above-fee-cap", `max priority fee per gas higher than max fee per gas: ${fees}`);
   }
   if (tx.maxPriorityFeePerGas < limits.minTipWei) {
-    return refuse(
-      "underpriced",
-      `transaction underpriced: gas tip cap ${tx.maxPriorityFeePerGas}, minimum needed ${limits.minTipWei}`,
-    );
+    const tips = `gas tip cap ${tx.maxPriorityFeePerGas}, minimum needed ${limits.minTipWei}`;
+    return refuse("underpriced", `transaction underpriced: ${tips}`);
   }
   if (tx.nonce >= MAX_NONCE) return refuse("nonce-max", "nonce has max value");
-  return undefined;
+  return checkGas(tx, gasRequirement(tx));
 }
 
 /** Checks against the sender's account. */
@@ -125,12 +105,9 @@ export function checkAccount(
   if (tx.nonce < nonce) {
     return refuse("nonce-too-low", `nonce too low: next nonce ${nonce}, tx nonce ${tx.nonce}`);
   }
-  if (account !== undefined && !equalsBytes(account.codeHash, KECCAK_EMPTY)) {
-    // EIP-3607, with the exception of EIP-7702 delegations.
-    const code = state.code(account.codeHash);
-    if (code.length > 0 && !isDelegation(code)) {
-      return refuse("sender-has-code", `sender not an eoa: address ${bytesToHex(tx.from)}`);
-    }
+  // EIP-3607, with EIP-7702's exception for delegated accounts.
+  if (account !== undefined && hasCode(account) && !isDelegation(state.code(account.codeHash))) {
+    return refuse("sender-has-code", `sender not an eoa: address ${bytesToHex(tx.from)}`);
   }
   const balance = account?.balance ?? 0n;
   const cost = costOf(tx);
@@ -160,13 +137,4 @@ export function isCheaper(a: PoolEntry, b: PoolEntry, baseFeePerGas: bigint): bo
   if (tipA !== tipB) return tipA < tipB;
   if (a.tx.maxFeePerGas !== b.tx.maxFeePerGas) return a.tx.maxFeePerGas < b.tx.maxFeePerGas;
   return a.sequence > b.sequence;
-}
-
-function isDelegation(code: Uint8Array): boolean {
-  return code.length === 23 && code[0] === 0xef && code[1] === 0x01 && code[2] === 0x00;
-}
-
-function minOf(a: bigint, b: bigint): bigint {
-  if (a < b) return a;
-  return b;
 }

@@ -1,6 +1,6 @@
 /** Fee suggestions and history, from what blocks paid. */
 import type { ExecutedBlock } from "../../core/chain.ts";
-import { effectiveTip } from "../../execution/mempool/rules.ts";
+import { effectiveTip } from "../../execution/tx/derive.ts";
 import type { ChainApi } from "../chain-api.ts";
 
 const SAMPLED_BLOCKS = 20;

@@ -1,8 +1,9 @@
 /** Domain values -> JSON shapes of the execution-apis specification, with the fields that geth adds. */
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../core/chain.ts";
-import { effectiveTip } from "../../execution/mempool/rules.ts";
-import { rlpEncode, rlpListHeader, rlpStringSize } from "../../execution/rlp.ts";
+import { encodeHeader } from "../../execution/block/header.ts";
+import { rlpListHeader, rlpStringSize } from "../../execution/rlp.ts";
+import { effectiveGasPrice } from "../../execution/tx/derive.ts";
 
 export function toQuantity(value: bigint | number): Hex {
   return `0x${value.toString(16)}`;
@@ -68,9 +69,7 @@ export function formatTransaction(
     to: tx.to === undefined ? null : bytesToHex(tx.to),
     nonce: toQuantity(tx.nonce),
     gas: toQuantity(tx.gasLimit),
-    gasPrice: toQuantity(
-      header === undefined ? tx.maxFeePerGas : header.baseFeePerGas + effectiveTip(tx, header.baseFeePerGas),
-    ),
+    gasPrice: toQuantity(header === undefined ? tx.maxFeePerGas : effectiveGasPrice(tx, header.baseFeePerGas)),
     value: toQuantity(tx.value),
     input: bytesToHex(tx.data),
     v: toQuantity(tx.v),
@@ -154,36 +153,10 @@ export function logsBefore(receipts: readonly Receipt[], index: number): number 
 function blockSize(block: ExecutedBlock): number {
   let transactions = 0;
   for (const tx of block.transactions) transactions += tx.type === 0 ? tx.raw.length : rlpStringSize(tx.raw);
-  const content = rlpEncode(headerFields(block.header)).length + listSize(transactions) + 2;
+  const content = encodeHeader(block.header).length + listSize(transactions) + 2;
   return listSize(content);
 }
 
 function listSize(contentBytes: number): number {
   return rlpListHeader(contentBytes).length + contentBytes;
-}
-
-function headerFields(header: Header): (Uint8Array | bigint)[] {
-  return [
-    header.parentHash,
-    header.uncleHash,
-    header.coinbase,
-    header.stateRoot,
-    header.transactionsRoot,
-    header.receiptsRoot,
-    header.logsBloom,
-    header.difficulty,
-    header.number,
-    header.gasLimit,
-    header.gasUsed,
-    header.timestamp,
-    header.extraData,
-    header.prevRandao,
-    header.nonce,
-    header.baseFeePerGas,
-    header.withdrawalsRoot,
-    header.blobGasUsed,
-    header.excessBlobGas,
-    header.parentBeaconBlockRoot,
-    header.requestsHash,
-  ];
 }

@@ -98,13 +98,13 @@ export const ethState: Methods = {
     },
   ),
   eth_call: method(message, async (context, [request, at]) => {
-    const { block } = stateAt(context.chain, at);
+    const block = environmentAt(context, at);
     const result = await context.chain.call(prepared(context, request), block);
     if (!result.ok) throw callError(result);
     return bytesToHex(result.output);
   }),
   eth_estimateGas: method(message, async (context, [request, at]) => {
-    const { block } = stateAt(context.chain, at);
+    const block = environmentAt(context, at);
     const { limits, estimateGas, chain } = context;
     const estimate = await estimateGas(chain, prepared(context, request), block, limits.callGas);
     if (estimate.ok) return toQuantity(estimate.gas);

@@ -2,22 +2,15 @@
 import { bigIntToFixed, bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../../../core/bytes.ts";
 import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
-import { effectiveTip } from "../../../execution/mempool/rules.ts";
+import { logsBloom } from "../../../execution/block/bloom.ts";
 import type { AccountProof, AccountState, StateReader } from "../../../execution/state/types.ts";
+import { effectiveGasPrice } from "../../../execution/tx/derive.ts";
+import { minimumGas } from "../../../execution/tx/intrinsic.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "../../chain-api.ts";
-import { bloomBits } from "../bloom.ts";
 
 export const FAKE_CHAIN_ID = 161_299n;
 export const BASE_FEE_WEI = 10n ** 9n;
 const GAS_PER_TRANSACTION = 21_000n;
-
-export function bloomOf(logs: readonly Log[]): Uint8Array {
-  const bloom = new Uint8Array(256);
-  for (const value of logs.flatMap((log) => [log.address, ...log.topics])) {
-    for (const { index, mask } of bloomBits(value)) bloom[index]! |= mask;
-  }
-  return bloom;
-}
 
 export class FakeState implements StateReader {
   readonly accounts = new Map<string, AccountState>();
@@ -45,12 +38,13 @@ export class FakeChain implements ChainApi {
   readonly latest = new FakeState();
   readonly blocks: ExecutedBlock[] = [];
   readonly #listeners = new Set<(head: { number: bigint; hash: Uint8Array }) => void>();
-  /** What every call answers. */
-  onCall: (request: CallRequest) => CallResult | Promise<CallResult> = () => ({
-    ok: true,
-    output: EMPTY_BYTES,
-    gasUsed: GAS_PER_TRANSACTION,
-  });
+  /** What every call answers; by default success, with the least gas that such a transaction costs. */
+  onCall: (request: CallRequest) => CallResult | Promise<CallResult> = ({ to, data, gas }) => {
+    const gasUsed = minimumGas({ to, data: data ?? EMPTY_BYTES, accessList: [], authorizationList: [] });
+    return gas !== undefined && gas < gasUsed
+      ? { ok: false, output: EMPTY_BYTES, gasUsed: gas, reason: "out of gas" }
+      : { ok: true, output: EMPTY_BYTES, gasUsed };
+  };
   isPruned = false;
 
   constructor() {
@@ -114,7 +108,7 @@ export class FakeChain implements ChainApi {
       stateRoot: keccak256(bigIntToFixed(number, 32)),
       transactionsRoot: ZERO_32,
       receiptsRoot: ZERO_32,
-      logsBloom: bloomOf(receipts.flatMap((receipt) => receipt.logs)),
+      logsBloom: logsBloom(receipts.flatMap((receipt) => receipt.logs)),
       difficulty: 0n,
       number,
       gasLimit: 30_000_000n,
@@ -150,9 +144,9 @@ export class FakeChain implements ChainApi {
       status: 1,
       gasUsed: GAS_PER_TRANSACTION,
       cumulativeGasUsed: GAS_PER_TRANSACTION * BigInt(index + 1),
-      effectiveGasPrice: BASE_FEE_WEI + effectiveTip(tx, BASE_FEE_WEI),
+      effectiveGasPrice: effectiveGasPrice(tx, BASE_FEE_WEI),
       contractAddress: tx.to === undefined ? keccak256(tx.hash).subarray(12) : undefined,
-      logsBloom: bloomOf(logs),
+      logsBloom: logsBloom(logs),
       logs,
     };
   }
