@@ -38,7 +38,7 @@ export function viemChainReader(client: ReadClient): ChainReader {
     const head = await client.getBlockNumber({ cacheTime: 0 });
     const withdrawnAt = await withdrawals(datanetId, view.syncedTo, head);
     const known = view.leaves.map((leaf) => ({ ...leaf, withdrawnAt: withdrawnAt.get(leaf.id) ?? leaf.withdrawnAt }));
-    const added = await readLeaves(datanetId, known.length, count, head);
+    const added = await readLeaves(datanetId, known.length, count);
     return { leaves: [...known, ...added], syncedTo: head };
   }
 
@@ -60,15 +60,16 @@ export function viemChainReader(client: ReadClient): ChainReader {
     return found;
   }
 
-  async function readLeaves(datanetId: bigint, from: number, to: number, blockNumber: bigint) {
+  /** Read at the latest block, at or after the view's: a withdrawal in between carries its own block number. */
+  async function readLeaves(datanetId: bigint, from: number, to: number) {
     if (to > MAX_CONTRIBUTIONS) throw new RangeError(`Datanet ${datanetId}: ${to} contributions are too many to serve`);
     const ids: bigint[] = [];
     for (let start = from; start < to; start += PAGE) {
       const args = [datanetId, start, Math.min(PAGE, to - start)] as const;
-      ids.push(...(await client.readContract({ ...DATANET, functionName: "acceptedIds", args, blockNumber })));
+      ids.push(...(await client.readContract({ ...DATANET, functionName: "acceptedIds", args })));
     }
     return mapBounded(ids, async (id): Promise<AcceptedContribution> => {
-      const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id], blockNumber });
+      const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id] });
       return { id, contentRoot: item.contentRoot, size: Number(item.size), withdrawnAt: item.withdrawnAt };
     });
   }
@@ -121,7 +122,7 @@ export function viemChainReader(client: ReadClient): ChainReader {
       const view = before.then(async (known) => {
         if (known !== undefined) return refresh(known, datanetId, count);
         const head = await client.getBlockNumber({ cacheTime: 0 });
-        return { leaves: await readLeaves(datanetId, 0, count, head), syncedTo: head };
+        return { leaves: await readLeaves(datanetId, 0, count), syncedTo: head };
       });
       datanets.delete(datanetId);
       datanets.set(datanetId, view);
