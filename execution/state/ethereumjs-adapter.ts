@@ -5,16 +5,17 @@
 import type { AccountFields, StateManagerInterface } from "@ethereumjs/common";
 import { Account, type Address } from "@ethereumjs/util";
 import { EMPTY_BYTES } from "../../core/bytes.ts";
-import { KECCAK_EMPTY, keccak256 } from "../../core/crypto.ts";
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import { bytesKey } from "./keys.ts";
 import { hasStorage, OverlayLayer } from "./layer.ts";
+import { EMPTY_TRIE_ROOT } from "./trie-node.ts";
 import type { StateLayer } from "./types.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 const NO_ACCOUNT: Promise<undefined> = Promise.resolve(undefined);
 const NO_BYTES: Promise<Uint8Array> = Promise.resolve(EMPTY_BYTES);
 const EMPTY_CODE_KEY = bytesKey(KECCAK_EMPTY);
-const EMPTY_TRIE_ROOT = keccak256(new Uint8Array([0x80]));
+const EMPTY_TRIE_KEY = bytesKey(EMPTY_TRIE_ROOT);
 /** Stands for "not empty, not hashed yet" where EIP-7610 only asks whether there is storage. */
 const UNSEALED_STORAGE_ROOT = new Uint8Array(32).fill(0xff);
 
@@ -155,5 +156,3 @@ export class LayerStateManager implements StateManagerInterface {
     this.#layer.setAccount(address, state);
   }
 }
-
-const EMPTY_TRIE_KEY = bytesKey(EMPTY_TRIE_ROOT);

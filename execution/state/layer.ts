@@ -6,6 +6,7 @@
  */
 import { EMPTY_BYTES, trimLeadingZeros } from "../../core/bytes.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../core/crypto.ts";
+import { hasStorageRoot } from "./account-codec.ts";
 import { bytesKey } from "./keys.ts";
 import type { AccountState, StateLayer, StateReader } from "./types.ts";
 
@@ -216,11 +217,8 @@ export class OverlayLayer implements StateLayer {
   }
 }
 
-const EMPTY_TRIE_KEY = bytesKey(keccak256(new Uint8Array([0x80])));
-
 /** See `OverlayLayer.hasStorage`. */
 export function hasStorage(state: StateReader, address: Uint8Array): boolean {
   if (state instanceof OverlayLayer) return state.hasStorage(address);
-  const account = state.account(address);
-  return account !== undefined && bytesKey(account.storageRoot) !== EMPTY_TRIE_KEY;
+  return hasStorageRoot(state.account(address));
 }
