@@ -194,7 +194,6 @@ const GETH_WORDS: Readonly<Record<string, string>> = {
   revert: "execution reverted",
   "code store out of gas": "contract creation code storage out of gas",
   "code size to deposit exceeds maximum code size": "max code size exceeded",
-  "invalid JUMP": "invalid jump destination",
   "static state change": "write protection",
   "create collision": "contract address collision",
   "insufficient balance": "insufficient balance for transfer",
@@ -204,5 +203,7 @@ const GETH_WORDS: Readonly<Record<string, string>> = {
 
 function failureOf({ exceptionError }: EVMResult["execResult"]): string | undefined {
   if (exceptionError === undefined) return undefined;
+  // ethereumjs appends where; the hash of the code says nothing to a caller.
+  if (exceptionError.error.startsWith("invalid JUMP")) return "invalid jump destination";
   return GETH_WORDS[exceptionError.error] ?? exceptionError.error;
 }
