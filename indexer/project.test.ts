@@ -14,6 +14,7 @@ import {
   encodeEvent,
   FakeChain,
   MIN_SPAN,
+  STEP_KINDS,
   type Step,
   standardChain,
   testAddress,
@@ -29,7 +30,7 @@ const rowsOf = (changes: readonly Change[], table: Change["table"]) =>
   changes.filter((change) => change.table === table);
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.record({ kind: fc.nat(13), a: fc.nat(40), b: fc.nat(40), seal: fc.boolean() }),
+  fc.record({ kind: fc.nat(STEP_KINDS - 1), a: fc.nat(40), b: fc.nat(40), seal: fc.boolean() }),
   { minLength: 30, maxLength: 120 },
 );
 

@@ -119,12 +119,12 @@ function projectEvent(event: PlacedEvent, at: Position, minSpans: MinSpans): Cha
     }
     case "HostJoined": {
       const key = { model: toId(event.args.modelId), host: hexToBytes(event.args.host) };
-      const row = { ...at, ...key, url: text(event.args.url), active: 1 };
-      return [revise("hosts", key, { set: row, create: row })];
+      const set = { url: text(event.args.url), active: 1, ...changedAt(at) };
+      return [revise("hosts", key, { set, create: { ...at, ...key, ...set } })];
     }
     case "HostLeft": {
       const key = { model: toId(event.args.modelId), host: hexToBytes(event.args.host) };
-      return [revise("hosts", key, { set: { active: 0 } })];
+      return [revise("hosts", key, { set: { active: 0, ...changedAt(at) } })];
     }
     case "InferenceRequested":
       return inferenceRequested(event.args, at);
@@ -193,9 +193,11 @@ function datanetCreated(args: Args<"DatanetCreated">, at: Position): Change[] {
 
 function grant(args: { datanetId: bigint; allowed: boolean }, role: number, account: Hex, at: Position): Change {
   const key = { datanet: toId(args.datanetId), role, account: hexToBytes(account) };
-  const row = { ...at, ...key, allowed: args.allowed ? 1 : 0 };
-  return revise("grants", key, { set: row, create: row });
+  const set = { allowed: args.allowed ? 1 : 0, ...changedAt(at) };
+  return revise("grants", key, { set, create: { ...at, ...key, ...set } });
 }
+
+const changedAt = (at: Position) => ({ changed_block: at.block, changed_tx: at.tx_hash });
 
 function statusEvent(contribution: number, status: number, actor: Hex, at: Position): Change {
   return insert("contribution_events", { ...at, contribution, status, actor: hexToBytes(actor) });

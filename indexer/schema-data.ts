@@ -77,6 +77,12 @@ Grant.implement({
     datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
     role: t.expose("role", { type: GrantRole }),
     account: t.field({ type: Account, resolve: ({ account }) => ({ address: account }) }),
+    changedBlock: t.field({
+      type: Block,
+      description: "Of the last change.",
+      resolve: ({ changed_block }, _, { reader }) => found(reader.block.load(changed_block)),
+    }),
+    changedTx: t.expose("changed_tx", { type: "Bytes" }),
   }),
 });
 

@@ -79,13 +79,19 @@ Model.implement({
 });
 
 Host.implement({
-  description: "An account that serves a model. Its position in the chain is that of its last joining.",
+  description: "An account that serves a model. Its position in the chain is that of its first joining.",
   interfaces: [OnChain],
   fields: (t) => ({
     model: t.field({ type: Model, resolve: ({ model }, _, { reader }) => found(reader.model.load(model)) }),
     account: t.field({ type: Account, resolve: ({ host }) => ({ address: host }) }),
     url: t.exposeString("url"),
     active: t.boolean({ resolve: ({ active }) => active === 1 }),
+    changedBlock: t.field({
+      type: Block,
+      description: "Of the last change.",
+      resolve: ({ changed_block }, _, { reader }) => found(reader.block.load(changed_block)),
+    }),
+    changedTx: t.expose("changed_tx", { type: "Bytes" }),
   }),
 });
 

@@ -9,7 +9,7 @@ import { bytesToBigInt, bytesToHex } from "../core/bytes.ts";
 import type { ChainSource } from "../core/chain.ts";
 import type { IndexError } from "./errors.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import { chainOf, dumpIndex, encodeEvent, freshIndex, type Step, standardChain } from "./test-helpers.ts";
+import { chainOf, dumpIndex, encodeEvent, freshIndex, STEP_KINDS, type Step, standardChain } from "./test-helpers.ts";
 
 let folder: string;
 let files = 0;
@@ -21,7 +21,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.record({ kind: fc.nat(13), a: fc.nat(40), b: fc.nat(40), seal: fc.boolean() }),
+  fc.record({ kind: fc.nat(STEP_KINDS - 1), a: fc.nat(40), b: fc.nat(40), seal: fc.boolean() }),
   { minLength: 30, maxLength: 120 },
 );
 

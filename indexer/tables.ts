@@ -53,10 +53,18 @@ export const TABLES = {
     key: ["id"],
     indexes: [["block"], ["owner", "id"]],
   },
-  /** role: 0 curator, 1 contributor, 2 builder. */
+  /** role: codes.ts. Its position is that of the first grant, so that it keeps its place in lists; changed_* the last. */
   grants: {
     kind: "entity",
-    columns: { ...position, datanet: "int", role: "int", account: "bytes", allowed: "int" },
+    columns: {
+      ...position,
+      datanet: "int",
+      role: "int",
+      account: "bytes",
+      allowed: "int",
+      changed_block: "int",
+      changed_tx: "bytes",
+    },
     key: ["datanet", "role", "account"],
     indexes: [],
   },
@@ -149,9 +157,18 @@ export const TABLES = {
     key: ["model", "datanet"],
     indexes: [["block"], ["datanet"]],
   },
+  /** Its position is that of the first joining, changed_* of the last joining or leaving. */
   hosts: {
     kind: "entity",
-    columns: { ...position, model: "int", host: "bytes", url: "text", active: "int" },
+    columns: {
+      ...position,
+      model: "int",
+      host: "bytes",
+      url: "text",
+      active: "int",
+      changed_block: "int",
+      changed_tx: "bytes",
+    },
     key: ["model", "host"],
     indexes: [["host"]],
   },

@@ -480,6 +480,8 @@ export interface Step {
   readonly seal: boolean;
 }
 
+export const STEP_KINDS = 19;
+
 /** Turns any list of numbers into a plausible history: what a step cannot do, it replaces by what is possible. */
 export function chainOf(steps: readonly Step[], salt = ""): FakeChain {
   const chain = new FakeChain(salt);
@@ -509,7 +511,8 @@ export function chainOf(steps: readonly Step[], salt = ""): FakeChain {
   return chain;
 }
 
-function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
+function take(ledger: Ledger, step: Step): LedgerEvent[] {
+  const { kind, a, b } = step;
   const { datanets, contributions, models, requested, committed } = ledger;
   const account = testAddress(a % 5);
   if (datanets.length === 0) return ledger.createDatanet(account);
@@ -519,7 +522,7 @@ function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
   const id = Number(contribution.id);
   const accepted = contributions.filter(({ status }) => status === "accepted").map((entry) => Number(entry.id));
   const model = models[b % Math.max(1, models.length)];
-  switch (kind % 14) {
+  switch (kind % STEP_KINDS) {
     case 0:
       return datanets.length < 3 ? ledger.createDatanet(account) : [];
     case 1:
@@ -541,15 +544,31 @@ function take(ledger: Ledger, { kind, a, b }: Step): LedgerEvent[] {
     case 10:
       return model === undefined ? [] : ledger.join(Number(model.id), account);
     case 11:
-      if (model?.hosts[0] === undefined) return [];
-      return ledger.request(Number(model.id), model.hosts[0], account);
+      return ledger.claim(account, testAddress(b % 5));
     case 12:
-      if (requested.length === 0 || accepted.length === 0)
-        return a % 7 === 0 && requested.length > 0 ? ledger.expire() : [];
-      return ledger.commit([...accepted.slice(0, 4), accepted[0]!], [a, b, a + b]);
+      return requested.length > 0 ? ledger.expire() : [];
+    case 13:
+    case 14:
+      return committed.length > 0 ? ledger.settle() : commit(ledger, step, accepted);
+    case 15:
+    case 16:
+      return commit(ledger, step, accepted);
     default:
-      return committed.length > 0 && a % 4 > 0 ? ledger.settle() : ledger.claim(account, testAddress(b % 5));
+      return request(ledger, step);
   }
+}
+
+function request(ledger: Ledger, { a, b }: Step): LedgerEvent[] {
+  const served = ledger.models.filter(({ hosts }) => hosts.length > 0);
+  const model = served[b % Math.max(1, served.length)];
+  const host = model?.hosts[0];
+  return model === undefined || host === undefined ? [] : ledger.request(Number(model.id), host, testAddress(a % 5));
+}
+
+function commit(ledger: Ledger, step: Step, accepted: readonly number[]): LedgerEvent[] {
+  const [first] = accepted;
+  if (ledger.requested.length === 0 || first === undefined) return request(ledger, step);
+  return ledger.commit([...accepted.slice(0, 4), first], [step.a, step.b, step.a + step.b]);
 }
 
 /** A history in which everything happens once: 2 Datanets, 4 contributors, 2 models, a settled output, an expired one. */
