@@ -52,7 +52,7 @@ describe("corpus index", () => {
           ) {
             longest++;
           }
-          expect(longestMatch(index, query, from)).toBe(longest);
+          expect(longestMatch(index, query, from, query.length)).toBe(longest);
         }
       }),
       { numRuns: 200 },

@@ -9,7 +9,8 @@ interface Range {
 
 /**
  * The spans of `output` against the contributions in `index`, in the order of their starts.
- * Precondition: 1 <= minSpanBytes. One longest-match query a word, one interval query a span.
+ * Precondition: 1 <= minSpanBytes. Cost: a longest-match query for each word outside matches, a few for each maximal
+ * match, one interval query for each span.
  */
 export function traceSpans(index: CorpusIndex, output: Uint8Array, minSpanBytes: number): Span[] {
   const boundaries = wordBoundaries(output);
@@ -35,23 +36,47 @@ function wordBoundaries(output: Uint8Array): Int32Array {
 }
 
 /**
- * Dropping bytes from the left of a match leaves a match, so ends never fall as starts rise: the longest match at a
- * boundary is maximal exactly when it ends beyond all earlier ones.
+ * Rules 1 and 2. Dropping bytes from the left of a match leaves a match, so the farthest end that a start reaches never
+ * falls as starts rise, and a start's longest match is maximal exactly when it ends beyond those of all earlier starts.
+ * After a match that ends at boundary b, the next start that can reach farther is found by halving: it is the first
+ * from which the bytes up to the boundary after b occur.
  */
 function maximalMatches(index: CorpusIndex, output: Uint8Array, boundaries: Int32Array, minimum: number): Range[] {
   const matches: Range[] = [];
-  let reached = 0;
-  for (const start of boundaries) {
-    // Nothing that starts here can be long enough.
-    if (output.length - start < minimum) break;
-    const length = longestMatch(index, output, start);
-    if (length < minimum || start + length <= reached) continue;
-    const end = boundaries[lastAtMost(boundaries, start + length)]!;
-    if (end <= reached || end - start < minimum) continue;
+  const last = boundaries.length - 1;
+  for (let at = 0; at < last && output.length - boundaries[at]! >= minimum; ) {
+    const start = boundaries[at]!;
+    const reached = lastAtMost(boundaries, start + longestMatch(index, output, start, output.length));
+    const end = boundaries[reached]!;
+    if (end - start < minimum) {
+      at++;
+      continue;
+    }
     matches.push({ start, end });
-    reached = end;
+    if (reached === last) break;
+    at = firstReaching(index, output, boundaries, at + 1, reached + 1);
   }
   return matches;
+}
+
+/** First boundary index in [from, target] from which the output up to boundary `target` occurs; at itself, nothing is left. */
+function firstReaching(
+  index: CorpusIndex,
+  output: Uint8Array,
+  boundaries: Int32Array,
+  from: number,
+  target: number,
+): number {
+  const end = boundaries[target]!;
+  let low = from;
+  let high = target;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const start = boundaries[middle]!;
+    if (longestMatch(index, output, start, end) === end - start) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Rule 3: pieces of at most 1,024 bytes from the left, each ending at the last boundary that fits. */
