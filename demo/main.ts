@@ -54,10 +54,10 @@ async function demo(): Promise<void> {
   heading("Lineage of one output, from GraphQL");
   const first = inferences[0];
   if (first === undefined) throw new Error("no inference was made");
-  await auditLineage(values.graphql, first, contributions);
+  await auditLineage(session, values.graphql, first, contributions);
 
   heading("Rewards, from GraphQL, and claims");
-  const claimed = await auditRewards(session, values.graphql, inferences, contributors);
+  const claimed = await auditRewards(session, values.graphql, contributors);
 
   heading("Result");
   line(

@@ -1,5 +1,5 @@
 /** A model on the Datanet, its host, and a paid question: request, signed answer, commitment, settlement. */
-import { formatEther, type Hex, keccak256, parseEther, parseEventLogs, stringToHex, toHex } from "viem";
+import { formatEther, type Hex, hexToBytes, keccak256, parseEther, parseEventLogs, stringToHex, toHex } from "viem";
 import { contentRoot } from "../core/content.ts";
 import { licenceCode } from "../core/licences.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
@@ -56,14 +56,14 @@ export async function registerModel(
 }
 
 interface Answer {
-  readonly output: string;
+  readonly output: Hex;
+  readonly text: string;
   readonly outputRoot: Hex;
-  readonly outputBytes: number;
   readonly spans: readonly {
-    outputStart: number;
-    length: number;
-    contribution: string | number;
-    contentOffset: string | number;
+    readonly outputStart: number;
+    readonly length: number;
+    readonly contribution: string;
+    readonly contentOffset: string;
   }[];
   readonly signature: Hex;
 }
@@ -105,12 +105,12 @@ export async function askModel({ client }: Session, question: Question): Promise
   const id = event.args.inferenceId;
 
   const answer = await post(`${hostUrl}/v1/inferences`, { inferenceId: id.toString(), prompt, words });
-  const output = new TextEncoder().encode(answer.output);
+  const output = hexToBytes(answer.output);
   check(
     toHex(contentRoot(output)) === answer.outputRoot,
     `inference ${id}: the answer's bytes hash to the signed root`,
   );
-  line(`"${prompt} ..." -> ${output.length} bytes, ${answer.spans.length} spans: ${preview(answer.output)}`);
+  line(`"${prompt} ..." -> ${output.length} bytes, ${answer.spans.length} spans: ${preview(answer.text)}`);
 
   const spans = answer.spans.map((span) => ({
     outputStart: span.outputStart,
@@ -122,7 +122,7 @@ export async function askModel({ client }: Session, question: Question): Promise
   const committed = await user.sendAndWait({
     ...ATTRIBUTION,
     functionName: "commitOutput",
-    args: [id, answer.outputRoot, output.length, toHex(output), spans, answer.signature],
+    args: [id, answer.outputRoot, output.length, answer.output, spans, answer.signature],
   });
   const [commitment] = parseEventLogs({ abi: attributionAbi, eventName: "OutputCommitted", logs: committed.logs });
   if (commitment === undefined) throw new Error("no OutputCommitted event");

@@ -44,4 +44,9 @@ export interface ChainApi extends ChainSource {
   call(request: CallRequest, block: ExecutedBlock): Promise<CallResult>;
   /** Base fee that the block after `head` will have (EIP-1559). */
   nextBaseFee(): bigint;
+  /**
+   * What the next block would be without transactions: the head's state in the environment of number + 1, for calls and
+   * estimates of what is about to be sent. It has no hash of its own.
+   */
+  next(timestamp: bigint): ExecutedBlock;
 }

@@ -2,7 +2,7 @@
  * The chain: the last committed block, what is stored below it, and the state that stands on it. A block becomes part
  * of it in one atomic, synced write (block, receipts, indexes, flat state, trie nodes, code, head), or not at all.
  */
-import { bytesToHex, equalsBytes } from "../core/bytes.ts";
+import { bytesToHex, equalsBytes, ZERO_32 } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
 import type { Precompile } from "../core/precompile.ts";
 import { type AssembledBlock, assembleBlock, type Candidates } from "../execution/block/assemble.ts";
@@ -153,6 +153,19 @@ export class Chain implements ChainApi {
 
   nextBaseFee(): bigint {
     return nextBaseFee(this.#headBlock.header, this.rules);
+  }
+
+  next(timestamp: bigint): ExecutedBlock {
+    const { header, hash } = this.#headBlock;
+    const next = {
+      ...header,
+      parentHash: hash,
+      number: header.number + 1n,
+      timestamp: timestamp > header.timestamp ? timestamp : header.timestamp,
+      baseFeePerGas: this.nextBaseFee(),
+      gasUsed: 0n,
+    };
+    return { hash: ZERO_32, header: next, transactions: [], receipts: [] };
   }
 
   onCommit(listener: (head: Head) => void): () => void {

@@ -4,7 +4,8 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type LevelStore, openLevelStore, StoreError } from "../execution/state/level-store.ts";
+import { StoreError } from "../execution/state/errors.ts";
+import { type LevelStore, openLevelStore } from "../execution/state/level-store.ts";
 import { DataError, OperationError } from "./errors.ts";
 
 export interface DataDirectory {

@@ -1,17 +1,49 @@
-/** Placeholder wiring, completed when attribution/model-host.ts lands. */
-import type { Hex } from "viem";
+/** Wires a model host to this node: the chain through its own JSON-RPC, contents through its own store. */
+import { createPublicClient, type Hex, http } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { accountSigner } from "../attribution/answer.ts";
+import { AnswerLog } from "../attribution/answer-log.ts";
+import type { ContentSource } from "../attribution/content-store.ts";
+import { createModelHost } from "../attribution/model-host.ts";
+import { createModelServer } from "../attribution/model-server.ts";
+import { viemChainReader } from "../attribution/viem-chain-reader.ts";
 import type { Listener } from "./config.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { listenError } from "./http.ts";
 import type { Logger } from "./log.ts";
 
-export async function startModelHost(
-  _l: Listener,
-  _k: Hex,
-  _r: string,
-  _c: string | undefined,
-  _d: DataDirectory,
-  _log: Logger,
-  _closers: (() => unknown)[],
-): Promise<string | undefined> {
-  return undefined;
+export interface ModelHostParts {
+  readonly listener: Listener;
+  /** Signs answers. */
+  readonly privateKey: Hex;
+  readonly chainId: bigint;
+  readonly rpcUrl: string;
+  readonly content: ContentSource;
+  /** Directory of the signed answers. */
+  readonly answers: string;
+  readonly log: Logger;
+}
+
+export interface RunningModelHost {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function startModelHost(parts: ModelHostParts): Promise<RunningModelHost> {
+  const { listener, chainId, log } = parts;
+  const modelHost = createModelHost({
+    chain: viemChainReader(createPublicClient({ transport: http(parts.rpcUrl) })),
+    content: parts.content,
+    signer: accountSigner(privateKeyToAccount(parts.privateKey)),
+    answers: await AnswerLog.open(parts.answers, chainId),
+  });
+  const server = createModelServer({
+    modelHost,
+    host: listener.address,
+    port: listener.port,
+    onError: (err) => log.error({ err }, "model host request failed"),
+  });
+  const url = await server.listen().catch((error: unknown) => {
+    throw listenError(error, listener, "host");
+  });
+  return { url, close: () => server.close() };
 }

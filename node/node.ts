@@ -84,7 +84,8 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       closers.push(() => indexer?.stop());
       graphql = await startGraphql(config.graphql, indexer, log, closers);
     }
-    const content = config.content && (await startContent(config.content, directory, log, closers));
+    const contents = await ContentStore.open(directory.content);
+    const content = config.content && (await startContent(config.content, contents, log, closers));
 
     const rpc = createRpc({
       chain,
@@ -106,8 +107,20 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     closers.push(() => rpcServer.close());
     const rpcUrl = url(config.http, rpcServer.port);
 
-    const modelHost =
-      config.host && (await startModelHost(config.host, ports.modelHostKey, rpcUrl, content, directory, log, closers));
+    let modelHost: string | undefined;
+    if (config.host !== undefined) {
+      const host = await startModelHost({
+        listener: config.host,
+        privateKey: ports.modelHostKey,
+        chainId: genesis.chainId,
+        rpcUrl,
+        content: contents,
+        answers: directory.answers,
+        log: log.child({ module: "host" }),
+      });
+      closers.push(() => host.close());
+      modelHost = host.url;
+    }
     const metrics =
       config.metrics &&
       (await startMetrics(config.metrics, () => statusOf(chain, mempool, driver, indexer, halted), closers));
@@ -137,13 +150,7 @@ async function startGraphql(listener: Listener, indexer: Indexer, log: Logger, c
   return server.url;
 }
 
-async function startContent(
-  listener: Listener,
-  directory: DataDirectory,
-  log: Logger,
-  closers: Closers,
-): Promise<string> {
-  const store = await ContentStore.open(directory.content);
+async function startContent(listener: Listener, store: ContentStore, log: Logger, closers: Closers): Promise<string> {
   const server = createContentServer({
     store,
     host: listener.address,

@@ -52,6 +52,8 @@ export interface RpcContext {
   readonly peerCount: () => number;
   /** Undefined when in sync. */
   readonly syncStatus: () => SyncStatus | undefined;
+  /** Unix milliseconds. */
+  readonly now: () => number;
   readonly limits: RpcLimits;
   readonly blocks: BlockFeed;
   readonly filters: Filters;

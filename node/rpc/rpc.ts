@@ -39,7 +39,7 @@ export interface RpcOptions extends Pick<RpcContext, FromOptions> {
   readonly namespaces?: readonly string[];
   /** Methods of other parts, with full names. */
   readonly methods?: Methods;
-  /** Milliseconds; for the lifetime of filters. */
+  /** Unix milliseconds; for the lifetime of filters and the time of the pending block. */
   readonly now?: () => number;
 }
 
@@ -79,6 +79,7 @@ export function createRpc(options: RpcOptions): Rpc {
     allowUnprotected: false,
     peerCount: () => 0,
     syncStatus: () => undefined,
+    now: Date.now,
     ...options,
     limits,
     namespaces,

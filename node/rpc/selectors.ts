@@ -7,6 +7,7 @@ import { serverError } from "./errors.ts";
 import { boolean, type Decoder, field, hash, InvalidValue, isObject, quantity, show } from "./values.ts";
 
 export const LATEST: BlockSelector = { tag: "latest" };
+export const PENDING: BlockSelector = { tag: "pending" };
 
 const TAGS: ReadonlySet<string> = new Set<BlockTag>(["latest", "safe", "finalized", "earliest", "pending"]);
 const blockNumber = quantity(64);

@@ -1,13 +1,14 @@
 /** Accounts, storage, proofs, and messages that are run without being kept. */
 import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
-import type { CallRequest } from "../../chain-api.ts";
+import type { ExecutedBlock } from "../../../core/chain.ts";
+import type { BlockSelector, CallRequest } from "../../chain-api.ts";
 import { callRequest } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
 import { toQuantity } from "../format.ts";
 import { callError } from "../revert.ts";
-import { blockSelector, isPending, LATEST, stateAt } from "../selectors.ts";
+import { blockSelector, isPending, LATEST, PENDING, stateAt } from "../selectors.ts";
 import { address, type Decoder, InvalidValue, optional, required, show } from "../values.ts";
 
 const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
@@ -35,12 +36,13 @@ const nothing: Decoder<undefined> = (value) => {
 };
 
 const account = [required(address), optional(blockSelector, LATEST)] as const;
-const message = [
-  required(callRequest),
-  optional(blockSelector, LATEST),
-  optional(nothing, undefined),
-  optional(nothing, undefined),
-] as const;
+const messageAt = (selector: BlockSelector) =>
+  [
+    required(callRequest),
+    optional(blockSelector, selector),
+    optional(nothing, undefined),
+    optional(nothing, undefined),
+  ] as const;
 
 /** `request` for this chain, with its gas under the cap. */
 function prepared({ chain, limits }: RpcContext, request: CallRequest & { readonly chainId?: bigint }): CallRequest {
@@ -50,6 +52,14 @@ function prepared({ chain, limits }: RpcContext, request: CallRequest & { readon
   }
   const { gas } = rest;
   return { ...rest, gas: gas === undefined || gas > limits.callGas ? limits.callGas : gas };
+}
+
+/**
+ * The block whose environment and state a message runs in. "pending" is the next block, as the sender of a transaction
+ * will meet it; that is also what an estimate without a block means.
+ */
+function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): ExecutedBlock {
+  return isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
 }
 
 export const ethState: Methods = {
@@ -97,13 +107,13 @@ export const ethState: Methods = {
       };
     },
   ),
-  eth_call: method(message, async (context, [request, at]) => {
+  eth_call: method(messageAt(LATEST), async (context, [request, at]) => {
     const block = environmentAt(context, at);
     const result = await context.chain.call(prepared(context, request), block);
     if (!result.ok) throw callError(result);
     return bytesToHex(result.output);
   }),
-  eth_estimateGas: method(message, async (context, [request, at]) => {
+  eth_estimateGas: method(messageAt(PENDING), async (context, [request, at]) => {
     const block = environmentAt(context, at);
     const { limits, estimateGas, chain } = context;
     const estimate = await estimateGas(chain, prepared(context, request), block, limits.callGas);

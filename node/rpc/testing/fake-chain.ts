@@ -95,6 +95,11 @@ export class FakeChain implements ChainApi {
   nextBaseFee(): bigint {
     return BASE_FEE_WEI;
   }
+  next(timestamp: bigint): ExecutedBlock {
+    const { header } = this.blocks.at(-1)!;
+    const next = { ...header, number: header.number + 1n, timestamp };
+    return { hash: ZERO_32, header: next, transactions: [], receipts: [] };
+  }
 
   /** Appends a block and tells everybody. Each transaction's data become one log of its recipient, topic = first word. */
   mine(transactions: readonly Transaction[]): ExecutedBlock {
