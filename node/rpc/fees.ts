@@ -15,15 +15,24 @@ export function suggestTip(chain: ChainApi, minTipWei: bigint): bigint {
   for (let back = 0n; back < SAMPLED_BLOCKS && back <= chain.head.number; back++) {
     const block = chain.block(chain.head.number - back);
     if (block === undefined) break;
-    tips.push(
-      ...tipsOf(block)
-        .slice(0, SAMPLES_PER_BLOCK)
-        .map(({ tip }) => tip),
-    );
+    tips.push(...lowestTips(block));
   }
   tips.sort(ascending);
   const tip = tips[Math.floor(((tips.length - 1) * PERCENTILE) / 100)] ?? minTipWei;
   return tip < minTipWei ? minTipWei : tip > MAX_TIP_WEI ? MAX_TIP_WEI : tip;
+}
+
+/** The last blocks are asked for again with each suggestion. */
+const knownTips = new WeakMap<ExecutedBlock, readonly bigint[]>();
+
+function lowestTips(block: ExecutedBlock): readonly bigint[] {
+  const known = knownTips.get(block);
+  if (known !== undefined) return known;
+  const lowest = tipsOf(block)
+    .slice(0, SAMPLES_PER_BLOCK)
+    .map(({ tip }) => tip);
+  knownTips.set(block, lowest);
+  return lowest;
 }
 
 /** Priority fees at which the given percentiles of the block's gas were bought (rising percentiles). */

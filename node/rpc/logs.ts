@@ -6,6 +6,7 @@ import { type BloomBits, bloomBits, mayContain } from "./bloom.ts";
 import { invalidParams, serverError } from "./errors.ts";
 import { formatLog, type JsonObject, toQuantity } from "./format.ts";
 import type { RpcLimits } from "./limits.ts";
+import { pacer } from "./pace.ts";
 import { isPending, numberOrTag } from "./selectors.ts";
 import { address, type Decoder, field, hash, InvalidValue, list, object } from "./values.ts";
 
@@ -28,8 +29,6 @@ export interface LogQuery extends LogCriteria {
 }
 
 const MAX_TOPICS = 4;
-/** How long a walk keeps the event loop to itself. */
-const SLICE_MS = 10;
 
 /** `{fromBlock, toBlock, blockHash, address, topics}`; an address or topic may be one value, a list, or null. */
 export function logQuery(limits: RpcLimits): Decoder<LogQuery> {
@@ -125,17 +124,14 @@ export async function logsInRange(
 ): Promise<{ logs: JsonObject[]; next: bigint }> {
   const logs: JsonObject[] = [];
   const last = to < chain.head.number ? to : chain.head.number;
-  let sliceEnd = performance.now() + SLICE_MS;
+  const pause = pacer();
   let next = from;
   while (next <= last) {
     const block = chain.block(next);
     if (block === undefined) break;
     for (const log of logsOfBlock(block, criteria)) logs.push(log);
     if (isEnough(logs, next++)) break;
-    if (performance.now() >= sliceEnd) {
-      await new Promise(setImmediate);
-      sliceEnd = performance.now() + SLICE_MS;
-    }
+    await pause();
   }
   return { logs, next };
 }

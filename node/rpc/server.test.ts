@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import fc from "fast-check";
 import {
   createPublicClient,
   createWalletClient,
@@ -102,6 +104,34 @@ describe("HTTP", () => {
     const closed = await serve();
     const { headers } = await post(closed.server.port, { Origin: "https://app.example" }, "", "OPTIONS");
     expect(headers).not.toHaveProperty("access-control-allow-origin");
+  });
+
+  test("a client that offers HTTP/2 is answered over HTTP/1.1", async () => {
+    const { server } = await serve();
+    const headers = { ...JSON_TYPE, Connection: "Upgrade", Upgrade: "h2c" };
+    expect(await post(server.port, headers, CHAIN_ID)).toMatchObject({ status: 200 });
+  });
+
+  test("property: random bytes on the wire never stop the server", async () => {
+    const { server, errors } = await serve();
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.string({ unit: "binary" }).map((body) => new TextEncoder().encode(body)),
+    );
+    await fc.assert(
+      fc.asyncProperty(bytes, fc.boolean(), async (body, withHead) => {
+        const head = `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+        const socket = connect(server.port, "127.0.0.1");
+        socket.on("error", () => {});
+        if (withHead) socket.write(head);
+        socket.end(body);
+        socket.resume();
+        await once(socket, "close");
+      }),
+      { numRuns: 100 },
+    );
+    expect((await post(server.port, JSON_TYPE, CHAIN_ID)).status).toBe(200);
+    expect(errors).toEqual([]);
   });
 
   test("a busy port is one clear line", async () => {

@@ -33,7 +33,9 @@ const GREETING = "OpenLedger JSON-RPC: POST a JSON-RPC 2.0 request, or open a We
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { rpc, access, log } = options;
   const webSockets = createWebSocketEndpoint(rpc, access, options.pingIntervalMs ?? 30_000, log);
-  const server: Server = createServer((request, response) => {
+  // Clients that offer "Upgrade: h2c" (Java's do) mean a plain request.
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
+  const server: Server = createServer({ shouldUpgradeCallback }, (request, response) => {
     serve(request, response, options).catch((err: unknown) => {
       // The client went away in the middle of its request.
       log.debug({ err }, "request failed");

@@ -6,6 +6,7 @@ import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
 import { rewardPercentiles, suggestTip } from "../fees.ts";
 import { formatBlock, formatReceipt, formatTransaction, type JsonObject, toQuantity } from "../format.ts";
+import { pacer } from "../pace.ts";
 import { blockAt, blockSelector, isPending, numberOrTag } from "../selectors.ts";
 import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
 
@@ -112,6 +113,7 @@ async function feeHistory(
   const wanted = count < most ? count : most;
   const first = wanted > last + 1n ? 0n : last + 1n - wanted;
 
+  const pause = pacer();
   const baseFees: bigint[] = [];
   const gasUsedRatio: number[] = [];
   const reward: string[][] = [];
@@ -120,7 +122,7 @@ async function feeHistory(
     baseFees.push(one.header.baseFeePerGas);
     gasUsedRatio.push(Number(one.header.gasUsed) / Number(one.header.gasLimit));
     if (percentiles.length > 0) reward.push(rewardPercentiles(one, percentiles).map(toQuantity));
-    if ((number - first) % 32n === 31n) await new Promise(setImmediate);
+    await pause();
   }
   const following = last < chain.head.number ? chain.block(last + 1n) : undefined;
   baseFees.push(following?.header.baseFeePerGas ?? chain.nextBaseFee());

@@ -40,13 +40,16 @@ function receiptOf({ chain }: RpcContext, txHash: Uint8Array): JsonObject | null
   return formatReceipt(found.block, found.index, logsBefore(found.block.receipts, found.index));
 }
 
-let syncWaits = 0;
+/** How many callers wait for a receipt. */
+const receiptWaits = new WeakMap<RpcContext, number>();
 
 /** EIP-7966: the receipt, or error 4 with the hash when the time is over. */
 async function receiptInTime(context: RpcContext, tx: Transaction, waitMs: number): Promise<JsonObject> {
-  if (syncWaits >= context.limits.syncWaits)
+  const others = receiptWaits.get(context) ?? 0;
+  if (others >= context.limits.syncWaits) {
     throw serverError("too many waits for receipts; use eth_sendRawTransaction");
-  syncWaits++;
+  }
+  receiptWaits.set(context, others + 1);
   const { promise, resolve } = Promise.withResolvers<JsonObject | null>();
   const look = () => {
     const receipt = receiptOf(context, tx.hash);
@@ -64,7 +67,7 @@ async function receiptInTime(context: RpcContext, tx: Transaction, waitMs: numbe
       bytesToHex(tx.hash),
     );
   } finally {
-    syncWaits--;
+    receiptWaits.set(context, (receiptWaits.get(context) ?? 1) - 1);
     unsubscribe();
     clearTimeout(timer);
   }
@@ -88,8 +91,8 @@ export const ethTransactions: Methods = {
   eth_getTransactionByHash: method([required(hash)], ({ chain, mempool }, [txHash]) => {
     const found = chain.transaction(txHash);
     if (found !== undefined) return formatTransaction(found.transaction, found);
-    const waiting = mempool.get(txHash);
-    return waiting === undefined ? null : formatTransaction(waiting);
+    const pending = mempool.get(txHash);
+    return pending === undefined ? null : formatTransaction(pending);
   }),
   eth_getTransactionByBlockNumberAndIndex: method(
     [required(numberOrTag), required(quantity(32))],
