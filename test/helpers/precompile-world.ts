@@ -111,8 +111,12 @@ export class World {
     this.host = createHost({ common: createCommon(), stateManager: this.state, precompiles: PRECOMPILES });
   }
 
-  static async create(parameters: Partial<Parameters> = {}, state?: StateManagerInterface): Promise<World> {
-    const world = new World(state);
+  static create(parameters: Partial<Parameters> = {}): Promise<World> {
+    return World.prepare(new World(), parameters);
+  }
+
+  /** Puts precompiles and parameters into an empty state. */
+  static async prepare<W extends World>(world: W, parameters: Partial<Parameters> = {}): Promise<W> {
     for (const { address } of Object.values(TARGETS)) await world.install(address, Uint8Array.of(0xfe));
     await world.install(PARAMETERS_ADDRESS, Uint8Array.of(0xfe));
     await world.setParameters({ ...DEFAULT_PARAMETERS, ...parameters });
