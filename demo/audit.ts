@@ -4,7 +4,7 @@ import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
 import type { Contribution } from "./datanet.ts";
 import type { SettledInference } from "./model.ts";
 import { check, line, table } from "./report.ts";
-import type { Actor, Session } from "./session.ts";
+import { type Actor, type Session, succeeded } from "./session.ts";
 
 const ATTRIBUTION = { address: "0x0000000000000000000000000000000000000903", abi: attributionAbi } as const;
 const PPM = 1_000_000;
@@ -144,8 +144,7 @@ const HISTORY = `query ($address: Address!) {
 
 /** Claims for each contributor and prints its history; returns the wei claimed. */
 export async function auditRewards(session: Session, url: string, contributors: readonly Actor[]): Promise<bigint> {
-  let total = 0n;
-  const paidAccounts: Actor[] = [];
+  const claims = [];
   for (const actor of contributors) {
     const accrued = await session.client.readContract({
       ...ATTRIBUTION,
@@ -154,7 +153,12 @@ export async function auditRewards(session: Session, url: string, contributors: 
     });
     if (accrued === 0n) continue;
     const before = await session.client.getBalance({ address: actor.address });
-    const receipt = await actor.sendAndWait({ ...ATTRIBUTION, functionName: "claim", args: [actor.address] });
+    const hash = await actor.send({ ...ATTRIBUTION, functionName: "claim", args: [actor.address] });
+    claims.push({ actor, accrued, before, hash });
+  }
+  let total = 0n;
+  for (const { actor, accrued, before, hash } of claims) {
+    const receipt = await succeeded(session.client, hash);
     const after = await session.client.getBalance({ address: actor.address });
     const gasWei = receipt.gasUsed * receipt.effectiveGasPrice;
     const [claimed] = parseEventLogs({ abi: attributionAbi, eventName: "RewardClaimed", logs: receipt.logs });
@@ -163,10 +167,9 @@ export async function auditRewards(session: Session, url: string, contributors: 
       `${actor.name} claims ${formatEther(accrued)} OPEN, and its balance grows by it less gas`,
     );
     total += accrued;
-    paidAccounts.push(actor);
   }
   await waitForIndex(session, url);
-  for (const actor of paidAccounts) {
+  for (const { actor } of claims) {
     const { contributor } = await ask<History>(url, HISTORY, { address: actor.address });
     line("");
     line(`${actor.name} ${actor.address}: earned ${formatEther(BigInt(contributor.accrued))} OPEN`);

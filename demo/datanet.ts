@@ -108,13 +108,13 @@ export async function contribute(
   }
   const bytes = texts.reduce((sum, text) => sum + text.bytes.length, 0);
   line(`${contributions.length} texts of ${actorOf.size} authors from ${contributors.length} accounts, ${bytes} bytes`);
-  await tryDuplicate({ client } as Session, datanetId, contributions, contributors);
+  await tryDuplicate(client, datanetId, contributions, contributors);
   return contributions;
 }
 
 /** Somebody else submits a text that is already there. */
 async function tryDuplicate(
-  { client }: Session,
+  client: Session["client"],
   datanetId: bigint,
   contributions: readonly Contribution[],
   contributors: readonly Actor[],
@@ -123,7 +123,6 @@ async function tryDuplicate(
   const copier = contributors.find((actor) => actor !== original?.contributor);
   if (original === undefined || copier === undefined) throw new Error("two contributors are needed");
   const commitment = commitmentOf(datanetId, copier.address, original.root);
-  const committed = await client.getTransactionCount({ address: copier.address });
   await copier.sendAndWait({ ...DATANET, functionName: "commitContribution", args: [datanetId, commitment] });
   const size = BigInt(original.text.bytes.length);
   const args = [datanetId, original.root, size, "", licenceCode(original.text.licence), [], SALT] as const;
@@ -134,11 +133,12 @@ async function tryDuplicate(
       args,
       value: BOND_WEI,
       account: copier.address,
+      blockTag: "pending",
     }),
   );
   line(`a copy of ${original.text.title} is refused: ${name}(${fields.join(", ")})`);
   check(
-    name === "DuplicateContent" && fields[2] === original.id && committed >= 0,
+    name === "DuplicateContent" && fields[2] === original.id,
     "an exact duplicate shows the custom error DuplicateContent",
   );
 }

@@ -8,7 +8,7 @@ import { formatEther } from "viem";
 import { auditLineage, auditRewards } from "./audit.ts";
 import { collectTexts } from "./corpus.ts";
 import { contribute, curate, openDatanet } from "./datanet.ts";
-import { askModel, registerModel } from "./model.ts";
+import { askModel, registerModel, settle } from "./model.ts";
 import { heading, line, summary } from "./report.ts";
 import { openSession } from "./session.ts";
 
@@ -46,10 +46,12 @@ async function demo(): Promise<void> {
   const modelId = await registerModel(session, owner, host, { datanetId, version }, values.host);
 
   heading("Inferences");
-  const inferences = [];
+  const committed = [];
   for (const { prompt, words } of PROMPTS) {
-    inferences.push(await askModel(session, { user, host, modelId, prompt, words, hostUrl: values.host }));
+    committed.push(await askModel({ user, host, modelId, prompt, words, hostUrl: values.host }));
   }
+  const inferences = [];
+  for (const inference of committed) inferences.push(await settle(session, user, inference));
 
   heading("Lineage of one output, from GraphQL");
   const first = inferences[0];

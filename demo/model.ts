@@ -55,6 +55,13 @@ export async function registerModel(
   return modelId;
 }
 
+interface Span {
+  readonly outputStart: number;
+  readonly length: number;
+  readonly contribution: bigint;
+  readonly contentOffset: bigint;
+}
+
 interface Answer {
   readonly output: Hex;
   readonly text: string;
@@ -68,11 +75,16 @@ interface Answer {
   readonly signature: Hex;
 }
 
-export interface SettledInference {
+export interface CommittedInference {
   readonly id: bigint;
   readonly outputRoot: Hex;
+  readonly spans: readonly Span[];
+  /** Unix seconds. */
+  readonly settleAfter: bigint;
+}
+
+export interface SettledInference extends CommittedInference {
   readonly feeWei: bigint;
-  readonly spans: number;
 }
 
 export interface Question {
@@ -91,7 +103,8 @@ async function post(url: string, body: object): Promise<Answer> {
   return (await response.json()) as Answer;
 }
 
-export async function askModel({ client }: Session, question: Question): Promise<SettledInference> {
+/** Asks, checks the answer, commits it. */
+export async function askModel(question: Question): Promise<CommittedInference> {
   const { user, host, modelId, prompt, words, hostUrl } = question;
   const request = new TextEncoder().encode(prompt);
   const requested = await user.sendAndWait({
@@ -127,32 +140,41 @@ export async function askModel({ client }: Session, question: Question): Promise
   const [commitment] = parseEventLogs({ abi: attributionAbi, eventName: "OutputCommitted", logs: committed.logs });
   if (commitment === undefined) throw new Error("no OutputCommitted event");
 
-  await timePasses({ client }, commitment.args.settleAfter);
-  const settled = await user.sendAndWait({ ...ATTRIBUTION, functionName: "settle", args: [id, spans] });
-  const rewards = parseEventLogs({ abi: attributionAbi, eventName: "RewardAccrued", logs: settled.logs });
-  const [settlement] = parseEventLogs({ abi: attributionAbi, eventName: "InferenceSettled", logs: settled.logs });
+  return { id, outputRoot: answer.outputRoot, spans, settleAfter: commitment.args.settleAfter };
+}
+
+/** After the window, by anyone. */
+export async function settle(
+  session: Session,
+  anyone: Actor,
+  inference: CommittedInference,
+): Promise<SettledInference> {
+  const { id, spans, settleAfter } = inference;
+  await timePasses(session, settleAfter);
+  const { logs } = await anyone.sendAndWait({ ...ATTRIBUTION, functionName: "settle", args: [id, spans] });
+  const rewards = parseEventLogs({ abi: attributionAbi, eventName: "RewardAccrued", logs });
+  const [settlement] = parseEventLogs({ abi: attributionAbi, eventName: "InferenceSettled", logs });
   if (settlement === undefined) throw new Error("no InferenceSettled event");
   const { fee, refund, contributorsPaid } = settlement.args;
   const shares = rewards.reduce((sum, reward) => sum + reward.args.amount, 0n);
   line(
-    `settled: fee ${formatEther(fee)} OPEN, of it ${formatEther(contributorsPaid)} to contributors; refund ${formatEther(refund)}`,
+    `settled ${id}: fee ${formatEther(fee)} OPEN, of it ${formatEther(contributorsPaid)} to contributors; refund ${formatEther(refund)}`,
   );
   check(
     shares === fee && fee + refund === ESCROW_WEI,
     `inference ${id}: shares sum to the fee, fee and refund to the escrow`,
   );
-  return { id, outputRoot: answer.outputRoot, feeWei: fee, spans: spans.length };
+  return { ...inference, feeWei: fee };
 }
 
 const preview = (text: string): string => JSON.stringify(text.slice(0, 90).replaceAll(/\s+/g, " ")).slice(1, -1);
 
 /** Waits for a block at or after the time: the devnet makes one at each heartbeat. */
-async function timePasses({ client }: Pick<Session, "client">, time: bigint): Promise<void> {
+async function timePasses({ client }: Session, time: bigint): Promise<void> {
   const giveUpAtMs = Date.now() + 120_000;
   for (;;) {
     const { timestamp } = await client.getBlock();
-    // The next block is later than this one only by the clock, so the margin is one second.
-    if (timestamp > time) return;
+    if (timestamp >= time) return;
     if (Date.now() > giveUpAtMs) throw new Error(`no block reached time ${time} within two minutes`);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }

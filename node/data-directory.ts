@@ -2,11 +2,13 @@
  * The data directory and its lock: the chain's LevelDB admits one process at a time, and everything else in the
  * directory belongs to whoever holds it.
  */
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { StoreError } from "../execution/state/errors.ts";
 import { type LevelStore, openLevelStore } from "../execution/state/level-store.ts";
+import { readSchema } from "./chain-store.ts";
 import { DataError, OperationError } from "./errors.ts";
+import { NETWORK_FILE } from "./network.ts";
 
 export interface DataDirectory {
   readonly path: string;
@@ -28,9 +30,14 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
   ];
   makeDirectory(path);
   const store = await openStore(chain, isFresh);
+  const network = join(path, NETWORK_FILE);
   if (isFresh) {
     await store.clear();
-    for (const folder of [index, content, answers]) rmSync(folder, { recursive: true, force: true });
+    for (const entry of [network, index, content, answers]) rmSync(entry, { recursive: true, force: true });
+  } else if (readSchema(store.reader) === undefined && existsSync(network)) {
+    // LevelDB takes a folder without its CURRENT file for a new database; a node ran here, so the chain was lost.
+    await store.close();
+    throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or start anew with --fresh`);
   }
   for (const folder of [index, content, answers]) makeDirectory(folder);
   return { path, store, index: join(index, "index.sqlite"), content, answers, close: () => store.close() };

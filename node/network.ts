@@ -18,6 +18,9 @@ const contract = (address: Uint8Array | string) => ({
   address: getAddress(typeof address === "string" ? address : bytesToHex(address)),
 });
 
+/** Written once the chain is there and the servers listen. */
+export const NETWORK_FILE = "network.json";
+
 export interface Endpoints {
   readonly rpc: string;
   readonly graphql: string | undefined;
@@ -56,13 +59,13 @@ export type NetworkDescription = ReturnType<typeof describeNetwork>;
 
 /** Replaces the file atomically: a reader sees the old or the new one. */
 export function writeNetworkFile(datadir: string, description: NetworkDescription): void {
-  const file = join(datadir, "network.json");
+  const file = join(datadir, NETWORK_FILE);
   writeFileSync(`${file}.tmp`, `${JSON.stringify(description, null, 2)}\n`);
   renameSync(`${file}.tmp`, file);
 }
 
 export function readNetworkFile(datadir: string): NetworkDescription {
-  const file = join(datadir, "network.json");
+  const file = join(datadir, NETWORK_FILE);
   try {
     return JSON.parse(readFileSync(file, "utf8")) as NetworkDescription;
   } catch (error) {

@@ -47,11 +47,11 @@ export const devnetCommand: Command = {
 well-known accounts. Resumes what the data directory holds. Ctrl-C stops it; a second Ctrl-C stops it at once.`,
   options,
   async run(args) {
-    const config = nodeConfig(readOptions(args, process.env, options), devnet.name, process.stdout.isTTY === true);
-    const isFresh = readOptions(args, process.env, options).fresh === true;
+    const values = readOptions(args, process.env, options);
+    const config = nodeConfig(values, devnet.name, process.stdout.isTTY === true);
     const log = createLog(config.logLevel, config.logFormat);
     const genesis = parseGenesis(devnet);
-    const directory = await openDataDirectory(config.datadir, isFresh);
+    const directory = await openDataDirectory(config.datadir, values.fresh === true);
     let node: Node | undefined;
     try {
       const ending = signalled(log);
@@ -75,7 +75,7 @@ well-known accounts. Resumes what the data directory holds. Ctrl-C stops it; a s
     } finally {
       await node?.stop();
       await directory.close();
-      log.info("stopped");
+      if (node !== undefined) log.info("stopped");
     }
   },
 };

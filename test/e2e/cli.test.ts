@@ -1,6 +1,6 @@
 /** The program as an operator meets it: help, mistakes, locks, damage, ports, signals. */
 import { once } from "node:events";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -90,6 +90,10 @@ describe("a data directory", () => {
     expect(exit.output).toMatch(/^openledger: .*is damaged.*\n$/);
     const fresh = await startDevnet(datadir, ["--fresh"]);
     expect((await fresh.stop()).code).toBe(0);
+
+    rmSync(join(chain, "CURRENT"));
+    const emptied = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
+    expect(emptied).toMatchObject({ code: 3, output: expect.stringContaining("its chain is gone") });
   });
 });
 
