@@ -138,6 +138,15 @@ describe("eth_getLogs", () => {
     expect((await fail("eth_getLogs", { toBlock: "pending" })).message).toBe("pending logs are not supported");
   });
 
+  test("log indices count through the block, in receipts as in logs", async () => {
+    const { ask, chain } = scenario();
+    const [hash] = chain.blocks[1]!.transactions.slice(2).map((tx) => hex(tx.hash));
+    const indices = (receipt: { logs: JsonLog[] }) => receipt.logs.map((log) => log.logIndex);
+    expect(indices(await ask<{ logs: JsonLog[] }>("eth_getTransactionReceipt", hash))).toEqual(["0x2"]);
+    const receipts = await ask<{ logs: JsonLog[] }[]>("eth_getBlockReceipts", "0x1");
+    expect(receipts.flatMap(indices)).toEqual(["0x0", "0x1", "0x2"]);
+  });
+
   test("too many results name the range that fits", async () => {
     const built = setup({ limits: { logResults: 2 } });
     built.chain.mine([logging(0, 0)]);

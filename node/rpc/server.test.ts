@@ -14,6 +14,7 @@ import {
 import { afterEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { hexToBytes } from "../../core/bytes.ts";
+import type { Rpc } from "./rpc.ts";
 import { type RpcServer, type RpcServerOptions, startRpcServer } from "./server.ts";
 import { accounts, setup } from "./testing/setup.ts";
 
@@ -217,22 +218,40 @@ describe("WebSocket", () => {
   });
 
   test("subscriptions are bounded and end with their connection", async () => {
-    const { wsUrl, rpc, chain } = await serve({}, { limits: { subscriptionsPerSession: 2 } });
+    const built = setup({ limits: { subscriptionsPerSession: 2 } });
+    const { promise: ended, resolve } = Promise.withResolvers<number>();
+    const rpc: Rpc = {
+      ...built.rpc,
+      closeSession(session) {
+        const before = session.subscriptions.size;
+        built.rpc.closeSession(session);
+        resolve(before - session.subscriptions.size);
+      },
+    };
+    const { wsUrl } = await serve({ rpc });
     const { socket, ask } = await open(wsUrl);
     await ask("eth_subscribe", "newHeads");
     await ask("eth_subscribe", "newHeads");
     expect(await ask("eth_subscribe", "newHeads")).toMatchObject({
       error: { message: "too many subscriptions: the limit is 2 a connection" },
     });
+    socket.close();
+    expect(await ended).toBe(2);
+  });
+
+  test("a closed session hears nothing more", async () => {
+    const { rpc, chain } = setup();
     const notified: string[] = [];
     const session = rpc.openSession((text) => notified.push(text));
-    await rpc.handle({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] }, session);
-    rpc.closeSession(session);
-    socket.close();
-    await once(socket, "close");
+    const subscribe = { jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] };
+    await rpc.handle(subscribe, session);
     chain.mine([]);
     await new Promise(setImmediate);
-    expect(notified).toEqual([]);
+    expect(notified).toHaveLength(1);
+    rpc.closeSession(session);
+    chain.mine([]);
+    await new Promise(setImmediate);
+    expect(notified).toHaveLength(1);
   });
 
   test("more requests than run at a time are all answered", async () => {

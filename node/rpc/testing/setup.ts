@@ -1,5 +1,4 @@
 /** An `Rpc` over the fake chain, with real transaction decoding and the real mempool. */
-import type { PrivateKeyAccount } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { hexToBytes } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
@@ -11,7 +10,6 @@ import { BASE_FEE_WEI, FakeChain } from "./fake-chain.ts";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 export const accounts = [0, 1, 2].map((addressIndex) => mnemonicToAccount(MNEMONIC, { addressIndex }));
-export type Account = Pick<PrivateKeyAccount, "address" | "signTransaction">;
 
 const NEXT = { baseFeePerGas: BASE_FEE_WEI, gasLimit: 30_000_000n };
 
