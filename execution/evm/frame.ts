@@ -1,9 +1,10 @@
 /** One call of a stateful precompile: gas, storage, balances and logs under the rules of the EVM frame it stands for. */
-import { bigIntToBytes, bytesToBigInt, KECCAK256_RLP } from "@ethereumjs/util";
-import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
+import { KECCAK256_RLP } from "@ethereumjs/util";
+import { EMPTY_BYTES, equalsBytes, padTo32, trimLeadingZeros } from "../../core/bytes.ts";
 import type { Log } from "../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256, recoverAddress } from "../../core/crypto.ts";
 import type { PrecompileContext } from "../../core/precompile.ts";
+import { wordOf, wordToInteger } from "../../precompiles/storage.ts";
 import type { AccountState, StateLayer } from "../state/types.ts";
 import { GAS } from "./gas.ts";
 
@@ -103,8 +104,7 @@ export class PrecompileFrame implements PrecompileContext {
       this.#warm.addWarmedStorage(this.self, slot);
     }
     const current = this.#state.storage(this.self, slot);
-    const next = value === 0n ? EMPTY_BYTES : bigIntToBytes(value);
-    if (next.length > 32) throw new RangeError("storage value above 256 bits");
+    const next = value === 0n ? EMPTY_BYTES : trimLeadingZeros(wordOf(value));
     if (equalsBytes(current, next)) {
       this.useGas(GAS.warmAccess);
       return;
@@ -178,7 +178,7 @@ export class PrecompileFrame implements PrecompileContext {
   }
 }
 
-const toInteger = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : bytesToBigInt(bytes));
+const toInteger = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : wordToInteger(padTo32(bytes)));
 
 const newAccount = (balance: bigint): AccountState => ({
   nonce: 0n,
