@@ -129,7 +129,7 @@ describe("HTTP", () => {
         socket.resume();
         await once(socket, "close");
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
     expect((await post(server.port, JSON_TYPE, CHAIN_ID)).status).toBe(200);
     expect(errors).toEqual([]);

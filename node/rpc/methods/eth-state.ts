@@ -1,7 +1,7 @@
 /** Accounts, storage, proofs, and messages that are run without being kept. */
 import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
-import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
+import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
 import type { BlockSelector, CallRequest } from "../../chain-api.ts";
 import { callRequest } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
