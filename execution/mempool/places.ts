@@ -1,0 +1,204 @@
+import type { Transaction } from "../../core/chain.ts";
+import { Heap } from "./heap.ts";
+import { isCheaper, type MempoolLimits } from "./rules.ts";
+import type { PoolEntry, SenderTransactions } from "./sender.ts";
+
+/**
+ * Where every transaction of the pool is. Moves between pending, queued and gone keep all counts and indexes right;
+ * who may come in and who must leave is decided in mempool.ts.
+ */
+export class Places {
+  readonly limits: MempoolLimits;
+  readonly #onPending: (tx: Transaction) => void;
+  slots = 0;
+  pendingCount = 0;
+  queuedCount = 0;
+  /** By transaction hash. */
+  readonly entries = new Map<string, PoolEntry>();
+  /** By address; only those that have transactions here. */
+  readonly senders = new Map<string, SenderTransactions>();
+  /** Senders with queued transactions, the one that was idle longest first. */
+  readonly #queuedSenders = new Set<SenderTransactions>();
+  /** Senders above their guaranteed number of pending transactions. */
+  readonly #heavySenders = new Set<SenderTransactions>();
+  /** Built when the pool is full, then kept with dead entries until they outweigh the live. */
+  #cheapest: Heap<PoolEntry> | undefined;
+  #cheapestAt = 0n;
+
+  constructor(limits: MempoolLimits, onPending: (tx: Transaction) => void) {
+    this.limits = limits;
+    this.#onPending = onPending;
+  }
+
+  /** Of the senders with queued transactions, the one that was idle longest. */
+  get idlest(): SenderTransactions | undefined {
+    const [sender] = this.#queuedSenders;
+    return sender;
+  }
+
+  /** Cheapest on top; may hold entries that are gone. */
+  cheapestFirst(baseFee: bigint): Heap<PoolEntry> {
+    if (
+      this.#cheapest === undefined ||
+      this.#cheapestAt !== baseFee ||
+      this.#cheapest.size > 2 * this.entries.size + 64
+    ) {
+      this.#cheapestAt = baseFee;
+      this.#cheapest = new Heap<PoolEntry>((a, b) => isCheaper(a, b, baseFee), [...this.entries.values()]);
+    }
+    return this.#cheapest;
+  }
+
+  /** The sender with the most pending transactions, if any has more than its guaranteed number. */
+  heaviest(): SenderTransactions | undefined {
+    let heaviest: SenderTransactions | undefined;
+    for (const sender of this.#heavySenders) {
+      if (heaviest === undefined || sender.pending.length > heaviest.pending.length) heaviest = sender;
+    }
+    return heaviest;
+  }
+
+  #enter(entry: PoolEntry): void {
+    this.entries.set(entry.key, entry);
+    this.slots += entry.slots;
+    this.#cheapest?.push(entry);
+  }
+
+  #leave(entry: PoolEntry): void {
+    entry.place = "gone";
+    this.entries.delete(entry.key);
+    this.slots -= entry.slots;
+  }
+
+  /** Precondition: its nonce is the sender's next. */
+  appendPending(entry: PoolEntry): void {
+    const { sender } = entry;
+    if (entry.place === "gone") this.#enter(entry);
+    entry.place = "pending";
+    sender.pending.push(entry);
+    sender.pendingCostWei += entry.costWei;
+    this.pendingCount++;
+    this.#weigh(sender);
+    this.#onPending(entry.tx);
+  }
+
+  /** Precondition: its nonce is above the sender's next. */
+  queue(entry: PoolEntry, nowMs: number): void {
+    const { sender } = entry;
+    if (entry.place === "gone") this.#enter(entry);
+    entry.place = "queued";
+    sender.queued.set(entry.tx.nonce, entry);
+    this.queuedCount++;
+    sender.queuedAtMs = nowMs;
+    this.#queuedSenders.delete(sender);
+    this.#queuedSenders.add(sender);
+  }
+
+  #unqueue(entry: PoolEntry): void {
+    entry.sender.queued.delete(entry.tx.nonce);
+    this.queuedCount--;
+    if (entry.sender.queued.size === 0) this.#queuedSenders.delete(entry.sender);
+  }
+
+  /** Same sender and nonce. */
+  replace(old: PoolEntry, entry: PoolEntry): void {
+    const { sender } = entry;
+    const place = old.place;
+    this.#leave(old);
+    this.#enter(entry);
+    entry.place = place;
+    if (place === "queued") {
+      sender.queued.set(entry.tx.nonce, entry);
+      return;
+    }
+    sender.pending[Number(entry.tx.nonce - sender.accountNonce)] = entry;
+    sender.pendingCostWei += entry.costWei - old.costWei;
+    this.#onPending(entry.tx);
+  }
+
+  /** Moves what follows the pending ones without a gap out of the queue. */
+  promote(sender: SenderTransactions): void {
+    for (;;) {
+      const entry = sender.queued.get(sender.nextNonce);
+      if (entry === undefined) return;
+      const tooMany =
+        this.pendingCount >= this.limits.pendingSlots && sender.pending.length >= this.limits.senderPending;
+      this.#unqueue(entry);
+      if (tooMany || entry.costWei > sender.balance) {
+        this.#leave(entry);
+        return;
+      }
+      this.appendPending(entry);
+    }
+  }
+
+  /** Cuts pending from `index` on; the rest behind it goes to the queue, within the queue's bounds. */
+  #demoteFrom(sender: SenderTransactions, index: number, nowMs: number): void {
+    const moved = this.#cutPending(sender, index);
+    for (const entry of moved) this.queue(entry, nowMs);
+    while (sender.queued.size > this.limits.senderQueued) this.#dropQueued(sender.lastQueued()!);
+    while (this.queuedCount > this.limits.queuedSlots) {
+      this.#dropQueued(this.idlest!.lastQueued()!);
+    }
+  }
+
+  #cutPending(sender: SenderTransactions, index: number): PoolEntry[] {
+    const cut = sender.pending.splice(index);
+    for (const entry of cut) sender.pendingCostWei -= entry.costWei;
+    this.pendingCount -= cut.length;
+    this.#weigh(sender);
+    return cut;
+  }
+
+  #dropQueued(entry: PoolEntry): void {
+    this.#unqueue(entry);
+    this.#leave(entry);
+    this.#forgetIfEmpty(entry.sender);
+  }
+
+  /** What is behind it in pending goes to the queue. */
+  drop(entry: PoolEntry, nowMs: number): void {
+    if (entry.place === "gone") return;
+    if (entry.place === "queued") {
+      this.#dropQueued(entry);
+      return;
+    }
+    const { sender } = entry;
+    const index = Number(entry.tx.nonce - sender.accountNonce);
+    this.#demoteFrom(sender, index + 1, nowMs);
+    this.#cutPending(sender, index);
+    this.#leave(entry);
+    this.#forgetIfEmpty(sender);
+  }
+
+  /** Brings a sender in line with its account: used nonces leave, what it cannot pay leaves, gaps queue or close. */
+  settle(sender: SenderTransactions, accountNonce: bigint, balance: bigint, nowMs: number): void {
+    sender.balance = balance;
+    if (accountNonce < sender.accountNonce) this.#demoteFrom(sender, 0, nowMs);
+    const used = Number(accountNonce - sender.accountNonce);
+    for (const entry of used > 0 ? sender.pending.splice(0, used) : []) {
+      sender.pendingCostWei -= entry.costWei;
+      this.pendingCount--;
+      this.#leave(entry);
+    }
+    sender.accountNonce = accountNonce;
+    this.#weigh(sender);
+    for (const entry of [...sender.queued.values()]) {
+      if (entry.tx.nonce < accountNonce || entry.costWei > balance) this.#dropQueued(entry);
+    }
+    const unpaid = sender.pending.findIndex((entry) => entry.costWei > balance);
+    if (unpaid >= 0) this.drop(sender.pending[unpaid]!, nowMs);
+    for (const entry of [...sender.queued.values()]) if (entry.costWei > balance) this.#dropQueued(entry);
+    this.promote(sender);
+    this.#forgetIfEmpty(sender);
+  }
+
+  #weigh(sender: SenderTransactions): void {
+    if (sender.pending.length > this.limits.senderPending) this.#heavySenders.add(sender);
+    else this.#heavySenders.delete(sender);
+  }
+
+  #forgetIfEmpty(sender: SenderTransactions): void {
+    if (sender.isEmpty && this.senders.get(sender.key) === sender) this.senders.delete(sender.key);
+  }
+}
