@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { buildSchema, printSchema } from "graphql/index.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
@@ -523,7 +524,64 @@ describe("limits", () => {
     ]);
     expect((await raw({ host: "localhost:4000" }))[0]).toBe(200);
     expect((await raw({ host: "[::1]:4000" }))[0]).toBe(200);
+    expect((await raw({ host: "192.168.1.7:4000" }))[0]).toBe(200);
     expect((await raw({ host: "127.0.0.1@evil.example" }))[0]).toBe(403);
+  });
+
+  test("any bytes get an answer: never a 5xx, never a stack", async () => {
+    const words = fc.constantFrom(
+      ...[
+        "{",
+        "}",
+        "(",
+        ")",
+        "datanets",
+        "nodes",
+        "id",
+        "first:",
+        "after:",
+        "-1",
+        "1e9",
+        '"x"',
+        "lineage",
+        "output:",
+        "...",
+      ],
+      ...[
+        "on Model",
+        "$v",
+        "query",
+        "fragment A on Query",
+        "...A",
+        "mutation",
+        "@skip(if: true)",
+        "__schema",
+        "_meta",
+        ":",
+        "!",
+      ],
+    );
+    const query = fc.oneof(
+      fc.array(words, { maxLength: 30 }).map((parts) => parts.join(" ")),
+      fc.string({ maxLength: 60 }),
+    );
+    const body = fc.oneof(
+      query.map((text) => JSON.stringify({ query: text })),
+      fc
+        .record({ query, variables: fc.jsonValue(), operationName: fc.jsonValue() })
+        .map((value) => JSON.stringify(value)),
+      fc.json(),
+      fc.string(),
+    );
+    await fc.assert(
+      fc.asyncProperty(body, async (text) => {
+        const headers = { "content-type": "application/json" };
+        const response = await fetch(server.url, { method: "POST", headers, body: text });
+        expect(response.status).toBeLessThan(500);
+        expect(await response.text()).not.toMatch(/node_modules|\.ts:\d/);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("no page of another origin may read answers unless it is named", async () => {

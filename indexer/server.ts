@@ -1,6 +1,6 @@
 /** GraphQL over HTTP: reads the index file through connections of its own, so that the writer never waits for a query. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import { type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
 import { createYoga, type Plugin } from "graphql-yoga";
 import type { Kysely } from "kysely";
@@ -18,7 +18,10 @@ export interface GraphqlServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** Host names that requests may name besides loopback's and `host` (DNS rebinding). "*" allows all. */
+  /**
+   * Host names that requests may name besides localhost, `host` and addresses: DNS rebinding needs a name, which a web
+   * page's owner points here. "*" allows all.
+   */
   readonly allowedHosts?: readonly string[];
   /** Origins of web pages that may read the answers. None by default, "*" for all. */
   readonly corsOrigins?: readonly string[];
@@ -41,7 +44,6 @@ const MAX_REQUESTS = 256;
 const READ_CONNECTIONS = 4;
 const TIMEOUT_MS = 10_000;
 const CLOSE_MS = 1_000;
-const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 const EXAMPLE_QUERY = `# Where does an output come from, and who was paid for it?
 query Lineage {
@@ -79,7 +81,11 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     logging: yogaLog(log),
     plugins: [limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }), snapshotPlugin(readers, options)],
   });
-  const hosts = new Set([...LOOPBACK_NAMES, bracketed(host), ...(options.allowedHosts ?? [])]);
+  const hosts = new Set([
+    "localhost",
+    host.toLowerCase(),
+    ...(options.allowedHosts ?? []).map((name) => name.toLowerCase()),
+  ]);
   let open = 0;
   const server = createServer((request, response) => {
     if (open >= MAX_REQUESTS) return refuse(response, 503, "too many requests at once");
@@ -99,7 +105,7 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = hostName(request.headers.host);
-    if (name === undefined || !(hosts.has(name) || hosts.has("*"))) {
+    if (name === undefined || !(isIP(name) !== 0 || hosts.has(name) || hosts.has("*"))) {
       return refuse(response, 403, `host ${name ?? "(none)"} is not allowed: add it to the allowed hosts`);
     }
     const body = await readBody(request);
@@ -208,12 +214,13 @@ function headersOf(request: IncomingMessage): [string, string][] {
   );
 }
 
-/** Lower-case name of a Host header without its port; undefined when it is malformed. */
+/** Lower-case name or address of a Host header without port and brackets; undefined when it is malformed. */
 function hostName(header: string | undefined): string | undefined {
-  return /^(\[[0-9a-f:.]+\]|[^:/?#@\s]+)(:\d{1,5})?$/i.exec(header ?? "")?.[1]?.toLowerCase();
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:/?#@[\]\s]+))(?::\d{1,5})?$/i.exec(header ?? "");
+  return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
-const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host).toLowerCase();
+const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
 function corsOf(origins: readonly string[]) {
   return origins.length === 0 ? (false as const) : { origin: [...origins], methods: ["GET", "POST"] };
