@@ -38,11 +38,7 @@ export class Places {
 
   /** Cheapest on top; may hold entries that are gone. */
   cheapestFirst(baseFee: bigint): Heap<PoolEntry> {
-    if (
-      this.#cheapest === undefined ||
-      this.#cheapestAt !== baseFee ||
-      this.#cheapest.size > 2 * this.entries.size + 64
-    ) {
+    if (this.#cheapest === undefined || this.#cheapestAt !== baseFee) {
       this.#cheapestAt = baseFee;
       this.#cheapest = new Heap<PoolEntry>((a, b) => isCheaper(a, b, baseFee), [...this.entries.values()]);
     }
@@ -61,6 +57,8 @@ export class Places {
   #enter(entry: PoolEntry): void {
     this.entries.set(entry.key, entry);
     this.slots += entry.slots;
+    // Dead entries stay in it, so it must not outgrow what lives.
+    if (this.#cheapest !== undefined && this.#cheapest.size > 2 * this.entries.size + 64) this.#cheapest = undefined;
     this.#cheapest?.push(entry);
   }
 
@@ -137,9 +135,7 @@ export class Places {
     const moved = this.#cutPending(sender, index);
     for (const entry of moved) this.queue(entry, nowMs);
     while (sender.queued.size > this.limits.senderQueued) this.#dropQueued(sender.lastQueued()!);
-    while (this.queuedCount > this.limits.queuedSlots) {
-      this.#dropQueued(this.idlest!.lastQueued()!);
-    }
+    while (this.queuedCount > this.limits.queuedSlots) this.#dropQueued(this.idlest!.lastQueued()!);
   }
 
   #cutPending(sender: SenderTransactions, index: number): PoolEntry[] {
