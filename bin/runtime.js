@@ -195,14 +195,14 @@ function ensure(done) {
 /** Runs `entry` on the runtime with `args`; this process ends with the same exit code. Signals reach the child once. */
 function run(entry, args) {
   ensure(function (node) {
-    // fd 3 is a pipe that closes when this process dies by whatever means: the child then stops too (node/main.ts).
+    // The channel closes when this process dies by whatever means: the child then stops too.
     var child = childProcess.spawn(node, [entry].concat(args), {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
       env: Object.assign({}, process.env, { PATH: path.dirname(node) + path.delimiter + (process.env.PATH || "") }),
     });
-    // A terminal sends Ctrl-C to the whole group, so only what was sent to this process alone is passed on.
-    process.on("SIGINT", function () {});
-    ["SIGTERM", "SIGHUP"].forEach(function (signal) {
+    // A terminal sends Ctrl-C to the whole group and npm passes it on, so the child sees it several times; it takes
+    // signals that come together as one.
+    ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {
       process.on(signal, function () {
         child.kill(signal);
       });

@@ -35,7 +35,7 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
     await store.clear();
     for (const entry of [network, index, content, answers]) rmSync(entry, { recursive: true, force: true });
   } else if (readSchema(store.reader) === undefined && existsSync(network)) {
-    // LevelDB takes a folder without its CURRENT file for a new database; a node ran here, so the chain was lost.
+    // LevelDB makes a new database where its files are gone; a node ran here before, so the chain was lost.
     await store.close();
     throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or start anew with --fresh`);
   }

@@ -91,7 +91,7 @@ describe("a data directory", () => {
     const fresh = await startDevnet(datadir, ["--fresh"]);
     expect((await fresh.stop()).code).toBe(0);
 
-    rmSync(join(chain, "CURRENT"));
+    rmSync(chain, { recursive: true });
     const emptied = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
     expect(emptied).toMatchObject({ code: 3, output: expect.stringContaining("its chain is gone") });
   });
