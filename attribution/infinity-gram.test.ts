@@ -37,6 +37,16 @@ describe("continueText", () => {
     expect(yes / 400).toBeCloseTo(0.75, 1);
   });
 
+  it("draws only among the occurrences that go on", () => {
+    const endings = Array.from({ length: 9 }, (_, i) => `ending ${i} they say `);
+    const index = corpusOf(...endings, "and they say more");
+    for (let i = 0; i < 20; i++) {
+      const seed = contentRoot(utf8(`seed ${i}`));
+      const answer = continueText(index, { prompt: utf8("they say"), words: 1, maxBytes: 100, seed });
+      expect(text(answer.output)).toBe("more");
+    }
+  });
+
   it("does not take the end of a longer word for a context", () => {
     const index = corpusOf("metadata flows. a river runs. metadata flows. metadata flows.");
     expect(text(continueText(index, ask("a", 1)).output)).toBe("river");
@@ -57,7 +67,10 @@ describe("continueText", () => {
   });
 
   it("never exceeds words or bytes, and ends, on any corpus and prompt", () => {
-    const bytes = fc.array(fc.constantFrom(0, 0x61, 0x62, 0x20, 0x0a, 0xc3, 0xa9, 0xff), { maxLength: 60 });
+    const bytes = fc.array(fc.constantFrom(0, 0x61, 0x62, 0x20, 0x0a, 0xc3, 0xa9, 0xff), {
+      maxLength: 60,
+      size: "max",
+    });
     fc.assert(
       fc.property(
         fc.array(bytes, { minLength: 1, maxLength: 4 }),

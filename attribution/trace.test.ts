@@ -20,7 +20,7 @@ function expectSame(contents: readonly Uint8Array[], output: Uint8Array, minSpan
 }
 
 const bytesOf = (symbols: readonly number[], limits: { minLength?: number; maxLength: number }) =>
-  fc.array(fc.constantFrom(...symbols), limits).map((list) => Uint8Array.from(list));
+  fc.array(fc.constantFrom(...symbols), { ...limits, size: "max" }).map((list) => Uint8Array.from(list));
 
 describe("span-v1 vectors", () => {
   it("are what the reference says", async () => {
@@ -110,12 +110,12 @@ describe("traceSpans equals the definition", () => {
 
   it("on outputs stitched from pieces of the contributions", () => {
     const word = fc.constantFrom("the", "a", "licence", "granted", "free", "of", "charge", "Ünïcode", "東京", "it's");
-    const sentence = fc.array(word, { minLength: 1, maxLength: 40 }).map((words) => words.join(" "));
+    const sentence = fc.array(word, { minLength: 1, maxLength: 40, size: "max" }).map((words) => words.join(" "));
     const cut = fc.record({ document: fc.nat(5), start: fc.nat(120), length: fc.nat(60) });
     fc.assert(
       fc.property(
         fc.array(sentence, { minLength: 1, maxLength: 6 }),
-        fc.array(cut, { maxLength: 8 }),
+        fc.array(cut, { maxLength: 8, size: "max" }),
         fc.integer({ min: 1, max: 24 }),
         (sentences, cuts, minSpan) => {
           const contents = sentences.map(utf8);
@@ -150,10 +150,13 @@ describe("traceSpans equals the definition", () => {
 
   it("on more than 64 matches", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 60, maxLength: 90 }), (lengths) => {
-        const contents = lengths.map((length, i) => utf8("v ".repeat(length) + i));
-        expectSame(contents, utf8(lengths.map((length, i) => `${"v ".repeat(length)}${i}`).join(" | ")), 4);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 60, maxLength: 90, size: "max" }),
+        (lengths) => {
+          const contents = lengths.map((length, i) => utf8("v ".repeat(length) + i));
+          expectSame(contents, utf8(lengths.map((length, i) => `${"v ".repeat(length)}${i}`).join(" | ")), 4);
+        },
+      ),
       { numRuns: 5 },
     );
   });

@@ -118,6 +118,7 @@ class FakeRpc {
   #logs({ address, fromBlock, toBlock }: { address: string; fromBlock: Hex; toBlock: Hex }) {
     const within = (block: number) => block >= Number(fromBlock) && block <= Number(toBlock);
     const place = { blockHash: root(1), transactionHash: root(2), transactionIndex: "0x0", logIndex: "0x0" };
+    expect(Number(toBlock)).toBeLessThanOrEqual(this.head);
     if (address === DATANET) {
       return this.withdrawals
         .filter(({ block }) => within(block) && block <= this.head)
