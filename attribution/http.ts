@@ -23,7 +23,7 @@ export interface ServerOptions {
   /** Default 0: any free port. */
   readonly port?: number;
   /**
-   * Names that the Host header may carry, without port. Default: the loopback names. A page that rebinds its own DNS
+   * Names that the Host header may carry, without port. Default: the loopback names and `host`. A page that rebinds its own DNS
    * name to this machine carries that name, so it is refused. "*" allows all, for a server behind a proxy that checks.
    */
   readonly allowedHosts?: readonly string[];
@@ -43,7 +43,8 @@ export interface HttpServer {
 export const LOOPBACK_NAMES: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
 export function createHttpServer(handler: Handler, options: ServerOptions): HttpServer {
-  const { host = "127.0.0.1", port = 0, allowedHosts = LOOPBACK_NAMES, requestTimeoutMs = 30_000 } = options;
+  const { host = "127.0.0.1", port = 0, requestTimeoutMs = 30_000 } = options;
+  const { allowedHosts = [...LOOPBACK_NAMES, host.toLowerCase()] } = options;
   const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: 10_000, maxHeaderSize: 8192 });
   server.maxConnections = 256;
   server.on("request", (request, response) => {
