@@ -53,8 +53,8 @@ export class Actor {
     const parameters = { ...call, account: this.#wallet.account, chain: this.#wallet.chain } as never;
     const gas = await this.#client.estimateContractGas(parameters);
     const nonce = this.#nonce++;
-    // What an estimate saw may cost a little more in the block that includes it.
-    return this.#wallet.writeContract({ ...(parameters as object), nonce, gas: (gas * 12n) / 10n } as never);
+    // Those sent meanwhile change what this one meets: a tree that grows by a level writes a fresh slot.
+    return this.#wallet.writeContract({ ...(parameters as object), nonce, gas: gas * 2n } as never);
   }
 
   async sendAndWait<const abi extends Abi, name extends Mutating<abi>>(

@@ -33,10 +33,13 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("OPENLEDGER_")));
 }
 
-/** Runs a command to its end. */
-export async function runCommand(args: readonly string[], environment: Record<string, string> = {}): Promise<Exit> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...cleanEnvironment(), ...environment },
+/** Runs `openledger` with these arguments to its end. */
+export const runCommand = (args: readonly string[]): Promise<Exit> => runScript("node/main.ts", args);
+
+/** Runs a script of this repository to its end. */
+export async function runScript(file: string, args: readonly string[]): Promise<Exit> {
+  const child = spawn(process.execPath, [root + file, ...args], {
+    env: cleanEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);
