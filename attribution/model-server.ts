@@ -4,7 +4,7 @@
  *   POST /v1/inferences  {"inferenceId": 7, "prompt": "text", "words": 200}
  *        -> {inferenceId, modelId, host, output (0x), text, requestRoot, outputRoot, outputBytes, spans, spansHash,
  *            coveredBytes, signature, timings (null when answered before)}; ids and offsets are decimal strings
- *   GET  /v1/models      -> {host, chainId, generator, models: [{modelId, data: [{datanetId, count}]}]}
+ *   GET  /v1/models      -> {host, generator, limits, models: [{modelId, data: [{datanetId, count}]}]}
  *   GET  /health         -> {status, host, head: {number, timestamp}}
  *
  * Errors: {"error": {"code", "message"}}. Asking again for an inference gives the same answer.
