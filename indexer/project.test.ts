@@ -8,7 +8,8 @@ import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import type { Change } from "./changes.ts";
 import { decodeBlock, decodeLog, type LedgerEvent } from "./decode.ts";
 import { IndexError } from "./errors.ts";
-import { type MinSpans, neededMinSpans, project } from "./project.ts";
+import { neededMinSpans, project } from "./project.ts";
+import type { MinSpans } from "./project-inference.ts";
 import {
   chainOf,
   encodeEvent,

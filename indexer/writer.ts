@@ -4,7 +4,7 @@ import { bigIntToFixed, bytesToBigInt, bytesToHex } from "../core/bytes.ts";
 import type { Change } from "./changes.ts";
 import { SCHEMA_HASH } from "./ddl.ts";
 import { IndexError } from "./errors.ts";
-import type { MinSpans } from "./project.ts";
+import type { MinSpans } from "./project-inference.ts";
 import { type Checkpoint, type Database, TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
 
 type Executor = Kysely<Database> | Transaction<Database>;
