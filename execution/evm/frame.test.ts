@@ -152,6 +152,14 @@ describe("a frame by itself", () => {
     expect(cost((context) => context.credit(PRECOMPILE, 1n))).toBe(2_600n + 6_700n);
   });
 
+  test("a store needs more than the stipend left, whatever it costs (EIP-2200)", () => {
+    // Writing zero over zero costs 2,100 + 100.
+    expect(() => frame(2_300n).frame.store(word(1), 0n)).toThrow(new FrameHalt("out of gas"));
+    const { frame: context } = frame(2_301n);
+    context.store(word(1), 0n);
+    expect(context.gasLeft).toBe(101n);
+  });
+
   test("writes, logs and credits halt a static frame before anything else", () => {
     const works: ((context: PrecompileContext) => void)[] = [
       (context) => context.store(word(1), 1n),
@@ -201,6 +209,13 @@ describe("host", () => {
       throw new TypeError("bug");
     });
     await expect(call(broken.host, PRECOMPILE)).rejects.toThrow("bug");
+  });
+
+  test("a delegated call is refused even when it names the precompile itself", async () => {
+    const { host } = setUp(() => Uint8Array.of(1));
+    const to = new Address(PRECOMPILE);
+    const { execResult } = await host.runCall({ to, gasLimit: 100_000n, delegatecall: true });
+    expect(execResult.exceptionError?.error).toBe("revert");
   });
 
   test("BLOCKHASH asks the hook, and says so when there is none", async () => {

@@ -105,12 +105,14 @@ async function step(world: World, known: Knowledge, { kind, who, pick, other, am
     }
     case "review": {
       const id = among(known.contributions);
-      if (other % 4 === 0) await call("datanet", "rejectContribution", [id, ""]);
-      else if (other % 4 === 1) await call("datanet", "acceptDuplicate", [id, among(id)]);
-      // Aimed at the curator, so that most histories get some data.
-      for (const curator of ACTORS) {
-        if ((await call("datanet", "acceptContribution", [id, 1], 0n, curator)).ok) return;
-      }
+      const decide: readonly [string, readonly unknown[]] =
+        other % 4 === 0
+          ? ["rejectContribution", [id, ""]]
+          : other % 4 === 1
+            ? ["acceptDuplicate", [id, among(id)]]
+            : ["acceptContribution", [id, 1]];
+      // Whoever is the curator, so that most histories get some data.
+      for (const curator of ACTORS) if ((await call("datanet", ...decide, 0n, curator)).ok) return;
       return;
     }
     case "withdraw":
@@ -250,7 +252,8 @@ const opening = [
   ["request", 0, 0],
   ["commit", 1, 0],
 ].map(
-  ([kind, pick, other]) => ({ kind, who: 0, pick, other, amount: kind === "model" ? 1_000n : 3_000_000n }) as Operation,
+  ([kind, pick, other]) =>
+    ({ kind, who: 0, pick, other, amount: kind === "model" || kind === "datanet" ? 999n : 3_000_000n }) as Operation,
 );
 
 test("no history creates, loses or strands a wei", async () => {

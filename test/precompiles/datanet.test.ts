@@ -178,6 +178,7 @@ describe("review", () => {
     const { logs } = await world.must(owner, "datanet", "rejectContribution", [first, "not yours"]);
     expect(logs[0]!.args).toMatchObject({ reason: "not yours", bondForfeited: 50n });
     expect(await world.balance(TREASURY_ADDRESS)).toBe(50n);
+    expect(await world.view("datanet", "contribution", [first])).toMatchObject({ status: 3, bond: 0n });
     expect(await world.view("datanet", "contributionByRoot", [id, rootOf(text("one"))])).toBe(0n);
     expect(await submit(world, bob, id, text("one"), { value: 50n })).toBe(2n);
   });
