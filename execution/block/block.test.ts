@@ -397,14 +397,17 @@ describe("assembly", () => {
       code: Uint8Array.of(0xfe),
       storage: [],
     };
-    // Stores 1, then calls the precompile.
-    const code = Uint8Array.of(0x60, 1, 0x5f, 0x55, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x61, 0x09, 0x01, 0x5a, 0xf1, 0);
+    // Without calldata: stores 1 and holds it transiently, calls the precompile. With: stores what is held transiently.
+    const fails = [
+      0x60, 1, 0x5f, 0x55, 0x60, 1, 0x5f, 0x5d, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x61, 0x09, 0x01, 0x5a, 0xf1, 0,
+    ];
+    const code = Uint8Array.of(0x36, 0x60, fails.length + 4, 0x57, ...fails, 0x5b, 0x5f, 0x5c, 0x5f, 0x55);
     const caller: GenesisAccount = { address: CONTRACTS[0]!, nonce: 1n, balance: 0n, code, storage: [] };
     const accounts = [rich(0), rich(1), native, caller];
     const pool = new MachinePool(RULES, [broken]);
     const bad = transfer(0, 0n, { to: CONTRACTS[0]!, gasLimit: 200_000n });
     const before = transfer(1, 0n);
-    const after = transfer(1, 1n, { to: CONTRACTS[1]! });
+    const after = transfer(1, 1n, { to: CONTRACTS[0]!, gasLimit: 200_000n, data: Uint8Array.of(1) });
     const made = await assemble(world(accounts, RULES, pool), [before, bad, after]);
     expect(made.block.transactions).toEqual([before, after]);
     expect(made.rejected).toEqual([{ transaction: bad, code: "faulty", message: "TypeError: a defect" }]);

@@ -10,7 +10,7 @@ import { bigIntToFixed, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { Header, Log } from "../../core/chain.ts";
 import { RlpError, rlpDecode, rlpEncode, rlpListOf } from "../rlp.ts";
 import { createCommon, DEFAULT_RULES } from "../rules.ts";
-import { bytes, privateKey, uint, unsignedTransaction } from "../tx/arbitrary.ts";
+import { bytes, privateKey, uint, unsignedTransaction } from "../testing/transactions.ts";
 import { decodeTransaction } from "../tx/decode.ts";
 import { signTransaction } from "../tx/sign.ts";
 import { nextBaseFee } from "./base-fee.ts";

@@ -50,7 +50,7 @@ export function program(addresses: readonly Uint8Array[], blockNumber: bigint): 
       code: fc.constantFrom(CALL, CALLCODE, DELEGATECALL, STATICCALL),
       to: address,
       value,
-      size: fc.constantFrom(0, 5, 64, 128),
+      size: fc.constantFrom(0, 5, 64, 96, 128, 192, 213, 256, 288, 384),
       gas: fc.constantFrom(undefined, 1, 700, 2_500, 30_000),
       key: slot,
     })

@@ -24,7 +24,9 @@ export const CONTRACTS: readonly Uint8Array[] = Array.from({ length: 5 }, (_, i)
 export const COINBASE = new Uint8Array(20).fill(0xfe);
 export const BLOCK_NUMBER = 400n;
 const ABSENT = [new Uint8Array(20).fill(0xaa), new Uint8Array(20).fill(0xbb)];
-const NATIVE = [1, 2, 3, 4, 5, 6, 9, 0x0a].map((n) => bigIntToFixed(BigInt(n), 20)).concat(bigIntToFixed(0x100n, 20));
+const NATIVE = Array.from({ length: 0x11 }, (_, i) => bigIntToFixed(BigInt(i + 1), 20)).concat(
+  bigIntToFixed(0x100n, 20),
+);
 export const ADDRESSES: readonly Uint8Array[] = [...SENDERS, ...CONTRACTS, ...ABSENT, ...NATIVE, COINBASE];
 const EVERYWHERE = program(ADDRESSES, BLOCK_NUMBER);
 

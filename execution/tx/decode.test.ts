@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import { addressOf } from "../../core/crypto.ts";
-import { privateKey, unsignedTransaction } from "./arbitrary.ts";
+import { privateKey, unsignedTransaction } from "../testing/transactions.ts";
 import { MAX_S, recoverAuthority } from "./authorization.ts";
 import { decodeTransaction, MAX_TRANSACTION_BYTES } from "./decode.ts";
 import { signAuthorization, signTransaction, type UnsignedTransaction } from "./sign.ts";
@@ -167,6 +167,12 @@ test.each<[string, Uint8Array, string, string]>([
   ["a list as data", replaced(7, []), "malformed", "data is not a byte string"],
   ["a string as access list", replaced(8, Uint8Array.of(1)), "malformed", "accessList is not a list"],
   ["another chain", replaced(0, Uint8Array.of(1)), "wrong-chain", "invalid chain id for signer: have 1 want 161299"],
+  [
+    "a legacy transaction of another chain",
+    signTransaction({ ...transfer, type: 0, chainId: 1n }, key),
+    "wrong-chain",
+    "invalid chain id for signer: have 1 want 161299",
+  ],
   ["high s", replaced(11, bytesOf(MAX_S + 1n, 32)), "invalid-signature", "invalid transaction v, r, s values"],
   ["zero r", replaced(10, new Uint8Array(0)), "invalid-signature", "invalid transaction v, r, s values"],
   ["y parity 2", replaced(9, Uint8Array.of(2)), "invalid-signature", "invalid transaction v, r, s values"],

@@ -1,9 +1,9 @@
-/** fast-check generators of transactions for the property tests of this folder's neighbours. */
+/** fast-check generators of transactions for the property tests. */
 import { bigIntMax, bigIntMin } from "@ethereumjs/util";
 import fc from "fast-check";
 import { bigIntToFixed } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
-import { signAuthorization, type UnsignedTransaction } from "./sign.ts";
+import { signAuthorization, type UnsignedTransaction } from "../tx/sign.ts";
 
 export const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 export const uint = (bits: number) =>
