@@ -1,7 +1,7 @@
 /** Rows of the data and what is made of it: Datanets, grants, contributions, models. */
 import { type Hex, hexToBytes } from "../core/bytes.ts";
 import { type Change, insert, revise } from "./changes.ts";
-import { EDGE_KIND, NODE_KIND, type NodeKind, ROLE, STATUS } from "./codes.ts";
+import { EDGE_KIND, NODE_KIND, type NodeKind, STATUS } from "./codes.ts";
 import { type Args, changedAt, edge, type Position, text, toId } from "./project-rows.ts";
 
 export function datanetCreated(args: Args<"DatanetCreated">, at: Position): Change[] {
@@ -20,8 +20,6 @@ export function datanetCreated(args: Args<"DatanetCreated">, at: Position): Chan
       access: args.access,
       bond: args.bond,
     }),
-    // IDatanet.createDatanet: the sender becomes owner and curator.
-    grant({ datanetId: args.datanetId, allowed: true }, ROLE.CURATOR, args.owner, at),
   ];
 }
 
@@ -38,8 +36,8 @@ export function statusEvent(contribution: number, status: number, actor: Hex, at
 export function contributionSubmitted(args: Args<"ContributionSubmitted">, at: Position): Change[] {
   const id = toId(args.contributionId);
   const datanet = toId(args.datanetId);
-  const upstream = (ordinal: number, kind: number, toKind: NodeKind, toId: number): Change =>
-    edge(at, ordinal, kind, NODE_KIND.CONTRIBUTION, id, toKind, toId);
+  const upstream = (ordinal: number, kind: number, toKind: NodeKind, target: number): Change =>
+    edge(at, ordinal, kind, NODE_KIND.CONTRIBUTION, id, toKind, target);
   return [
     insert("contributions", {
       ...at,
