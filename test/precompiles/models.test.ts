@@ -78,7 +78,9 @@ describe("registration", () => {
       { datanetId: others[2], count: 1 },
       { datanetId: others[3], count: 1 },
     ]);
-    const adapter = await registerModel(world, bob, { kind: 2, parent: child });
+    const older = { data: [{ datanetId, version: 1 }] };
+    const adapter = await registerModel(world, bob, { kind: 2, parent: child, ...older });
+    expect(await world.view("models", "dataOf", [adapter])).toContainEqual({ datanetId, count: 2 });
     expect(await world.view("models", "dataOf", [adapter])).toHaveLength(4);
     expect(await world.view("models", "ancestors", [adapter])).toEqual([child, base]);
   });
