@@ -1,0 +1,24 @@
+/** viem, ethers and cast against a running node, as their users work with them. */
+import { afterAll, beforeAll, describe } from "vitest";
+import { castWorks } from "./tools/cast.ts";
+import { ethersWorks } from "./tools/ethers.ts";
+import { startToolNetwork, type ToolNetwork } from "./tools/network.ts";
+import { transactionTypesWork } from "./tools/transaction-types.ts";
+import { viemWorks } from "./tools/viem.ts";
+import { watchingWorks } from "./tools/watching.ts";
+
+let network: ToolNetwork;
+const get = (): ToolNetwork => network;
+
+beforeAll(async () => {
+  network = await startToolNetwork();
+});
+afterAll(() => network?.stop());
+
+describe("viem", () => {
+  describe("contracts and state", () => viemWorks(get));
+  describe("transaction types", () => transactionTypesWork(get));
+  describe("watching", () => watchingWorks(get));
+});
+describe("ethers", () => ethersWorks(get));
+describe("cast", () => castWorks(get));
