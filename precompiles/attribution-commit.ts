@@ -13,6 +13,7 @@ import {
   loadStake,
   loadTerms,
   requireState,
+  type Stake,
   storeHead,
   storeResult,
   storeStake,
@@ -40,20 +41,22 @@ export const commitOutput: Handler<"commitOutput"> = (context, args) => {
   const { host, requestBytes, requestedAt } = loadHost(context, slot);
   requireLiveData(context, head.modelId, requestedAt, spans);
 
-  const spansHash = context.keccak(encodeSpans(spans));
-  const requestRoot = loadRequestRoot(context, slot);
-  requireSignature(context, { inferenceId, requestRoot, outputRoot, outputBytes, spansHash }, signature, host);
-
   const terms = loadTerms(context, slot);
   const fee = feeWei({ ...loadPrices(context, slot), platformFeeWei: terms.platformFee }, requestBytes, outputBytes);
   if (fee > escrow) throw error("FeeExceedsEscrow", { fee, escrow });
   const stakeLocked = fee * BigInt(terms.stakeMultiple);
-  lockStake(context, host, stakeLocked);
+  const stake = requireFreeStake(context, host, stakeLocked);
+
+  // The dearest check last.
+  const spansHash = context.keccak(encodeSpans(spans));
+  const requestRoot = loadRequestRoot(context, slot);
+  requireSignature(context, { inferenceId, requestRoot, outputRoot, outputBytes, spansHash }, signature, host);
 
   const covered = coveredBytes(spans);
   const settleAfter = context.timestamp + BigInt(terms.settleWindowSeconds);
   storeHead(context, slot, { ...head, state: STATE.committed });
   storeResult(context, slot, outputRoot, spansHash, { fee, outputBytes, coveredBytes: covered, settleAfter });
+  storeStake(context, host, { ...stake, locked: stake.locked + stakeLocked });
   emit(context, "OutputCommitted", {
     inferenceId,
     modelId: head.modelId,
@@ -163,10 +166,9 @@ function liveSize(
   return leafIndex < count && consented ? size : undefined;
 }
 
-function lockStake(context: Context, host: Uint8Array, required: bigint): void {
-  if (required === 0n) return;
+function requireFreeStake(context: Context, host: Uint8Array, required: bigint): Stake {
   const stake = loadStake(context, host);
   const free = stake.total - stake.locked;
   if (free < required) throw error("InsufficientStake", { free, required });
-  storeStake(context, host, { ...stake, locked: stake.locked + required });
+  return stake;
 }

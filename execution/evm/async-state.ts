@@ -6,15 +6,15 @@
 import type { StateManagerInterface } from "@ethereumjs/common";
 import type { ExecResult } from "@ethereumjs/evm";
 import { Account, Address } from "@ethereumjs/util";
-import { bytesToHex, type Hex, trimLeadingZeros } from "../../core/bytes.ts";
+import { trimLeadingZeros } from "../../core/bytes.ts";
+import { bytesKey } from "../state/keys.ts";
 import type { AccountState } from "../state/types.ts";
 import type { FrameState, WarmSets } from "./frame.ts";
 
-/** Control flow: the attempt lacks what `fetch` provides. */
-class Missing extends Error {
+/** Control flow, not an error (a stack trace a time would cost more than the attempt): the attempt lacks a value. */
+class Missing {
   readonly fetch: () => Promise<void>;
   constructor(fetch: () => Promise<void>) {
-    super("state not fetched yet");
     this.fetch = fetch;
   }
 }
@@ -42,19 +42,19 @@ export async function runOverAsyncState(
 }
 
 interface Fetched {
-  readonly accounts: Map<Hex, AccountState | undefined>;
-  readonly slots: Map<Hex, Uint8Array>;
-  readonly originals: Map<Hex, Uint8Array>;
+  readonly accounts: Map<string, AccountState | undefined>;
+  readonly slots: Map<string, Uint8Array>;
+  readonly originals: Map<string, Uint8Array>;
 }
 
 class Attempt implements FrameState, WarmSets {
   readonly #stateManager: StateManagerInterface;
   readonly #journal: WarmSets;
   readonly #fetched: Fetched;
-  readonly #accounts = new Map<Hex, { address: Uint8Array; account: AccountState | undefined }>();
-  readonly #slots = new Map<Hex, { address: Uint8Array; slot: Uint8Array; value: Uint8Array }>();
-  readonly #warmAddresses = new Map<Hex, Uint8Array>();
-  readonly #warmSlots = new Map<Hex, { address: Uint8Array; slot: Uint8Array }>();
+  readonly #accounts = new Map<string, { address: Uint8Array; account: AccountState | undefined }>();
+  readonly #slots = new Map<string, { address: Uint8Array; slot: Uint8Array; value: Uint8Array }>();
+  readonly #warmAddresses = new Map<string, Uint8Array>();
+  readonly #warmSlots = new Map<string, { address: Uint8Array; slot: Uint8Array }>();
 
   constructor(stateManager: StateManagerInterface, journal: WarmSets, fetched: Fetched) {
     this.#stateManager = stateManager;
@@ -63,7 +63,7 @@ class Attempt implements FrameState, WarmSets {
   }
 
   account(address: Uint8Array): AccountState | undefined {
-    const key = bytesToHex(address);
+    const key = bytesKey(address);
     const written = this.#accounts.get(key);
     if (written !== undefined) return written.account;
     if (this.#fetched.accounts.has(key)) return this.#fetched.accounts.get(key);
@@ -73,27 +73,28 @@ class Attempt implements FrameState, WarmSets {
   }
 
   setAccount(address: Uint8Array, account: AccountState | undefined): void {
-    this.#accounts.set(bytesToHex(address), { address, account });
+    this.#accounts.set(bytesKey(address), { address, account });
   }
 
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
     const key = slotKey(address, slot);
     const known = this.#slots.get(key)?.value ?? this.#fetched.slots.get(key);
     if (known !== undefined) return known;
-    throw new Missing(async () => {
-      const value = await this.#stateManager.getStorage(new Address(address), slot);
-      this.#fetched.slots.set(key, trimLeadingZeros(value));
-    });
+    throw new Missing(() => this.#fetchSlot(key, new Address(address), slot));
   }
 
   originalStorage(address: Uint8Array, slot: Uint8Array): Uint8Array {
     const key = slotKey(address, slot);
     const known = this.#fetched.originals.get(key);
     if (known !== undefined) return known;
-    throw new Missing(async () => {
-      const value = await this.#stateManager.originalStorageCache.get(new Address(address), slot);
-      this.#fetched.originals.set(key, trimLeadingZeros(value));
-    });
+    throw new Missing(() => this.#fetchSlot(key, new Address(address), slot));
+  }
+
+  /** Both values at once: a second attempt only for the original would be time lost. */
+  async #fetchSlot(key: string, address: Address, slot: Uint8Array): Promise<void> {
+    this.#fetched.slots.set(key, trimLeadingZeros(await this.#stateManager.getStorage(address, slot)));
+    const original = await this.#stateManager.originalStorageCache.get(address, slot);
+    this.#fetched.originals.set(key, trimLeadingZeros(original));
   }
 
   setStorage(address: Uint8Array, slot: Uint8Array, value: Uint8Array): void {
@@ -101,11 +102,11 @@ class Attempt implements FrameState, WarmSets {
   }
 
   isWarmedAddress(address: Uint8Array): boolean {
-    return this.#warmAddresses.has(bytesToHex(address)) || this.#journal.isWarmedAddress(address);
+    return this.#warmAddresses.has(bytesKey(address)) || this.#journal.isWarmedAddress(address);
   }
 
   addWarmedAddress(address: Uint8Array): void {
-    this.#warmAddresses.set(bytesToHex(address), address);
+    this.#warmAddresses.set(bytesKey(address), address);
   }
 
   isWarmedStorage(address: Uint8Array, slot: Uint8Array): boolean {
@@ -131,4 +132,4 @@ class Attempt implements FrameState, WarmSets {
   }
 }
 
-const slotKey = (address: Uint8Array, slot: Uint8Array): Hex => `${bytesToHex(address)}${bytesToHex(slot).slice(2)}`;
+const slotKey = (address: Uint8Array, slot: Uint8Array): string => bytesKey(address) + bytesKey(slot);
