@@ -15,52 +15,22 @@ import {
 import { describe, expect, test } from "vitest";
 import { bytesToHex, EMPTY_BYTES, hexToBytes } from "../core/bytes.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
+import { abiArbitrary, ENUMS } from "../test/helpers/abi-arbitrary.ts";
 import { compileList, decode, encode, NonCanonical, type Param } from "./codec.ts";
 import { defineInterface } from "./interface.ts";
 import { attributionAbi } from "./interfaces/attribution.abi.ts";
 import { datanetAbi } from "./interfaces/datanet.abi.ts";
 import { modelsAbi } from "./interfaces/models.abi.ts";
 
-const ENUMS = {
-  "IDatanet.Modality": 3,
-  "IDatanet.Access": 2,
-  "IDatanet.Status": 6,
-  "IModels.Kind": 3,
-  "IAttribution.Audience": 2,
-  "IAttribution.State": 5,
-  "IAttribution.RewardKind": 6,
-};
 const ABIS: readonly Abi[] = [datanetAbi, modelsAbi, attributionAbi];
 const functions = ABIS.flatMap((abi) => abi.filter((item): item is AbiFunction => item.type === "function"));
-
-/** Values as viem writes them: hex for bytes. */
-function arbitrary(param: AbiParameter): fc.Arbitrary<unknown> {
-  const { type } = param;
-  if (type.endsWith("[]")) {
-    return fc.array(arbitrary({ ...param, type: type.slice(0, -2) }), { maxLength: 5 });
-  }
-  if (type === "tuple") {
-    const { components } = param as { components: readonly AbiParameter[] };
-    return fc.record(Object.fromEntries(components.map((one) => [one.name!, arbitrary(one)])));
-  }
-  if (type === "bool") return fc.boolean();
-  if (type === "string") return fc.string({ unit: "grapheme", maxLength: 70 });
-  if (type === "bytes") return fc.uint8Array({ maxLength: 70 }).map(bytesToHex);
-  if (type === "bytes32") return fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytesToHex);
-  if (type === "address") return fc.uint8Array({ minLength: 20, maxLength: 20 }).map(bytesToHex);
-  if (param.internalType?.startsWith("enum ")) {
-    return fc.nat(ENUMS[param.internalType.slice(5) as keyof typeof ENUMS] - 1);
-  }
-  const bits = Number(type.slice(4));
-  return bits <= 32 ? fc.nat(2 ** bits - 1) : fc.bigInt(0n, 2n ** BigInt(bits) - 1n);
-}
 
 /** Parameters of a function, or what it returns, with values for them. */
 const call = (...sides: ("inputs" | "outputs")[]) =>
   fc
     .tuple(fc.constantFrom(...functions), fc.constantFrom(...sides))
     .map(([item, side]) => item[side])
-    .chain((params) => fc.tuple(fc.constant(params), fc.tuple(...params.map((param) => arbitrary(param)))));
+    .chain((params) => fc.tuple(fc.constant(params), fc.tuple(...params.map((param) => abiArbitrary(param)))));
 
 const listOf = (params: readonly AbiParameter[]) => compileList(params as readonly Param[], ENUMS);
 
