@@ -163,15 +163,14 @@ class Sealing {
   }
 
   #sealAccount(key: string, trie: Trie): void {
-    const address = keyBytes(key);
-    const before = this.#parent.record(address);
+    const before = this.#parent.record(key);
     const overlay = this.#layer.storages.get(key);
     const written = this.#layer.accounts.has(key) ? this.#layer.accounts.get(key) : before.account;
     const dropsStorage = (written === undefined || overlay?.cleared === true) && hasStorageRoot(before.account);
     const generation = before.generation + (dropsStorage ? 1 : 0);
     if (written === undefined) {
       for (const value of overlay?.slots.values() ?? []) {
-        if (value.length > 0) throw new Error(`storage written to ${bytesToHex(address)}, which does not exist`);
+        if (value.length > 0) throw new Error(`storage written to ${bytesToHex(keyBytes(key))}, which does not exist`);
       }
       if (before.account === undefined) return;
       trie.delete(hashedKey(key));

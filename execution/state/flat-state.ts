@@ -13,11 +13,12 @@
 import { bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import { type AccountRecord, decodeRecord, encodeRecord, hasStorageRoot, NO_RECORD } from "./account-codec.ts";
-import { GenerationCache } from "./cache.ts";
+import { GenerationCache, PairCache } from "./cache.ts";
 import { damaged } from "./errors.ts";
+import type { KeyedReader } from "./keyed-reader.ts";
 import { bytesKey, writeKey } from "./keys.ts";
 import type { StorageOverlay } from "./layer.ts";
-import type { AccountState, BatchWriter, KeyValueReader, StateReader } from "./types.ts";
+import type { AccountState, BatchWriter, KeyValueReader } from "./types.ts";
 
 const ACCOUNTS = 0x01;
 const STORAGE = 0x02;
@@ -39,18 +40,17 @@ export interface StateChanges {
   readonly replacedRoots: readonly string[];
 }
 
-export class FlatState implements StateReader {
+export class FlatState implements KeyedReader {
   readonly #store: KeyValueReader;
   readonly #records = new GenerationCache<AccountRecord>(RECORDS_CACHED);
-  readonly #slots = new GenerationCache<Uint8Array>(SLOTS_CACHED);
+  readonly #slots = new PairCache<Uint8Array>(SLOTS_CACHED);
   readonly #codes = new GenerationCache<Uint8Array>(CODES_CACHED);
 
   constructor(store: KeyValueReader) {
     this.#store = store;
   }
 
-  record(address: Uint8Array): AccountRecord {
-    const key = bytesKey(address);
+  record(key: string): AccountRecord {
     let record = this.#records.get(key);
     if (record === undefined) {
       const bytes = this.#store.get(tableKey(ACCOUNTS, key));
@@ -61,19 +61,25 @@ export class FlatState implements StateReader {
   }
 
   account(address: Uint8Array): AccountState | undefined {
-    return this.record(address).account;
+    return this.record(bytesKey(address)).account;
+  }
+
+  accountAt(addressKey: string): AccountState | undefined {
+    return this.record(addressKey).account;
   }
 
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
-    const { account, generation } = this.record(address);
+    return this.storageAt(bytesKey(address), bytesKey(slot));
+  }
+
+  storageAt(addressKey: string, ownKey: string): Uint8Array {
+    const { account, generation } = this.record(addressKey);
     if (!hasStorageRoot(account)) return EMPTY_BYTES;
-    const addressKey = bytesKey(address);
-    const ownKey = bytesKey(slot);
-    const key = slotCacheKey(addressKey, ownKey, generation);
-    let value = this.#slots.get(key);
+    const overlayKey = generationKey(addressKey, generation);
+    let value = this.#slots.get(overlayKey, ownKey);
     if (value === undefined) {
       value = this.#store.get(slotKey(addressKey, ownKey, generation)) ?? EMPTY_BYTES;
-      this.#slots.set(key, value);
+      this.#slots.set(overlayKey, ownKey, value);
     }
     return value;
   }
@@ -113,7 +119,7 @@ export class FlatState implements StateReader {
   committed(changes: StateChanges): void {
     for (const [key, record] of changes.records) this.#records.set(key, record);
     forEachSlot(changes, (addressKey, key, value, generation) => {
-      this.#slots.set(slotCacheKey(addressKey, key, generation), value);
+      this.#slots.set(generationKey(addressKey, generation), key, value);
     });
     for (const [key, code] of changes.codes) this.#codes.set(key, code);
   }
@@ -151,6 +157,6 @@ function slotKey(addressKey: string, slotKey: string, generation: number): Uint8
   return out;
 }
 
-function slotCacheKey(addressKey: string, slotKey: string, generation: number): string {
-  return generation === 0 ? addressKey + slotKey : `${addressKey}${slotKey}${generation}`;
+function generationKey(addressKey: string, generation: number): string {
+  return generation === 0 ? addressKey : `${addressKey}${generation}`;
 }

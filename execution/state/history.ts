@@ -3,9 +3,10 @@ import { EMPTY_BYTES } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { decodeTrieAccount } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
+import type { KeyedReader } from "./keyed-reader.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
 import { type NodeAccount, type NodeLoader, Trie } from "./trie.ts";
-import type { AccountState, StateReader } from "./types.ts";
+import type { AccountState } from "./types.ts";
 
 /** Nodes that one reader keeps in memory before it starts afresh. */
 const NODES_KEPT = 16_384;
@@ -29,7 +30,7 @@ export function decodeTrieSlot(leaf: Uint8Array | undefined): Uint8Array {
   return leaf.length === 1 ? leaf : leaf.subarray(1);
 }
 
-export class HistoricalReader implements StateReader {
+export class HistoricalReader implements KeyedReader {
   readonly #root: Uint8Array;
   readonly #load: NodeLoader;
   readonly #code: (codeHash: Uint8Array) => Uint8Array;
@@ -45,21 +46,28 @@ export class HistoricalReader implements StateReader {
   }
 
   account(address: Uint8Array): AccountState | undefined {
+    return this.accountAt(bytesKey(address));
+  }
+
+  accountAt(addressKey: string): AccountState | undefined {
     this.#bound();
-    const leaf = this.#accounts.get(hashedKey(bytesKey(address)));
+    const leaf = this.#accounts.get(hashedKey(addressKey));
     return leaf === undefined ? undefined : decodeTrieAccount(leaf);
   }
 
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
-    const key = bytesKey(address);
-    let trie = this.#storages.get(key);
+    return this.storageAt(bytesKey(address), bytesKey(slot));
+  }
+
+  storageAt(addressKey: string, slotKey: string): Uint8Array {
+    let trie = this.#storages.get(addressKey);
     if (trie === undefined) {
-      const account = this.account(address);
+      const account = this.accountAt(addressKey);
       if (account === undefined) return EMPTY_BYTES;
       trie = new Trie(this.#load, account.storageRoot, this.#nodes);
-      this.#storages.set(key, trie);
+      this.#storages.set(addressKey, trie);
     }
-    return decodeTrieSlot(trie.get(hashedKey(bytesKey(slot))));
+    return decodeTrieSlot(trie.get(hashedKey(slotKey)));
   }
 
   code(codeHash: Uint8Array): Uint8Array {

@@ -7,6 +7,7 @@
 import { EMPTY_BYTES, trimLeadingZeros } from "../../core/bytes.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../core/crypto.ts";
 import { hasStorageRoot } from "./account-codec.ts";
+import { type KeyedReader, keyedReader } from "./keyed-reader.ts";
 import { bytesKey } from "./keys.ts";
 import type { AccountState, StateLayer, StateReader } from "./types.ts";
 
@@ -32,8 +33,9 @@ export const emptyReader: StateReader = {
 
 const EMPTY_CODE_KEY = bytesKey(KECCAK_EMPTY);
 
-export class OverlayLayer implements StateLayer {
+export class OverlayLayer implements StateLayer, KeyedReader {
   readonly parent: StateReader;
+  readonly #below: KeyedReader;
   /** Keyed by `bytesKey(address)`; undefined marks a deleted account. */
   readonly accounts = new Map<string, AccountState | undefined>();
   readonly storages = new Map<string, StorageOverlay>();
@@ -52,17 +54,25 @@ export class OverlayLayer implements StateLayer {
 
   constructor(parent: StateReader = emptyReader) {
     this.parent = parent;
+    this.#below = keyedReader(parent);
   }
 
   account(address: Uint8Array): AccountState | undefined {
-    const key = bytesKey(address);
-    const own = this.accounts.get(key);
+    return this.accountAt(bytesKey(address));
+  }
+
+  accountAt(addressKey: string): AccountState | undefined {
+    const own = this.accounts.get(addressKey);
     if (own !== undefined) return own;
-    return this.accounts.has(key) ? undefined : this.parent.account(address);
+    return this.accounts.has(addressKey) ? undefined : this.#below.accountAt(addressKey);
   }
 
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
-    return this.#read(this.storages.get(bytesKey(address)), address, slot);
+    return this.storageAt(bytesKey(address), bytesKey(slot));
+  }
+
+  storageAt(addressKey: string, slotKey: string): Uint8Array {
+    return this.#read(this.storages.get(addressKey), addressKey, slotKey);
   }
 
   code(codeHash: Uint8Array): Uint8Array {
@@ -157,11 +167,12 @@ export class OverlayLayer implements StateLayer {
 
   originalStorage(address: Uint8Array, slot: Uint8Array): Uint8Array {
     const key = bytesKey(address);
-    const original = this.#originals.get(key)?.get(bytesKey(slot));
-    if (original === IN_PARENT) return this.parent.storage(address, slot);
+    const slotKey = bytesKey(slot);
+    const original = this.#originals.get(key)?.get(slotKey);
+    if (original === IN_PARENT) return this.#below.storageAt(key, slotKey);
     if (original !== undefined) return original;
     const cleared = this.#clearedInTransaction.has(key);
-    return this.#read(cleared ? this.#clearedInTransaction.get(key) : this.storages.get(key), address, slot);
+    return this.#read(cleared ? this.#clearedInTransaction.get(key) : this.storages.get(key), key, slotKey);
   }
 
   /** From here on writes throw. Precondition: no open checkpoint. */
@@ -171,13 +182,13 @@ export class OverlayLayer implements StateLayer {
     this.beginTransaction();
   }
 
-  #read(overlay: StorageOverlay | undefined, address: Uint8Array, slot: Uint8Array): Uint8Array {
+  #read(overlay: StorageOverlay | undefined, addressKey: string, slotKey: string): Uint8Array {
     if (overlay !== undefined) {
-      const own = overlay.slots.get(bytesKey(slot));
+      const own = overlay.slots.get(slotKey);
       if (own !== undefined) return own;
       if (overlay.cleared) return EMPTY_BYTES;
     }
-    return this.parent.storage(address, slot);
+    return this.#below.storageAt(addressKey, slotKey);
   }
 
   #keepOriginal(key: string, overlay: StorageOverlay, slotKey: string, before: Uint8Array | undefined): void {

@@ -9,15 +9,16 @@ import { EMPTY_BYTES } from "../../core/bytes.ts";
 import { type AccountRecord, NO_RECORD } from "./account-codec.ts";
 import type { FlatState, StateChanges } from "./flat-state.ts";
 import { HistoricalReader } from "./history.ts";
+import type { KeyedReader } from "./keyed-reader.ts";
 import { bytesKey } from "./keys.ts";
 import { OverlayLayer } from "./layer.ts";
 import { type Child, EMPTY_TRIE_ROOT } from "./trie-node.ts";
 import type { AccountState, SealedState, StateLayer, StateReader } from "./types.ts";
 
-export class ChainState implements SealedState, StateReader {
+export class ChainState implements SealedState, KeyedReader {
   readonly stateRoot: Uint8Array;
   readonly #flat: FlatState;
-  #source: StateReader;
+  #source: KeyedReader;
   /** What stands between this state and the store; its parent until that is staged itself. */
   #pending: { readonly changes: StateChanges; readonly below: ChainState | FlatState } | undefined;
   #accountTrie: Child;
@@ -67,8 +68,16 @@ export class ChainState implements SealedState, StateReader {
     return this.#source.account(address);
   }
 
+  accountAt(addressKey: string): AccountState | undefined {
+    return this.#source.accountAt(addressKey);
+  }
+
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
     return this.#source.storage(address, slot);
+  }
+
+  storageAt(addressKey: string, slotKey: string): Uint8Array {
+    return this.#source.storageAt(addressKey, slotKey);
   }
 
   code(codeHash: Uint8Array): Uint8Array {
@@ -79,14 +88,15 @@ export class ChainState implements SealedState, StateReader {
     return this.account(address)?.storageRoot ?? EMPTY_TRIE_ROOT;
   }
 
-  record(address: Uint8Array): AccountRecord {
-    if (this.#isHead) return this.#flat.record(address);
+  /** `addressKey`: `bytesKey` of the address. */
+  record(addressKey: string): AccountRecord {
+    if (this.#isHead) return this.#flat.record(addressKey);
     if (this.#pending !== undefined) {
       const { changes, below } = this.#pending;
-      return changes.records.get(bytesKey(address)) ?? below.record(address);
+      return changes.records.get(addressKey) ?? below.record(addressKey);
     }
     // Nothing above a superseded state is ever committed, so no slot key needs the generation.
-    const account = this.account(address);
+    const account = this.accountAt(addressKey);
     return account === undefined ? NO_RECORD : { account, generation: 0 };
   }
 
@@ -124,7 +134,7 @@ export class ChainState implements SealedState, StateReader {
     this.#accountTrie = this.stateRoot;
   }
 
-  #history(): StateReader {
+  #history(): KeyedReader {
     return new HistoricalReader(
       this.stateRoot,
       (hash) => this.#flat.node(hash),
@@ -133,23 +143,31 @@ export class ChainState implements SealedState, StateReader {
   }
 }
 
-class PendingReader implements StateReader {
+class PendingReader implements KeyedReader {
   readonly #changes: StateChanges;
-  readonly #below: StateReader;
+  readonly #below: KeyedReader;
 
-  constructor(changes: StateChanges, below: StateReader) {
+  constructor(changes: StateChanges, below: KeyedReader) {
     this.#changes = changes;
     this.#below = below;
   }
 
   account(address: Uint8Array): AccountState | undefined {
-    const own = this.#changes.records.get(bytesKey(address));
-    return own === undefined ? this.#below.account(address) : own.account;
+    return this.accountAt(bytesKey(address));
+  }
+
+  accountAt(addressKey: string): AccountState | undefined {
+    const own = this.#changes.records.get(addressKey);
+    return own === undefined ? this.#below.accountAt(addressKey) : own.account;
   }
 
   storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
-    const overlay = this.#changes.storages.get(bytesKey(address));
-    return overlay?.slots.get(bytesKey(slot)) ?? (overlay?.cleared ? EMPTY_BYTES : this.#below.storage(address, slot));
+    return this.storageAt(bytesKey(address), bytesKey(slot));
+  }
+
+  storageAt(addressKey: string, slotKey: string): Uint8Array {
+    const overlay = this.#changes.storages.get(addressKey);
+    return overlay?.slots.get(slotKey) ?? (overlay?.cleared ? EMPTY_BYTES : this.#below.storageAt(addressKey, slotKey));
   }
 
   code(codeHash: Uint8Array): Uint8Array {
