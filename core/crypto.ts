@@ -127,12 +127,9 @@ export function createEcdsa(backend: Secp256k1): Ecdsa {
 const active = createEcdsa(secp256k1);
 
 /**
- * Public key (64 bytes, x ‖ y) that signed the 32-byte digest. r and s are 32 bytes, any s in [1, n).
+ * 20-byte address whose key signed the 32-byte digest. r and s are 32 bytes, any s in [1, n).
  * Undefined when the signature is invalid: wrong lengths, r or s zero or not below n, no point, yParity not 0 or 1.
  */
-export const recoverPublicKey: Ecdsa["recoverPublicKey"] = active.recoverPublicKey;
-
-/** As recoverPublicKey, giving the signer's 20-byte address. */
 export const recoverAddress: Ecdsa["recoverAddress"] = active.recoverAddress;
 
 /** Deterministic (RFC 6979), low s (EIP-2). Throws RangeError when a length is wrong or the key is not in [1, n). */

@@ -6,8 +6,6 @@ import { Level } from "level";
 import { StoreError } from "./errors.ts";
 import type { BatchWriter, KeyValueReader } from "./types.ts";
 
-export { StoreError } from "./errors.ts";
-
 /** Collects writes; later ones of the same key win. Keys and values must not change until the batch is written. */
 export class Batch implements BatchWriter {
   /** In order; undefined deletes. */
