@@ -1,10 +1,9 @@
 /** The answer that a host signs: EIP-712 typed data, docs/spec.md "Signed answer". */
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
-import { ZERO_32 } from "../core/bytes.ts";
+import { equalsBytes, ZERO_32 } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 import { error } from "./attribution-interface.ts";
-import { sameBytes } from "./bytes.ts";
 import { wordOf, wordToInteger } from "./storage.ts";
 
 const hashOf = (text: string): Uint8Array => keccak256(new TextEncoder().encode(text));
@@ -47,7 +46,7 @@ export function requireSignature(
   host: Uint8Array,
 ): void {
   const signer = recoverSigner(context, answer, signature);
-  if (signer === undefined || !sameBytes(signer, host))
+  if (signer === undefined || !equalsBytes(signer, host))
     throw error("BadSignature", { recovered: signer ?? NOBODY, host });
 }
 

@@ -1,4 +1,5 @@
 /** The host's answer goes on chain: output, spans and signature are checked, the fee is fixed, stake is locked. */
+import { equalsBytes } from "../core/bytes.ts";
 import { chunkCount, contentRoot } from "../core/content.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 import { feeWei } from "../core/settlement.ts";
@@ -18,7 +19,6 @@ import {
   storeResult,
   storeStake,
 } from "./attribution-state.ts";
-import { sameBytes } from "./bytes.ts";
 import { contributionSlot, loadExtent, loadOrigin, STATUS } from "./datanet-state.ts";
 import { LIMITS } from "./limits.ts";
 import { loadData, loadModelHead, modelSlot } from "./models-state.ts";
@@ -91,7 +91,7 @@ function requireOutput(
   // A leaf (84) and a node (48) at the price of the KECCAK256 opcode, for every chunk.
   context.useGas(CHUNK_GAS * BigInt(chunkCount(outputBytes) + 1));
   const computed = contentRoot(output);
-  if (!sameBytes(computed, outputRoot)) throw error("OutputMismatch", { computed, claimed: outputRoot });
+  if (!equalsBytes(computed, outputRoot)) throw error("OutputMismatch", { computed, claimed: outputRoot });
 }
 
 function requireSpans(

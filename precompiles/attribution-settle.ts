@@ -1,5 +1,7 @@
 /** The window has passed: every share is accrued, the rest refunded, the stake unlocked. */
+
 import { STAKERS_ESCROW_ADDRESS, TREASURY_ADDRESS } from "../core/addresses.ts";
+import { equalsBytes } from "../core/bytes.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 import { type Settlement, settlement } from "../core/settlement.ts";
 import { encodeSpans } from "../core/span-rule.ts";
@@ -16,7 +18,6 @@ import {
   storeHead,
   storeStake,
 } from "./attribution-state.ts";
-import { sameBytes } from "./bytes.ts";
 import { contributionSlot, loadOrigin } from "./datanet-state.ts";
 import { type Ancestor, loadAncestors, loadModelHead, type ModelHead, modelSlot } from "./models-state.ts";
 
@@ -31,7 +32,7 @@ export const settle: Handler<"settle"> = (context, { inferenceId, spans }) => {
   if (context.timestamp < settleAfter) throw error("WindowOpen", { inferenceId, settleAfter });
   const computed = context.keccak(encodeSpans(spans));
   const committed = loadSpansHash(context, slot);
-  if (!sameBytes(computed, committed)) throw error("SpansMismatch", { computed, committed });
+  if (!equalsBytes(computed, committed)) throw error("SpansMismatch", { computed, committed });
 
   context.useGas(SPAN_GAS * BigInt(spans.length));
   const { modelId } = head;

@@ -102,6 +102,15 @@ export function compile(param: Param, enums: EnumSizes): Codec {
   return Number(bits) <= 32 ? smallUintCodec(2 ** Number(bits) - 1) : bigUintCodec(BigInt(bits));
 }
 
+/** abi.encode of strings. */
+export function encodeStrings(...texts: readonly Uint8Array[]): Uint8Array {
+  const codec = compileList(
+    texts.map((_, i) => ({ name: `${i}`, type: "string" })),
+    {},
+  );
+  return encode(codec, { ...texts }, new Uint8Array(0));
+}
+
 /** A parameter list, as a tuple by name. */
 export const compileList = (params: readonly Param[], enums: EnumSizes): Codec => tupleCodec(params, enums);
 

@@ -2,11 +2,12 @@
  * Life of a contribution: committed, revealed (pending), then accepted, rejected or accepted as a duplicate by a
  * curator; its contributor may withdraw. A bond is held only while pending.
  */
+
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import { equalsBytes } from "../core/bytes.ts";
 import { LICENCES, licenceAllows } from "../core/licences.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
-import { sameBytes } from "./bytes.ts";
-import { emit, error } from "./datanet-interface.ts";
+import { emit, error, requireLength } from "./datanet-interface.ts";
 import {
   ACCESS_PERMISSIONED,
   type ContributionOrigin,
@@ -59,9 +60,7 @@ export const submitContribution: Handler<"submitContribution"> = (context, args)
     throw error("ContributorNotAllowed", { datanetId, caller: contributor });
   }
   if (size === 0n) throw error("EmptyContent", {});
-  if (uri.length > LIMITS.uriBytes) {
-    throw error("StringTooLong", { length: BigInt(uri.length), limit: BigInt(LIMITS.uriBytes) });
-  }
+  requireLength(uri, LIMITS.uriBytes);
   if (licence >= LICENCES.length) throw error("UnknownLicence", { licence });
   const bond = loadDatanetBond(context, datanetId);
   if (context.value !== bond) throw error("WrongBond", { sent: context.value, required: bond });
@@ -146,9 +145,7 @@ export const acceptContribution: Handler<"acceptContribution"> = (context, { con
 
 export const rejectContribution: Handler<"rejectContribution"> = (context, { contributionId, reason }) => {
   const { slot, origin } = requirePending(context, contributionId);
-  if (reason.length > LIMITS.reasonBytes) {
-    throw error("StringTooLong", { length: BigInt(reason.length), limit: BigInt(LIMITS.reasonBytes) });
-  }
+  requireLength(reason, LIMITS.reasonBytes);
   const { datanetId } = origin;
   storeOrigin(context, slot, { ...origin, status: STATUS.rejected });
   releaseRoot(context, slot, datanetId);
@@ -180,7 +177,7 @@ export const withdrawConsent: Handler<"withdrawConsent"> = (context, { contribut
   const origin = loadOrigin(context, slot);
   if (origin === undefined) throw error("UnknownContribution", { contributionId });
   const { datanetId, contributor, status } = origin;
-  if (!sameBytes(contributor, context.caller)) throw error("NotContributor", { caller: context.caller });
+  if (!equalsBytes(contributor, context.caller)) throw error("NotContributor", { caller: context.caller });
   const extent = loadExtent(context, slot);
   const withdrawable = status === STATUS.pending || status === STATUS.accepted;
   if (!withdrawable || extent.withdrawnAt !== 0n) throw error("NotWithdrawable", { contributionId, status });

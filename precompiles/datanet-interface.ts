@@ -8,3 +8,8 @@ export const { emit, error, precompile } = defineInterface(datanetAbi, {
   "IDatanet.Access": 2,
   "IDatanet.Status": 6,
 });
+
+/** Reverts with StringTooLong. */
+export function requireLength(text: Uint8Array, limit: number): void {
+  if (text.length > limit) throw error("StringTooLong", { length: BigInt(text.length), limit: BigInt(limit) });
+}

@@ -1,8 +1,10 @@
 /** Datanets: ownership, roles, versions and what anyone may read. Contributions are in datanet-contributions.ts. */
+
 import { DATANET_ADDRESS } from "../core/addresses.ts";
+import { equalsBytes } from "../core/bytes.ts";
 import { LICENCES, licenceAllows } from "../core/licences.ts";
 import type { Precompile, PrecompileContext } from "../core/precompile.ts";
-import { encodeStrings, sameBytes } from "./bytes.ts";
+import { encodeStrings } from "./codec.ts";
 import {
   acceptContribution,
   acceptDuplicate,
@@ -12,7 +14,7 @@ import {
   submitContribution,
   withdrawConsent,
 } from "./datanet-contributions.ts";
-import { emit, error, precompile } from "./datanet-interface.ts";
+import { emit, error, precompile, requireLength } from "./datanet-interface.ts";
 import {
   type DatanetHead,
   hasRole,
@@ -143,10 +145,6 @@ function requireDatanet(context: Context, datanetId: bigint): DatanetHead {
 
 function requireOwner(context: Context, datanetId: bigint): DatanetHead {
   const head = requireDatanet(context, datanetId);
-  if (!sameBytes(head.owner, context.caller)) throw error("NotOwner", { caller: context.caller });
+  if (!equalsBytes(head.owner, context.caller)) throw error("NotOwner", { caller: context.caller });
   return head;
-}
-
-function requireLength(text: Uint8Array, limit: number): void {
-  if (text.length > limit) throw error("StringTooLong", { length: BigInt(text.length), limit: BigInt(limit) });
 }

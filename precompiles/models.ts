@@ -1,8 +1,10 @@
 /** The model registry: lineage and data of a model are fixed at registration; prices and hosts may change. */
+
 import { MODELS_ADDRESS } from "../core/addresses.ts";
+import { equalsBytes } from "../core/bytes.ts";
 import { LICENCES, licenceAllows } from "../core/licences.ts";
 import type { Precompile, PrecompileContext } from "../core/precompile.ts";
-import { encodeStrings, sameBytes } from "./bytes.ts";
+import { encodeStrings } from "./codec.ts";
 import { ACCESS_PERMISSIONED, hasRole, loadDatanet, loadVersion } from "./datanet-state.ts";
 import { defineInterface } from "./interface.ts";
 import { modelsAbi } from "./interfaces/models.abi.ts";
@@ -71,7 +73,7 @@ export const modelsPrecompile: Precompile = precompile("Models", MODELS_ADDRESS,
 
   setPrices(context, { modelId, requestPrice, outputPrice }) {
     const { slot, head } = requireModel(context, modelId);
-    if (!sameBytes(head.owner, context.caller)) throw error("NotModelOwner", { caller: context.caller });
+    if (!equalsBytes(head.owner, context.caller)) throw error("NotModelOwner", { caller: context.caller });
     storeModelPrices(context, slot, { requestPrice, outputPrice });
     emit(context, "PricesSet", { modelId, requestPrice, outputPrice });
   },
