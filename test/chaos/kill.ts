@@ -36,8 +36,19 @@ const LONGEST_LIFE_MS = 1_200;
 interface Witness {
   /** Receipts that some client saw. */
   readonly receipts: Map<Hash, TransactionReceipt>;
+  /** Those seen since the last restart; the older ones are looked up by sample. */
+  readonly recent: Set<Hash>;
   highestBlock: bigint;
+  /** What was counted up to a block that must stay as it is. */
+  readonly counted: {
+    number: bigint;
+    hash: Hash | undefined;
+    readonly bySender: Map<string, number>;
+    datanets: number;
+  };
 }
+
+const OLD_RECEIPTS_SAMPLED = 100;
 
 /** Sends from every account until the node dies; remembers each receipt it sees. */
 async function load(node: Devnet, witness: Witness, isOver: () => boolean): Promise<void> {
@@ -74,6 +85,7 @@ async function load(node: Devnet, witness: Witness, isOver: () => boolean): Prom
           for (const hash of hashes) {
             const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 20, timeout: 5_000 });
             witness.receipts.set(hash, receipt);
+            witness.recent.add(hash);
             if (receipt.blockNumber > witness.highestBlock) witness.highestBlock = receipt.blockNumber;
           }
         }
@@ -88,54 +100,57 @@ function fail(message: string): never {
   throw new Error(message);
 }
 
-async function verify(node: Devnet, witness: Witness): Promise<void> {
+async function verify(node: Devnet, witness: Witness, random: () => number): Promise<void> {
   const client = createPublicClient({ transport: http(node.rpcUrl) });
   const head = await client.getBlock();
-  if (head.number < witness.highestBlock)
+  if (head.number < witness.highestBlock) {
     fail(`head ${head.number} is below block ${witness.highestBlock}, which a client saw`);
-  for (const [hash, seen] of witness.receipts) {
-    const now = await client
-      .getTransactionReceipt({ hash })
-      .catch(() => fail(`receipt of ${hash} in block ${seen.blockNumber} is lost`));
-    if (now.blockHash !== seen.blockHash || now.logs.length !== seen.logs.length) fail(`receipt of ${hash} changed`);
   }
-  const { counts, created } = await countChain(client, head.number);
+  const all = [...witness.receipts.keys()];
+  const sample = Array.from({ length: OLD_RECEIPTS_SAMPLED }, () => all[Math.floor(random() * all.length)]);
+  for (const hash of new Set([...witness.recent, ...sample])) {
+    if (hash !== undefined) await verifyReceipt(client, hash, witness);
+  }
+  witness.recent.clear();
+  await countBlocks(client, head.number, witness.counted);
   for (const { address } of SENDERS) {
     const nonce = await client.getTransactionCount({ address, blockNumber: head.number });
-    const found = counts.get(address.toLowerCase()) ?? 0;
+    const found = witness.counted.bySender.get(address.toLowerCase()) ?? 0;
     if (nonce !== found) fail(`${address} has nonce ${nonce} and ${found} transactions on the chain`);
   }
-  const datanets = await client.readContract({
-    address: DATANET,
-    abi: datanetAbi,
-    functionName: "datanetCount",
-    blockNumber: head.number,
-  });
-  if (Number(datanets) !== created) fail(`${datanets} Datanets in the state, ${created} DatanetCreated logs`);
+  const datanets = await datanetCount(client, head.number);
+  if (datanets !== witness.counted.datanets) {
+    fail(`${datanets} Datanets in the state, ${witness.counted.datanets} DatanetCreated logs`);
+  }
   await verifyIndex(node, client);
 }
 
-/** Transactions by sender and DatanetCreated events, from the blocks themselves. */
-async function countChain(
-  client: PublicClient,
-  head: bigint,
-): Promise<{ counts: Map<string, number>; created: number }> {
-  const counts = new Map<string, number>();
-  let created = 0;
-  let parentHash: Hash | undefined;
-  for (let number = 0n; number <= head; number++) {
+async function verifyReceipt(client: PublicClient, hash: Hash, { receipts }: Witness): Promise<void> {
+  const seen = receipts.get(hash) as TransactionReceipt;
+  const now = await client
+    .getTransactionReceipt({ hash })
+    .catch(() => fail(`receipt of ${hash} in block ${seen.blockNumber} is lost`));
+  if (now.blockHash !== seen.blockHash || now.logs.length !== seen.logs.length) fail(`receipt of ${hash} changed`);
+}
+
+async function datanetCount(client: PublicClient, blockNumber: bigint): Promise<number> {
+  const call = { address: DATANET, abi: datanetAbi, functionName: "datanetCount", blockNumber } as const;
+  return Number(await client.readContract(call));
+}
+
+/** Adds the blocks since the last count: transactions by sender and DatanetCreated events, from the blocks themselves. */
+async function countBlocks(client: PublicClient, head: bigint, counted: Witness["counted"]): Promise<void> {
+  for (let number = counted.number + 1n; number <= head; number++) {
     const block = await client.getBlock({ blockNumber: number, includeTransactions: true });
-    if (parentHash !== undefined && block.parentHash !== parentHash)
-      fail(`block ${number} does not stand on block ${number - 1n}`);
-    parentHash = block.hash;
-    for (const tx of block.transactions) counts.set(tx.from, (counts.get(tx.from) ?? 0) + 1);
+    if (counted.hash !== undefined && block.parentHash !== counted.hash) {
+      fail(`block ${number} does not stand on the block ${number - 1n} that was there before`);
+    }
+    for (const tx of block.transactions) counted.bySender.set(tx.from, (counted.bySender.get(tx.from) ?? 0) + 1);
+    const logs = await client.getLogs({ address: DATANET, blockHash: block.hash });
+    counted.datanets += parseEventLogs({ abi: datanetAbi, eventName: "DatanetCreated", logs }).length;
+    counted.number = number;
+    counted.hash = block.hash;
   }
-  for (let from = 0n; from <= head; from += 10_000n) {
-    const toBlock = from + 9_999n < head ? from + 9_999n : head;
-    const logs = await client.getLogs({ address: DATANET, fromBlock: from, toBlock });
-    created += parseEventLogs({ abi: datanetAbi, eventName: "DatanetCreated", logs }).length;
-  }
-  return { counts, created };
 }
 
 async function graphql<T>(node: Devnet, query: string): Promise<T> {
@@ -166,14 +181,10 @@ async function verifyIndex(node: Devnet, client: PublicClient): Promise<void> {
     const block = await client.getBlock({ blockNumber });
     if (block.hash !== _meta.block.hash)
       fail(`the index names ${_meta.block.hash} for block ${blockNumber}, the chain ${block.hash}`);
-    const chain = await client.readContract({
-      address: DATANET,
-      abi: datanetAbi,
-      functionName: "datanetCount",
-      blockNumber,
-    });
-    if (Number(chain) !== datanets.totalCount)
+    const chain = await datanetCount(client, blockNumber);
+    if (chain !== datanets.totalCount) {
       fail(`index has ${datanets.totalCount} Datanets at block ${blockNumber}, the chain ${chain}`);
+    }
     return;
   }
   fail(`the index did not reach block ${target}`);
@@ -186,12 +197,17 @@ export async function killAndVerify(
 ): Promise<{ readonly receipts: number; readonly head: bigint }> {
   const random = seededRandom(seed);
   const directory = temporaryDirectory();
-  const witness: Witness = { receipts: new Map(), highestBlock: 0n };
+  const witness: Witness = {
+    receipts: new Map(),
+    recent: new Set(),
+    highestBlock: 0n,
+    counted: { number: -1n, hash: undefined, bySender: new Map(), datanets: 0 },
+  };
   try {
     for (let round = 0; round <= kills; round++) {
       const node = await startDevnet(directory.path);
       try {
-        await verify(node, witness);
+        await verify(node, witness, random);
         if (round === kills) break;
         let isOver = false;
         const loading = load(node, witness, () => isOver);
