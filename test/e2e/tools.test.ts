@@ -1,5 +1,6 @@
 /** viem, ethers and cast against a running node, as their users work with them. */
 import { afterAll, beforeAll, describe } from "vitest";
+import { findCast } from "../helpers/cast.ts";
 import { castWorks } from "./tools/cast.ts";
 import { ethersWorks } from "./tools/ethers.ts";
 import { startToolNetwork, type ToolNetwork } from "./tools/network.ts";
@@ -21,4 +22,6 @@ describe("viem", () => {
   describe("watching", () => watchingWorks(get));
 });
 describe("ethers", () => ethersWorks(get));
-describe("cast", () => castWorks(get));
+// There are platforms for which npm has no cast; there it runs where somebody installed it.
+const cast = findCast();
+describe.runIf(cast !== undefined)("cast", () => castWorks(get, cast as string));

@@ -1,27 +1,37 @@
-/** Foundry's cast from npm. Its install script is not needed: the binary lies in the package of the platform. */
+/** Foundry's cast from npm. Its packages' install script is not needed: the binary lies in the package of the platform. */
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import manifest from "../../package.json" with { type: "json" };
 
 const run = promisify(execFile);
 
-/** The platform packages that package.json names as optional; their launcher needs an install script, they do not. */
-const PACKAGES: Readonly<Record<string, string>> = { "linux-x64": "@foundry-rs/cast-linux-amd64" };
-
-function castBinary(): string {
-  const name = PACKAGES[`${process.platform}-${process.arch}`];
-  // Elsewhere an installed one serves.
-  return name === undefined ? "cast" : createRequire(import.meta.url).resolve(`${name}/bin/cast`);
+/**
+ * The binary of this platform's package, or a `cast` on the path where npm has none for the platform. Undefined when
+ * there is neither. Throws when package.json names the package and it is not installed.
+ */
+export function findCast(): string | undefined {
+  const name = process.platform === "win32" ? "cast.exe" : "cast";
+  const platformPackage = `@foundry-rs/cast-${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`;
+  try {
+    return createRequire(import.meta.url).resolve(`${platformPackage}/bin/${name}`);
+  } catch (error) {
+    if (platformPackage in manifest.optionalDependencies) throw error;
+  }
+  const places = (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, name));
+  return places.find((place) => existsSync(place));
 }
 
 /** Runs one command and gives what it printed. Rejects with `stderr` when it ends with another code than 0. */
 export type Cast = (...args: readonly string[]) => Promise<string>;
 
 /** `directory` is where it looks for its configuration: one without any. */
-export function createCast(rpcUrl: string, directory: string): Cast {
-  const binary = castBinary();
+export function createCast(binary: string, rpcUrl: string, directory: string): Cast {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(ETH|FOUNDRY|DAPP|CAST)_/.test(name));
   const env = {
-    PATH: process.env.PATH,
+    ...Object.fromEntries(inherited),
     HOME: directory,
     ETH_RPC_URL: rpcUrl,
     // A proxy of the machine must not come between two processes on it.
@@ -35,11 +45,11 @@ export function createCast(rpcUrl: string, directory: string): Cast {
 }
 
 /** What a command that must fail said. */
-export async function castFailure(command: Promise<string>): Promise<string> {
-  const outcome = await command.then(
-    (output) => ({ ok: true, output }) as const,
-    (error: Error & { stderr?: string }) => ({ ok: false, output: error.stderr ?? error.message }) as const,
+export async function castFailure(command: Promise<unknown>): Promise<string> {
+  const said = await command.then(
+    () => undefined,
+    (error: Error & { stderr?: string }) => error.stderr ?? error.message,
   );
-  if (outcome.ok) throw new Error(`cast succeeded: ${outcome.output}`);
-  return outcome.output;
+  if (said === undefined) throw new Error("cast succeeded");
+  return said;
 }

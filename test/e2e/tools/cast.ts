@@ -18,7 +18,7 @@ interface CastReceipt {
   readonly logs: readonly { readonly address: Hex; readonly topics: readonly Hex[] }[];
 }
 
-export function castWorks(network: () => ToolNetwork): void {
+export function castWorks(network: () => ToolNetwork, binary: string): void {
   let cast: Cast;
   let key: string;
   let sender: string;
@@ -33,7 +33,7 @@ export function castWorks(network: () => ToolNetwork): void {
 
   beforeAll(async () => {
     const { rpcUrl, directory, user, token: compiled } = network();
-    cast = createCast(rpcUrl, directory);
+    cast = createCast(binary, rpcUrl, directory);
     key = user("cast").key;
     sender = user("cast").address;
     recipient = user("recipient").address;
@@ -91,13 +91,15 @@ export function castWorks(network: () => ToolNetwork): void {
 
   it("moves OPEN with each kind of transaction", async () => {
     const to = "0x00000000000000000000000000000000000000ca";
-    const auth = await cast("wallet", "sign-auth", recipient, "--private-key", key, "--self-broadcast");
-    expect(auth).toMatch(/^0x/);
     expect((await send(to, "--value", "1ether")).type).toBe("0x2");
     expect((await send(to, "--value", "1ether", "--legacy")).type).toBe("0x0");
+    const accessList = JSON.stringify([{ address: token, storageKeys: [toHex(2, { size: 32 })] }]);
+    expect((await send(to, "--value", "1ether", "--access-list", accessList)).gasUsed).toBe(
+      toHex(21_000 + 2_400 + 1_900),
+    );
     expect((await send(to, "--value", "1ether", "--auth", DATANET.address)).type).toBe("0x4");
     expect(await cast("code", sender)).toBe(`0xef0100${DATANET.address.slice(2)}`);
-    expect(await cast("balance", "--ether", to)).toBe("3.000000000000000000");
+    expect(await cast("balance", "--ether", to)).toBe("4.000000000000000000");
   });
 
   it("publishes a transaction that was signed elsewhere", async () => {
@@ -127,7 +129,7 @@ export function castWorks(network: () => ToolNetwork): void {
     const data = /data: "(0x[0-9a-f]+)"/.exec(said)?.[1] ?? "";
     expect(await cast("decode-error", "--sig", UNKNOWN_DATANET, data)).toBe("999");
     const accept = [DATANET.address, "acceptContribution(uint256,uint16)", String(contributionId), "1"];
-    expect(await castFailure(send(...accept).then(String))).toContain(`NotCurator(${sender})`);
+    expect(await castFailure(send(...accept))).toContain(`NotCurator(${sender})`);
 
     const asker = (await send("--create", compiled.bytecode)).contractAddress as Hex;
     expect(await cast("call", asker, "licenceOf(uint256)(uint8)", String(datanetId))).toBe("7");

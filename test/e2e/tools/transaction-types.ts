@@ -198,6 +198,30 @@ export function transactionTypesWork(network: () => ToolNetwork): void {
     expect(await client.getCode(delegator)).toBeUndefined();
   }
 
+  it("replaced by one that pays more, which viem notices while it waits", async () => {
+    const { client } = network();
+    const { wallet, address } = user;
+    const nonce = await client.getTransactionCount({ address });
+    // The nonce before it is missing, so it stays in the mempool.
+    const later = { to, nonce: nonce + 1, maxFeePerGas: 10n ** 10n };
+    const first = await wallet.sendTransaction({ ...later, value: 1n, maxPriorityFeePerGas: 10n ** 9n });
+    expect(await client.getTransactionCount({ address, blockTag: "pending" })).toBe(nonce);
+    const replacements: unknown[] = [];
+    const waiting = client.waitForTransactionReceipt({ hash: first, onReplaced: (found) => replacements.push(found) });
+    const cheap = wallet.sendTransaction({ ...later, value: 2n, maxPriorityFeePerGas: 10n ** 9n });
+    await expect(cheap).rejects.toThrow(/replacement transaction underpriced/);
+    const second = await wallet.sendTransaction({
+      ...later,
+      value: 2n,
+      maxFeePerGas: 2n * 10n ** 10n,
+      maxPriorityFeePerGas: 2n * 10n ** 9n,
+    });
+    await wallet.sendTransaction({ to, nonce });
+    expect(await waiting).toMatchObject({ status: "success", transactionHash: second });
+    expect(replacements).toMatchObject([{ reason: "replaced", transaction: { hash: second } }]);
+    expect(await ask("eth_getTransactionByHash", [first])).toBeNull();
+  });
+
   it("refuses what the chain cannot take, in words that viem understands", async () => {
     const { wallet } = user;
     await expect(wallet.sendTransaction({ to, nonce: 0, gas: 21_000n })).rejects.toThrow(/nonce too low/i);

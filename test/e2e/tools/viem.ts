@@ -191,6 +191,15 @@ export function viemWorks(network: () => ToolNetwork): void {
     expect((await client.getBalance(ATTRIBUTION)) - before).toBe(escrow);
   });
 
+  it("calls a contract that is not deployed, and checks signatures by such a call", async () => {
+    const { client, asker, datanetId } = network();
+    const read = { code: asker.bytecode, abi: askerAbi, functionName: "licenceOf", args: [datanetId] } as const;
+    expect(await client.readContract(read)).toBe(7);
+    const signature = await user.account.signMessage({ message: "mine" });
+    const check = (address: Hex) => client.verifyMessage({ address, message: "mine", signature });
+    expect([await check(user.address), await check(recipient)]).toEqual([true, false]);
+  });
+
   it("reads contracts and precompiles in one multicall", async () => {
     const { client, datanetId } = network();
     const results = await client.multicall({
@@ -208,7 +217,7 @@ export function viemWorks(network: () => ToolNetwork): void {
 
   it("proves a slot of a precompile against the header's state root", async () => {
     const { client, datanetId } = network();
-    // Mapping 1 of the Datanet precompile: owner in the low 20 bytes, modality and licence in the two above them.
+    // docs/precompiles.md: mapping 1 of the Datanet precompile, owner in the lowest 20 bytes, then modality and licence.
     const slot = keccak256(`${pad(toHex(datanetId))}${pad("0x1").slice(2)}`);
     const { number: blockNumber, stateRoot } = await client.getBlock();
     const proof = await client.getProof({ ...DATANET, storageKeys: [slot], blockNumber });
