@@ -123,10 +123,11 @@ export class Host extends EVM {
   }
 }
 
-function runFrame(
+/** Runs the precompile in its frame. A refund is added to `message`. Throws what is not the frame's end. */
+export function runFrame(
   precompile: Precompile,
   frame: PrecompileFrame,
-  message: Message,
+  message: Pick<Message, "gasRefund">,
   data: Uint8Array,
   gasLimit: bigint,
 ): ExecResult {

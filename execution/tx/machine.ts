@@ -13,6 +13,10 @@ export interface Machine {
   readonly stateManager: LayerStateManager;
   /** Ethereum's precompiles, warm in every transaction (EIP-2929): hex without prefix, as the journal wants it. */
   readonly warmAddresses: readonly string[];
+  /** The same addresses by `bytesKey`. */
+  readonly alwaysWarm: ReadonlySet<string>;
+  /** By `bytesKey` of their addresses. */
+  readonly statefulPrecompiles: ReadonlyMap<string, Precompile>;
   /** `bytesKey` of every address that runs native code. */
   readonly nativeAddresses: ReadonlySet<string>;
 }
@@ -59,11 +63,10 @@ function createMachine(rules: ChainRules, precompiles: readonly Precompile[]): M
   const stateManager = new LayerStateManager(NOTHING);
   const evm = createHost({ common: createCommon(rules), stateManager, precompiles });
   const warmAddresses = [...evm.precompiles.keys()];
-  const nativeAddresses = new Set([
-    ...warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))),
-    ...precompiles.map(({ address }) => bytesKey(address)),
-  ]);
-  return { evm, stateManager, warmAddresses, nativeAddresses };
+  const alwaysWarm = new Set(warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))));
+  const statefulPrecompiles = new Map(precompiles.map((precompile) => [bytesKey(precompile.address), precompile]));
+  const nativeAddresses = new Set([...alwaysWarm, ...statefulPrecompiles.keys()]);
+  return { evm, stateManager, warmAddresses, alwaysWarm, statefulPrecompiles, nativeAddresses };
 }
 
 /** What an idle machine points at, so that it keeps no block's state alive. */

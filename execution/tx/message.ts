@@ -2,7 +2,7 @@
  * One message on the state: gas is bought, the EVM runs, what is left is returned, fees are paid. Transactions and
  * `eth_call` both end here. Validity has been checked before.
  */
-import type { EVMResult } from "@ethereumjs/evm";
+import type { EVMResult, ExecResult } from "@ethereumjs/evm";
 import { Address, bigIntMax, bigIntMin, bytesToUnprefixedHex } from "@ethereumjs/util";
 import { hexToBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
@@ -13,6 +13,7 @@ import { delegationCode, isDelegation, recoverAuthority } from "./authorization.
 import type { MessageEnvironment } from "./environment.ts";
 import { AUTHORIZATION_REFUND, type GasRequirement } from "./intrinsic.ts";
 import type { Machine } from "./machine.ts";
+import { callNatively } from "./native-call.ts";
 import { hasCode } from "./validate.ts";
 
 export interface Message {
@@ -74,7 +75,7 @@ export async function applyMessage(
 }
 
 async function run(
-  { evm, warmAddresses }: Machine,
+  machine: Machine,
   layer: StateLayer,
   message: Message,
   required: GasRequirement,
@@ -86,19 +87,11 @@ async function run(
     nonce: sender.nonce + 1n,
     balance: sender.balance - message.gasLimit * message.gasPrice,
   });
-  warm(evm.journal, warmAddresses, message, environment);
-  const authorizationRefund = authorize(evm.journal, layer, message.authorizationList, environment.chainId);
-
-  const { execResult } = await evm.runCall({
-    block: environment.block,
-    caller: new Address(message.from),
-    ...(message.to && { to: new Address(message.to) }),
-    gasPrice: message.gasPrice,
-    gasLimit: message.gasLimit - required.intrinsic,
-    value: message.value,
-    data: message.data,
-    skipNonceIncrement: true, // done above, as runTx does: a failed message keeps it
-  });
+  const gasLimit = message.gasLimit - required.intrinsic;
+  const native = callNatively(machine, message, gasLimit, environment);
+  const { execResult, authorizationRefund } = native
+    ? { execResult: native, authorizationRefund: 0n }
+    : await callEvm(machine, layer, message, gasLimit, environment);
 
   const spent = required.intrinsic + execResult.executionGasUsed;
   const earned = authorizationRefund + (execResult.gasRefund ?? 0n);
@@ -107,8 +100,10 @@ async function run(
 
   credit(layer, message.from, (message.gasLimit - gasUsed) * message.gasPrice);
   payFees(layer, gasUsed, message, environment);
-  deleteDestroyed(layer, execResult);
-  await evm.journal.cleanup();
+  if (native === undefined) {
+    deleteDestroyed(layer, execResult);
+    await machine.evm.journal.cleanup();
+  }
   return {
     gasUsed,
     gasRefunded,
@@ -116,6 +111,28 @@ async function run(
     logs: (execResult.logs ?? []).map(([address, topics, data]) => ({ address, topics, data })),
     failure: failureOf(execResult),
   };
+}
+
+async function callEvm(
+  { evm, warmAddresses }: Machine,
+  layer: StateLayer,
+  message: Message,
+  gasLimit: bigint,
+  environment: MessageEnvironment,
+): Promise<{ readonly execResult: ExecResult; readonly authorizationRefund: bigint }> {
+  warm(evm.journal, warmAddresses, message, environment);
+  const authorizationRefund = authorize(evm.journal, layer, message.authorizationList, environment.chainId);
+  const { execResult } = await evm.runCall({
+    block: environment.block,
+    caller: new Address(message.from),
+    ...(message.to && { to: new Address(message.to) }),
+    gasPrice: message.gasPrice,
+    gasLimit,
+    value: message.value,
+    data: message.data,
+    skipNonceIncrement: true, // done before, as runTx does: a failed message keeps it
+  });
+  return { execResult, authorizationRefund };
 }
 
 /** Tip to the coinbase; the base fee to whom the chain's rules name. Crediting nothing creates no account (EIP-161). */
