@@ -7,6 +7,7 @@ import { type Abi, type AbiFunction, concat, decodeErrorResult, type Hex, number
 import { beforeEach, describe, expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS, TREASURY_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, concatBytes, hexToBytes } from "../../core/bytes.ts";
+import { bytesKey } from "../../execution/state/keys.ts";
 import type { OverlayLayer } from "../../execution/state/layer.ts";
 import {
   commitArgs,
@@ -367,7 +368,7 @@ describe("through contracts", () => {
         await world.install(router, forwarder("call", call.from.address));
         const data = calldata(call.target, call.name, call.args);
         const precompile = TARGETS[call.target].address;
-        const slots = () => JSON.stringify([...(world.layer.storages.get(precompile.toString())?.slots ?? [])]);
+        const slots = () => JSON.stringify([...world.layer.storages.get(bytesKey(precompile))!.slots]);
         const before = slots();
         const outcomes = [
           await world.raw(call.from.address, call.from.address, data),
