@@ -356,7 +356,7 @@ describe("shapes", () => {
     const { ask } = setup();
     await ask("eth_sendRawTransaction", await sign({ nonce: 2 }));
     const hash = await ask("eth_sendRawTransaction", await sign());
-    const from = alice.address.toLowerCase();
+    const from = alice.address;
     expect(await ask("txpool_status")).toEqual({ pending: "0x1", queued: "0x1" });
     expect(await ask("txpool_content")).toMatchObject({
       pending: { [from]: { "0": { hash } } },
@@ -364,7 +364,7 @@ describe("shapes", () => {
     });
     expect(await ask("txpool_contentFrom", alice.address)).toMatchObject({ pending: { "0": { hash } } });
     expect(await ask("txpool_inspect")).toMatchObject({
-      pending: { [from]: { "0": `${bob.address.toLowerCase()}: 7 wei + 50000 gas × 3000000000 wei` } },
+      pending: { [from]: { "0": `${bob.address}: 7 wei + 50000 gas × 3000000000 wei` } },
     });
   });
 });

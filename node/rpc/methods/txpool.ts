@@ -1,10 +1,13 @@
-/** What waits in the mempool, by sender and nonce, in geth's shapes. */
+/** What waits in the mempool, by sender and nonce, in geth's shapes: senders are written with checksum (EIP-55). */
+import { getAddress } from "viem";
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { Transaction } from "../../../core/chain.ts";
 import type { SenderContent } from "../../../execution/mempool.ts";
 import { type Methods, method } from "../context.ts";
 import { formatTransaction, type Json, toQuantity } from "../format.ts";
 import { address, required } from "../values.ts";
+
+const checksummed = (address: Uint8Array): string => getAddress(bytesToHex(address));
 
 function byNonce(transactions: readonly Transaction[], format: (tx: Transaction) => Json): Json {
   return Object.fromEntries(transactions.map((tx) => [tx.nonce.toString(), format(tx)]));
@@ -15,13 +18,13 @@ function bySender(content: readonly SenderContent[], format: (tx: Transaction) =
     Object.fromEntries(
       content
         .filter((sender) => sender[place].length > 0)
-        .map((sender) => [bytesToHex(sender.address), byNonce(sender[place], format)]),
+        .map((sender) => [checksummed(sender.address), byNonce(sender[place], format)]),
     );
   return { pending: part("pending"), queued: part("queued") };
 }
 
 function inOneLine(tx: Transaction): string {
-  const target = tx.to === undefined ? "contract creation" : bytesToHex(tx.to);
+  const target = tx.to === undefined ? "contract creation" : checksummed(tx.to);
   return `${target}: ${tx.value} wei + ${tx.gasLimit} gas × ${tx.maxFeePerGas} wei`;
 }
 
