@@ -76,7 +76,8 @@ const HEADER = {
 };
 
 interface Genesis {
-  readonly exists: boolean;
+  /** A nonce of 0 makes the precompile's account empty (EIP-161) when it has no balance. */
+  readonly self: "absent" | "empty" | "usual";
   readonly balance: bigint;
   readonly storage: readonly (readonly [slot: number, value: number])[];
 }
@@ -87,8 +88,9 @@ async function run(messages: readonly Message[], genesis: Genesis, prepare: (mac
   const layer = database.head.fork();
   const plain = { codeHash: KECCAK_EMPTY, storageRoot: EMPTY_TRIE_ROOT };
   for (const address of SENDERS) layer.setAccount(address, { ...plain, nonce: 0n, balance: 10n ** 18n });
-  for (const address of genesis.exists ? [SELF, SIBLING] : [SIBLING]) {
-    layer.setAccount(address, { ...plain, nonce: 1n, balance: genesis.balance });
+  for (const address of genesis.self === "absent" ? [SIBLING] : [SELF, SIBLING]) {
+    const nonce = genesis.self === "empty" && address === SELF ? 0n : 1n;
+    layer.setAccount(address, { ...plain, nonce, balance: genesis.balance });
     for (const [slot, value] of genesis.storage) layer.setStorage(address, slotOf(slot), Uint8Array.of(value));
   }
   const machine = prepare(pool.borrow(layer, () => new Uint8Array(32)));
@@ -123,7 +125,7 @@ const message: fc.Arbitrary<Message> = fc.record({
 });
 
 const genesis: fc.Arbitrary<Genesis> = fc.record({
-  exists: fc.constantFrom(true, true, true, false),
+  self: fc.constantFrom<Genesis["self"]>("usual", "usual", "usual", "usual", "absent", "empty"),
   balance: fc.constantFrom(0n, 3n, 2n ** 256n - 1_000n),
   storage: fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 2 })), { maxLength: 4 }),
 });

@@ -60,8 +60,7 @@ function runPrecompile(
   );
   const counter = { gasRefund: 0n };
   const result = runFrame(precompile, frame, counter, message.data, gasLimit);
-  // All refunds are forfeited when the frame fails.
-  return { ...result, gasRefund: result.exceptionError === undefined ? counter.gasRefund : 0n };
+  return { ...result, gasRefund: counter.gasRefund };
 }
 
 /** False when the EVM has to say why not, or when the precompile's account would be deleted as empty (EIP-161). */
