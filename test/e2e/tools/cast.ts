@@ -71,6 +71,7 @@ export function castWorks(network: () => ToolNetwork, binary: string): void {
       String(BigInt(receipt.gasUsed)),
     );
     expect(await cast("tx", receipt.transactionHash, "from")).toBe(sender);
+    const minted = await send(token, "mint(address[],uint256)", `[${sender},${recipient}]`, "6");
     const logs = JSON.parse(
       await cast(
         "logs",
@@ -84,8 +85,10 @@ export function castWorks(network: () => ToolNetwork, binary: string): void {
         recipient,
       ),
     );
+    const data = (amount: number) => toHex(amount, { size: 32 });
     expect(logs).toMatchObject([
-      { address: token, transactionHash: receipt.transactionHash, data: toHex(5, { size: 32 }) },
+      { address: token, transactionHash: receipt.transactionHash, data: data(5), logIndex: "0x0" },
+      { address: token, transactionHash: minted.transactionHash, data: data(6), logIndex: "0x1" },
     ]);
   });
 

@@ -5,6 +5,7 @@ import {
   createPublicClient,
   createWalletClient,
   defineChain,
+  erc20Abi,
   type Hex,
   http,
   type PublicClient,
@@ -37,6 +38,9 @@ export const askerAbi = [
   // Errors of precompiles come through unchanged.
   ...datanetAbi.filter((item) => item.type === "error"),
 ] as const;
+
+/** OpenZeppelin's ERC-20, and mint, which emits a Transfer for each holder: events of one block that a filter must part. */
+export const tokenAbi = [...erc20Abi, ...parseAbi(["function mint(address[] holders, uint256 amount)"])] as const;
 
 /** Each tool has a sender of its own, so that their nonces do not meet. */
 const ACCOUNTS = { owner: 0, recipient: 1, viem: 2, types: 3, delegator: 4, ethers: 5, cast: 6, watcher: 7 } as const;

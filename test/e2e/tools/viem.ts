@@ -4,7 +4,6 @@ import { RLP } from "@ethereumjs/rlp";
 import {
   BaseError,
   ContractFunctionRevertedError,
-  erc20Abi,
   getAddress,
   type Hex,
   hexToBytes,
@@ -14,6 +13,7 @@ import {
   parseEventLogs,
   parseGwei,
   toHex,
+  zeroAddress,
 } from "viem";
 import { beforeAll, expect, it } from "vitest";
 import {
@@ -24,6 +24,7 @@ import {
   DATANET,
   reveals,
   type ToolNetwork,
+  tokenAbi,
   type User,
 } from "./network.ts";
 
@@ -50,7 +51,7 @@ export function viemWorks(network: () => ToolNetwork): void {
   let user: User;
   let recipient: Hex;
   let address: Hex;
-  const token = () => ({ address, abi: erc20Abi }) as const;
+  const token = () => ({ address, abi: tokenAbi }) as const;
 
   beforeAll(async () => {
     user = network().user("viem");
@@ -105,8 +106,10 @@ export function viemWorks(network: () => ToolNetwork): void {
   it("finds events by topic, address and range", async () => {
     const { client } = network();
     const other = pad("0x77", { size: 20 });
-    const hash = await user.wallet.writeContract({ ...token(), functionName: "transfer", args: [other, 7n] });
-    const { blockNumber } = await client.waitForTransactionReceipt({ hash });
+    const holders = [pad("0x76", { size: 20 }), other, pad("0x78", { size: 20 })];
+    const hash = await user.wallet.writeContract({ ...token(), functionName: "mint", args: [holders, 7n] });
+    const { blockNumber, logs } = await client.waitForTransactionReceipt({ hash });
+    expect(logs).toHaveLength(3);
     const events = await client.getContractEvents({
       ...token(),
       eventName: "Transfer",
@@ -114,17 +117,17 @@ export function viemWorks(network: () => ToolNetwork): void {
       fromBlock: 0n,
     });
     expect(events).toMatchObject([
-      { transactionHash: hash, blockNumber, logIndex: 0, args: { from: user.address, to: other, value: 7n } },
+      { transactionHash: hash, blockNumber, logIndex: 1, args: { from: zeroAddress, to: other, value: 7n } },
     ]);
     const elsewhere = { ...token(), eventName: "Transfer", args: { to: other }, toBlock: blockNumber - 1n } as const;
     expect(await client.getContractEvents({ ...elsewhere, fromBlock: 0n })).toEqual([]);
     const filter = await client.createContractEventFilter({
       ...token(),
       eventName: "Transfer",
-      args: { to: [recipient, other] },
+      args: { to: [recipient, ...holders.slice(1)] },
       fromBlock: blockNumber,
     });
-    expect(await client.getFilterLogs({ filter })).toMatchObject([{ transactionHash: hash }]);
+    expect(await client.getFilterLogs({ filter })).toMatchObject([{ logIndex: 1 }, { logIndex: 2 }]);
     expect(await client.uninstallFilter({ filter })).toBe(true);
   });
 
