@@ -7,10 +7,29 @@ import { createKeccak } from "hash-wasm";
 
 const hasher = await createKeccak(256);
 
+/**
+ * Parts are gathered here and hashed at once. V8 keeps typed arrays of up to 64 bytes on its heap, and handing such a
+ * one to the hasher moves it out, which costs as much as the hash itself.
+ */
+const gathered = new Uint8Array(1_024);
+
 /** Keccak-256 of the concatenation of `parts`. 32 bytes. */
 export function keccak256(...parts: readonly Uint8Array[]): Uint8Array {
   hasher.init();
-  for (const part of parts) hasher.update(part);
+  let length = 0;
+  for (const part of parts) {
+    if (length + part.length > gathered.length) {
+      if (length > 0) hasher.update(gathered.subarray(0, length));
+      length = 0;
+      if (part.length > gathered.length) {
+        hasher.update(part);
+        continue;
+      }
+    }
+    gathered.set(part, length);
+    length += part.length;
+  }
+  if (length > 0) hasher.update(gathered.subarray(0, length));
   return hasher.digest("binary");
 }
 

@@ -77,11 +77,18 @@ export function decode(codec: Codec, bytes: Uint8Array, start: number): unknown 
 
 /** Writes the value after `prefix`. Throws RangeError when a number does not fit its type. */
 export function encode(codec: Codec, value: unknown, prefix: Uint8Array): Uint8Array {
-  const out = new Uint8Array(prefix.length + codec.sizeOf(value));
+  const size = prefix.length + codec.sizeOf(value);
+  // V8 keeps short arrays on its heap and moves them out for a DataView, which costs more than the encoding.
+  const isShort = size <= short.length;
+  const out = isShort ? short : new Uint8Array(size);
+  if (isShort) out.fill(0);
   out.set(prefix);
-  codec.write(new DataView(out.buffer), prefix.length, value);
-  return out;
+  codec.write(isShort ? shortView : new DataView(out.buffer), prefix.length, value);
+  return isShort ? out.slice(0, size) : out;
 }
+
+const short = new Uint8Array(64);
+const shortView = new DataView(short.buffer);
 
 export function compile(param: Param, enums: EnumSizes): Codec {
   const { type } = param;

@@ -6,6 +6,9 @@
 import { bigIntToFixed, padTo32 } from "../core/bytes.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 
+const WORD_BYTES = 32;
+const MAX_WORD = 2n ** 256n - 1n;
+
 /** Slot `number` of the account. */
 export const rootSlot = (number: number): Uint8Array => bigIntToFixed(BigInt(number), 32);
 
@@ -27,25 +30,26 @@ export function slotAt(slot: Uint8Array, offset: number): Uint8Array {
   return out;
 }
 
+/** Stays off V8's heap: asking a short array for a DataView moves it there, which costs several times the conversion. */
+const scratch = new Uint8Array(WORD_BYTES);
+const scratchView = new DataView(scratch.buffer);
+
 /** 32 bytes big-endian. Throws RangeError above 256 bits. */
 export function wordOf(value: bigint): Uint8Array {
-  if (value < 0n || value >> 256n !== 0n) throw new RangeError(`${value} is not an unsigned 256-bit integer`);
-  const out = new Uint8Array(32);
-  const view = new DataView(out.buffer);
-  for (let at = 24, rest = value; at >= 0 && rest > 0n; at -= 8, rest >>= 64n) {
-    view.setBigUint64(at, rest & 0xffff_ffff_ffff_ffffn);
+  if (value < 0n || value > MAX_WORD) throw new RangeError(`${value} is not an unsigned 256-bit integer`);
+  let rest = value;
+  for (let at = 24; at >= 0; at -= 8) {
+    scratchView.setBigUint64(at, rest); // keeps the low 64 bits
+    if (rest !== 0n) rest >>= 64n;
   }
-  return out;
+  return scratch.slice();
 }
 
 export function wordToInteger(word: Uint8Array): bigint {
-  const view = new DataView(word.buffer, word.byteOffset, 32);
-  return (
-    (view.getBigUint64(0) << 192n) |
-    (view.getBigUint64(8) << 128n) |
-    (view.getBigUint64(16) << 64n) |
-    view.getBigUint64(24)
-  );
+  scratch.set(word.length === WORD_BYTES ? word : word.subarray(0, WORD_BYTES));
+  const high = (scratchView.getBigUint64(0) << 64n) | scratchView.getBigUint64(8);
+  const low = (scratchView.getBigUint64(16) << 64n) | scratchView.getBigUint64(24);
+  return high === 0n ? low : (high << 128n) | low;
 }
 
 interface FieldTypes {

@@ -178,7 +178,14 @@ export class PrecompileFrame implements PrecompileContext {
   }
 }
 
-const toInteger = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : wordToInteger(padTo32(bytes)));
+/** At most 32 bytes, big-endian, without leading zeros. */
+function toInteger(bytes: Uint8Array): bigint {
+  const { length } = bytes;
+  if (length > 6) return wordToInteger(padTo32(bytes));
+  let value = 0;
+  for (let i = 0; i < length; i++) value = value * 256 + bytes[i]!;
+  return BigInt(value);
+}
 
 const newAccount = (balance: bigint): AccountState => ({
   nonce: 0n,
