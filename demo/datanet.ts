@@ -3,6 +3,7 @@ import {
   type Address,
   encodeAbiParameters,
   formatEther,
+  type Hash,
   type Hex,
   keccak256,
   parseEther,
@@ -85,14 +86,14 @@ export async function contribute(
     jobs.push({ text, contributor, root: await store(storeUrl, text.bytes) });
   }
   // Commit and reveal: a bare root in the pool could be copied and revealed first by somebody else.
-  const commits = [];
+  const commits: Hash[] = [];
   for (const { contributor, root } of jobs) {
     const args = [datanetId, commitmentOf(datanetId, contributor.address, root)] as const;
     commits.push(await contributor.send({ ...DATANET, functionName: "commitContribution", args }));
   }
   for (const hash of commits) await succeeded(client, hash);
 
-  const reveals = [];
+  const reveals: Hash[] = [];
   for (const { text, contributor, root } of jobs) {
     const uri = `${storeUrl}/content/${root}`;
     const args = [datanetId, root, BigInt(text.bytes.length), uri, licenceCode(text.licence), [], SALT] as const;
@@ -152,7 +153,7 @@ export async function curate(
 ): Promise<number> {
   const refused = contributions.filter(({ text }) => !licenceAllows(licenceCode(text.licence), DATANET_LICENCE));
   const accepted = contributions.filter((contribution) => !refused.includes(contribution));
-  const hashes = [];
+  const hashes: Hash[] = [];
   for (const { id } of accepted) {
     hashes.push(await curator.send({ ...DATANET, functionName: "acceptContribution", args: [id, 9000] }));
   }
