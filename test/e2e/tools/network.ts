@@ -92,6 +92,14 @@ export async function startToolNetwork(): Promise<ToolNetwork> {
     users.set(name, made);
     return made;
   };
+  const stop = async () => {
+    await node.stop("SIGKILL");
+    temporary.remove();
+  };
+  const story = await tellStory(client, user("owner")).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   return {
     node,
     directory: temporary.path,
@@ -101,12 +109,9 @@ export async function startToolNetwork(): Promise<ToolNetwork> {
     client,
     token,
     asker,
-    ...(await tellStory(client, user("owner"))),
+    ...story,
     user,
-    async stop() {
-      await node.stop("SIGKILL");
-      temporary.remove();
-    },
+    stop,
   };
 }
 
