@@ -36,6 +36,11 @@ test("keccak256 of parts is keccak256 of their concatenation", () => {
       expect(keccak256(...parts)).toEqual(keccak_256(concatBytes(...parts)));
     }),
   );
+  // Around the 1,024 bytes that are gathered before they are hashed.
+  for (const sizes of [[1_024], [1_025], [1, 1_023], [1, 1_024], [1, 1_025, 1], [1_000, 24, 1], [5_000, 1]]) {
+    const parts = sizes.map((size) => new Uint8Array(size).fill(size & 0xff));
+    expect(keccak256(...parts)).toEqual(keccak_256(concatBytes(...parts)));
+  }
 });
 
 test("a supported platform runs the native backend", () => {
