@@ -1,6 +1,7 @@
 /** GraphQL over HTTP: reads the index file through connections of its own, so that the writer never waits for a query. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
+import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
 import { type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
 import { createYoga, type Plugin } from "graphql-yoga";
 import type { Kysely } from "kysely";
@@ -72,6 +73,8 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
   const yoga = createYoga<object, object>({
     schema,
     graphqlEndpoint: ENDPOINT,
+    // The page is served from here: the one yoga has by default fetches its scripts from a public server.
+    renderGraphiQL,
     graphiql: { defaultQuery: EXAMPLE_QUERY, title: "OpenLedger lineage" },
     landingPage: false,
     multipart: false,

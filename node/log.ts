@@ -14,8 +14,20 @@ export function createLog(level: string, format: "pretty" | "json"): Logger {
     sync: true,
     colorize: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     translateTime: "SYS:HH:MM:ss.l",
-    ignore: "module",
-    singleLine: true,
+    hideObject: true,
+    // An error keeps its own lines below.
+    errorLikeObjectKeys: ["err"],
+    messageFormat: (log, messageKey) => `${String(log[messageKey]).padEnd(24)} ${fieldsOf(log)}`.trimEnd(),
   });
   return pino(options, stream);
+}
+
+const OWN_FIELDS = new Set(["level", "time", "msg", "module", "err"]);
+
+/** `height=24 txs=6`, as geth prints them. */
+function fieldsOf(log: Record<string, unknown>): string {
+  const shown = Object.entries(log).filter(([name]) => !OWN_FIELDS.has(name));
+  const words = shown.map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const error = log.err as { message?: string } | undefined;
+  return [...words, ...(error?.message === undefined ? [] : [`error=${JSON.stringify(error.message)}`])].join(" ");
 }
