@@ -1,6 +1,9 @@
 /** What the chain offers to RPC, driver and followers. Implemented by node/chain.ts. */
 import type { ChainSource, ExecutedBlock, Receipt, Transaction } from "../core/chain.ts";
 import type { AccountProof, StateReader } from "../execution/state/types.ts";
+import type { CallRequest, CallResult } from "../execution/tx/call.ts";
+
+export type { CallRequest, CallResult } from "../execution/tx/call.ts";
 
 export type BlockTag = "latest" | "safe" | "finalized" | "earliest" | "pending";
 export type BlockSelector = { readonly number: bigint } | { readonly hash: Uint8Array } | { readonly tag: BlockTag };
@@ -11,25 +14,6 @@ export interface TransactionLocation {
   readonly transaction: Transaction;
   readonly receipt: Receipt;
 }
-
-export interface CallRequest {
-  readonly from?: Uint8Array;
-  readonly to?: Uint8Array;
-  readonly gas?: bigint;
-  readonly gasPrice?: bigint;
-  readonly maxFeePerGas?: bigint;
-  readonly maxPriorityFeePerGas?: bigint;
-  readonly value?: bigint;
-  readonly data?: Uint8Array;
-  readonly nonce?: bigint;
-  readonly accessList?: Transaction["accessList"];
-  readonly authorizationList?: Transaction["authorizationList"];
-}
-
-export type CallResult =
-  | { readonly ok: true; readonly output: Uint8Array; readonly gasUsed: bigint }
-  /** `output` is the revert data; `reason` the EVM's word for it ("execution reverted", "out of gas", ...). */
-  | { readonly ok: false; readonly output: Uint8Array; readonly gasUsed: bigint; readonly reason: string };
 
 export interface ChainApi extends ChainSource {
   readonly chainId: bigint;

@@ -1,7 +1,8 @@
 /** What methods work with. One for all connections; a session is one connection. */
-import type { ExecutedBlock, Transaction } from "../../core/chain.ts";
+import type { Transaction } from "../../core/chain.ts";
 import type { AddResult, Mempool } from "../../execution/mempool.ts";
-import type { CallRequest, CallResult, ChainApi } from "../chain-api.ts";
+import type { EstimateGas } from "../../execution/tx/estimate.ts";
+import type { ChainApi } from "../chain-api.ts";
 import type { BlockFeed } from "./block-feed.ts";
 import type { Filters } from "./filters.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -17,20 +18,6 @@ export type DecodeTransaction = (
   raw: Uint8Array,
   chainId: bigint,
 ) => { readonly ok: true; readonly tx: Transaction } | { readonly ok: false; readonly message: string };
-
-export type GasEstimate =
-  | { readonly ok: true; readonly gas: bigint }
-  | Extract<CallResult, { ok: false }>
-  /** Refused before anything ran, in words for the caller. */
-  | { readonly ok: false; readonly message: string };
-
-/** `gasCap` bounds every attempt. */
-export type EstimateGas = (
-  chain: ChainApi,
-  request: CallRequest,
-  block: ExecutedBlock,
-  gasCap: bigint,
-) => Promise<GasEstimate>;
 
 export interface SyncStatus {
   readonly startingBlock: bigint;
