@@ -15,7 +15,7 @@ import { decodeTransaction } from "../execution/tx/decode.ts";
 import { MachinePool } from "../execution/tx/machine.ts";
 import { stageBlock } from "../node/chain-store.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
-import type { Bench, BenchAccount } from "./execution-workloads.ts";
+import type { BenchAccount, Genesis } from "./execution-workloads.ts";
 
 export const COINBASE = new Uint8Array(20).fill(0xfe);
 
@@ -34,15 +34,15 @@ export class OurExecutor {
     this.#head = head;
   }
 
-  static async open(directory: string, rules: ChainRules, bench: Bench): Promise<OurExecutor> {
+  static async open(directory: string, rules: ChainRules, genesis: Genesis): Promise<OurExecutor> {
     const store = await openLevelStore(directory);
-    const empty = openStateDatabase({ reader: store.reader, headRoot: EMPTY_TRIE_ROOT });
-    const sealed = sealAccounts(empty, bench.accounts);
+    const database = openStateDatabase({ reader: store.reader, headRoot: EMPTY_TRIE_ROOT });
+    const sealed = sealAccounts(database, genesis.accounts);
     const batch = new Batch();
-    empty.stage(sealed, batch);
+    database.stage(sealed, batch);
     await store.write(batch);
-    const database = openStateDatabase({ reader: store.reader, headRoot: sealed.stateRoot });
-    return new OurExecutor(rules, store, database, firstBlock(rules, bench, sealed.stateRoot));
+    database.committed(sealed);
+    return new OurExecutor(rules, store, database, firstBlock(rules, genesis, sealed.stateRoot));
   }
 
   get stateRoot(): Uint8Array {
@@ -114,7 +114,7 @@ function sealAccounts(database: StateDatabase, accounts: readonly BenchAccount[]
   return database.seal(layer);
 }
 
-function firstBlock(rules: ChainRules, bench: Bench, stateRoot: Uint8Array): ExecutedBlock {
+function firstBlock(rules: ChainRules, genesis: Genesis, stateRoot: Uint8Array): ExecutedBlock {
   const header: Header = {
     ...protocolFields,
     ...NO_L1_ORIGIN,
@@ -125,10 +125,10 @@ function firstBlock(rules: ChainRules, bench: Bench, stateRoot: Uint8Array): Exe
     receiptsRoot: EMPTY_TRIE_ROOT,
     withdrawalsRoot: EMPTY_TRIE_ROOT,
     logsBloom: EMPTY_BLOOM,
-    number: bench.number,
+    number: genesis.number,
     gasLimit: rules.gasLimit,
     gasUsed: 0n,
-    timestamp: bench.timestamp,
+    timestamp: genesis.timestamp,
     extraData: new Uint8Array(0),
     baseFeePerGas: 1_000_000_000n,
   };

@@ -32,16 +32,10 @@ export class StockExecutor {
     this.#vm = vm;
   }
 
-  static async open(
-    directory: string,
-    rules: ChainRules,
-    accounts: readonly BenchAccount[],
-    crypto: Partial<Common["customCrypto"]> = {},
-  ): Promise<StockExecutor> {
+  static async open(directory: string, rules: ChainRules, accounts: readonly BenchAccount[]): Promise<StockExecutor> {
     const level = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
     await level.open();
     const common = createCommon(rules);
-    Object.assign(common.customCrypto, crypto);
     const trie = await createMPT({
       db: new LevelDatabase(level),
       useKeyHashing: true,
@@ -60,7 +54,7 @@ export class StockExecutor {
     return new StockExecutor(level, common, state, await createVM({ common, stateManager: state, evm }));
   }
 
-  stateRoot(): Promise<Uint8Array> {
+  get stateRoot(): Promise<Uint8Array> {
     return this.#state.getStateRoot();
   }
 

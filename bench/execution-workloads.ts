@@ -29,11 +29,15 @@ export interface Workload {
   readonly blocks: readonly (readonly Uint8Array[])[];
 }
 
-export interface Bench {
+export interface Genesis {
   readonly accounts: readonly BenchAccount[];
   /** Number and time (Unix seconds) of the block that the workloads build on. */
   readonly number: bigint;
   readonly timestamp: bigint;
+}
+
+export interface Bench {
+  readonly genesis: Genesis;
   readonly workloads: readonly Workload[];
 }
 
@@ -107,9 +111,7 @@ export async function prepareBench(size: BenchSize): Promise<Bench> {
   const tokens = await tokenBlocks(world, wallets, senders, holders, size);
   const commitments = await commitmentBlocks(world, wallets, senders, size);
   return {
-    accounts: accountsOf(world),
-    number: world.number,
-    timestamp: world.timestamp,
+    genesis: { accounts: accountsOf(world), number: world.number, timestamp: world.timestamp },
     workloads: [
       { name: "transfer", goalRatio: 15, blocks: transfers },
       { name: "erc20", goalRatio: undefined, blocks: tokens },
