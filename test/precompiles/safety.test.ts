@@ -9,6 +9,7 @@ import { ATTRIBUTION_ADDRESS, TREASURY_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, concatBytes, hexToBytes } from "../../core/bytes.ts";
 import { bytesKey } from "../../execution/state/keys.ts";
 import type { OverlayLayer } from "../../execution/state/layer.ts";
+import { createdAddress } from "../../execution/tx/derive.ts";
 import {
   commitArgs,
   commitmentOf,
@@ -267,6 +268,14 @@ const callThenRevert = (to: Uint8Array): Uint8Array =>
 const swallower = (to: Uint8Array): Uint8Array =>
   hexToBytes(concat([CALLDATA_TO_MEMORY, "0x5f5f365f34", push20(to), "0x5af15f5260205ff3"]));
 
+/** Initcode that calls with `data` and the creation's value, and leaves success (1 byte) ‖ return data as the code. */
+function callingInitcode(to: Uint8Array, data: Uint8Array): Uint8Array {
+  const length = numberToHex(data.length, { size: 2 });
+  const tail = concat(["0x5f5f61", length, "0x5f34", push20(to), "0x5af15f533d5f60013e3d6001015ff3"]);
+  const offset = numberToHex(8 + size(tail), { size: 2 });
+  return concatBytes(hexToBytes(concat(["0x61", length, "0x61", offset, "0x5f39", tail])), data);
+}
+
 /** Puts `code` where the caller of the function stands, so that roles and commitments of the story fit it. */
 async function standIn(call: Ready, code: Uint8Array): Promise<Uint8Array> {
   const state = world.layer.account(call.from.address)!;
@@ -358,6 +367,24 @@ describe("through contracts", () => {
     expect((created.owner as string).toLowerCase()).not.toBe(payer.hex);
     const { owner: recorded } = await world.view<{ owner: Hex }>("datanet", "datanet", [created.datanetId]);
     expect(recorded).toBe(created.owner);
+  });
+
+  test("from a constructor every function does what it does for the same caller later", async () => {
+    for (const call of ready) {
+      const { address } = TARGETS[call.target];
+      const data = calldata(call.target, call.name, call.args);
+      const options = { value: call.value ?? 0n };
+      const created = createdAddress(payer.address, world.layer.account(payer.address)!.nonce);
+      const inside = await trial(() => world.raw(payer.address, undefined, callingInitcode(address, data), options));
+      const later = await trial(async () => {
+        await world.fund(created);
+        return world.raw(created, address, data, options);
+      });
+      if (!inside.ok) throw new Error(`${call.name}: the creation failed`);
+      const expected = concat([later.ok ? "0x01" : "0x00", later.output]);
+      expect(inside.output, call.name).toBe(expected);
+      expect(inside.logs, call.name).toEqual(later.ok ? later.logs : []);
+    }
   });
 
   test("an EIP-7702 account delegated to a precompile runs empty code, called directly or by a contract", async () => {
