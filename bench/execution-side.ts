@@ -33,7 +33,7 @@ let executor: Executor | undefined;
 process.on("message", async (command: Command) => {
   if (command === "close") {
     await executor?.close();
-    process.disconnect();
+    process.disconnect?.();
     return;
   }
   const start = performance.now();

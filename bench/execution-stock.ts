@@ -36,6 +36,7 @@ export class StockExecutor {
     const level = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
     await level.open();
     const common = createCommon(rules);
+    delete common.customCrypto.keccak256; // ours
     const trie = await createMPT({
       db: new LevelDatabase(level),
       useKeyHashing: true,

@@ -1,6 +1,7 @@
 /** What every block of a chain obeys. Fixed by genesis; nothing here is configuration. */
 import { type Common, createCustomCommon, Hardfork, Mainnet } from "@ethereumjs/common";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import { keccak256 } from "../core/crypto.ts";
 import { kzg } from "./kzg.ts";
 
 export interface ChainRules {
@@ -35,6 +36,6 @@ export function createCommon(rules: Pick<ChainRules, "chainId" | "hardfork">): C
   if (rules.chainId > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`chain id ${rules.chainId} is too large`);
   return createCustomCommon({ name: "openledger", chainId: Number(rules.chainId) }, Mainnet, {
     hardfork: rules.hardfork === "osaka" ? Hardfork.Osaka : Hardfork.Prague,
-    customCrypto: { kzg },
+    customCrypto: { kzg, keccak256: (bytes) => keccak256(bytes) },
   });
 }

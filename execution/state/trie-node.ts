@@ -78,12 +78,12 @@ export function toNibbles(key: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Precondition: the children are hashed. */
+/** Precondition: the children are hashed. The result shares its allocation with others: copy what is to live long. */
 export function encodeNode(node: Node): Uint8Array {
   if (node.kind === "branch") {
     let payload = 1;
     for (let i = 0; i < 16; i++) payload += referenceLength(node.children[i]);
-    const out = newList(payload);
+    const out = newList(payload, allocateShared);
     let at = out.length - payload;
     for (let i = 0; i < 16; i++) at = writeReference(out, at, node.children[i]);
     out[at] = 0x80;
@@ -92,7 +92,7 @@ export function encodeNode(node: Node): Uint8Array {
   const pathLength = (node.path.length >> 1) + 1;
   const itemLength = node.kind === "leaf" ? stringLength(node.value) : referenceLength(node.child);
   const payload = (pathLength === 1 ? 1 : 1 + pathLength) + itemLength;
-  const out = newList(payload);
+  const out = newList(payload, allocateShared);
   let at = out.length - payload;
   if (pathLength > 1) out[at++] = 0x80 + pathLength;
   at = writePath(out, at, node.path, node.kind === "leaf");
@@ -210,10 +210,28 @@ export function writeString(out: Uint8Array, start: number, bytes: Uint8Array): 
 }
 
 /** An RLP list with its header written and room for `payload` bytes at its end. */
-export function newList(payload: number): Uint8Array {
-  const out = new Uint8Array(headerLength(payload) + payload);
+export function newList(
+  payload: number,
+  allocate: (length: number) => Uint8Array = (length) => new Uint8Array(length),
+): Uint8Array {
+  const out = allocate(headerLength(payload) + payload);
   writeHeader(out, 0, 0xc0, payload);
   return out;
+}
+
+const SHARED_BYTES = 16_384;
+let shared = new Uint8Array(SHARED_BYTES);
+let sharedUsed = 0;
+
+/** Zeros. Beyond 64 bytes an array of its own costs four times as much as a part of a larger one. */
+function allocateShared(length: number): Uint8Array {
+  if (length > SHARED_BYTES / 8) return new Uint8Array(length);
+  if (sharedUsed + length > SHARED_BYTES) {
+    shared = new Uint8Array(SHARED_BYTES);
+    sharedUsed = 0;
+  }
+  sharedUsed += length;
+  return shared.subarray(sharedUsed - length, sharedUsed);
 }
 
 function headerLength(length: number): number {

@@ -239,7 +239,7 @@ function hashNode(node: Node, store: (hash: Uint8Array, rlp: Uint8Array) => void
   }
   const rlp = encodeNode(node);
   if (rlp.length < 32) {
-    node.reference = rlp;
+    node.reference = rlp.slice();
   } else {
     node.reference = keccak256(rlp);
     store(node.reference, rlp);
