@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { Gate } from "../core/gate.ts";
 import { buildCorpusIndex, indexBytes } from "./corpus-index.ts";
-import { Gate } from "./gate.ts";
 import { IndexCache } from "./index-cache.ts";
 import { type BuildIndex, buildIndexInWorker } from "./index-worker.ts";
 

@@ -8,6 +8,7 @@
 import { bytesToHex, equalsBytes, type Hex, hexToBytes } from "../core/bytes.ts";
 import { contentRoot } from "../core/content.ts";
 import { keccak256 } from "../core/crypto.ts";
+import { Gate } from "../core/gate.ts";
 import { coveredBytes, spansHash } from "../core/span-rule.ts";
 import type { AnswerSigner } from "./answer.ts";
 import { type AnswerLog, DamagedAnswerError, type SignedAnswer } from "./answer-log.ts";
@@ -20,7 +21,6 @@ import {
 } from "./chain-reader.ts";
 import type { ContentSource } from "./content-store.ts";
 import type { CorpusDocument } from "./corpus-index.ts";
-import { Gate } from "./gate.ts";
 import { IndexCache } from "./index-cache.ts";
 import { type BuildIndex, buildIndexInWorker } from "./index-worker.ts";
 import { continueText, INFINITY_GRAM, type InfinityGramOptions } from "./infinity-gram.ts";

@@ -13,9 +13,20 @@
  */
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
+import { keccak256 } from "../core/crypto.ts";
 import { decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
-import { type RlpItem, rlpDecode, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../execution/rlp.ts";
+import {
+  type RlpItem,
+  rlpChildren,
+  rlpDecode,
+  rlpEncode,
+  rlpFixed,
+  rlpList,
+  rlpString,
+  rlpUint,
+  rlpWhole,
+} from "../execution/rlp.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
 import { DataError } from "./errors.ts";
@@ -93,6 +104,13 @@ export function readTransactionPlace(
 
 export function readRawBlock(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
   return reader.get(key(BLOCK, uint64(number)));
+}
+
+/** Without decoding the block. Undefined when it is not there. */
+export function readBlockHash(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
+  const raw = readRawBlock(reader, number);
+  const header = raw && rlpChildren(raw, rlpWhole(raw))[0];
+  return header && keccak256(raw.subarray(header.start, header.end));
 }
 
 /** Throws DataError when the stored bytes do not make a block: the directory is damaged. */

@@ -2,24 +2,27 @@
  * The chain: the last committed block, what is stored below it, and the state that stands on it. A block becomes part
  * of it in one atomic, synced write (block, receipts, indexes, flat state, trie nodes, code, head), or not at all.
  */
-import { bytesToHex, equalsBytes, ZERO_32 } from "../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
+import { Gate } from "../core/gate.ts";
 import type { Precompile } from "../core/precompile.ts";
 import { type AssembledBlock, assembleBlock, type Candidates } from "../execution/block/assemble.ts";
 import { nextBaseFee } from "../execution/block/base-fee.ts";
 import { encodeBlock } from "../execution/block/block-codec.ts";
 import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
+import { GenerationCache } from "../execution/state/cache.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
 import { callMessage } from "../execution/tx/call.ts";
-import { MachinePool } from "../execution/tx/machine.ts";
+import { type Machine, MachinePool } from "../execution/tx/machine.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
 import {
   type Head,
   readBlock,
+  readBlockHash,
   readHead,
   readNumber,
   readSchema,
@@ -30,9 +33,20 @@ import {
 } from "./chain-store.ts";
 import { DataError } from "./errors.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
+import { pacer, TimeSpent } from "./pace.ts";
 
 /** Executed blocks kept in memory; older ones are read from disk. */
 const RECENT_BLOCKS = 128;
+/** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
+const HASHES_KEPT = 4_096;
+
+/** Calls (eth_call, attempts of eth_estimateGas) that run by turns, and that wait for one to end. */
+const CALLS_RUNNING = 4;
+const CALLS_WAITING = 256;
+/** A call that waited longer is refused: its caller has given up. */
+const CALL_WAIT_MS = 20_000;
+/** Time that a call may work, as geth's --rpc.evmtimeout. */
+const CALL_WORK_MS = 5_000;
 
 export interface ProposalInput {
   readonly candidates: Candidates;
@@ -55,6 +69,9 @@ export class Chain implements ChainApi {
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
   readonly #machines: MachinePool;
+  readonly #callMachines: MachinePool;
+  readonly #calls = new Gate(CALLS_RUNNING, CALLS_WAITING);
+  readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
   readonly #recent = new Map<bigint, ExecutedBlock>();
   readonly #listeners = new Set<(head: Head) => void>();
   #headBlock: ExecutedBlock;
@@ -64,7 +81,7 @@ export class Chain implements ChainApi {
     genesisHash: Uint8Array,
     store: LevelStore,
     state: StateDatabase,
-    machines: MachinePool,
+    precompiles: readonly Precompile[],
     head: ExecutedBlock,
   ) {
     this.chainId = rules.chainId;
@@ -72,7 +89,8 @@ export class Chain implements ChainApi {
     this.rules = rules;
     this.#store = store;
     this.#state = state;
-    this.#machines = machines;
+    this.#machines = new MachinePool(rules, precompiles);
+    this.#callMachines = new MachinePool(rules, precompiles, true);
     this.#headBlock = head;
     this.#remember(head);
   }
@@ -80,7 +98,6 @@ export class Chain implements ChainApi {
   /** Resumes what the store holds, or writes the genesis block into an empty one. Throws DataError. */
   static async open(store: LevelStore, genesis: Genesis, precompiles: readonly Precompile[]): Promise<Chain> {
     const rules = chainRules(genesis);
-    const machines = new MachinePool(rules, precompiles);
     const stored = readSchema(store.reader);
     const genesisHash = stored ?? (await writeGenesis(store, genesis));
     requireGenesis(genesisHash, buildGenesisBlock(genesis, memoryStore()).block.hash);
@@ -92,7 +109,7 @@ export class Chain implements ChainApi {
       );
     }
     const state = openStateDatabase({ reader: store.reader, headRoot: block.header.stateRoot });
-    return new Chain(rules, genesisHash, store, state, machines, block);
+    return new Chain(rules, genesisHash, store, state, precompiles, block);
   }
 
   get head(): Head {
@@ -142,13 +159,26 @@ export class Chain implements ChainApi {
     return this.#state.prove(block.header.stateRoot, address, slots);
   }
 
+  /** Gives way to other work every 10 ms. What takes too long fails as in geth. */
   async call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
+    const askedAtMs = performance.now();
+    const result = await this.#calls.run(async () => {
+      if (performance.now() - askedAtMs > CALL_WAIT_MS) return undefined;
+      return this.#call(request, block);
+    });
+    return result ?? failedCall("too many calls are running: try again later");
+  }
+
+  async #call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
     const state = this.#stateOf(block);
     if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
-    const blockHash = this.#blockHashSource();
-    return this.#machines.use(state.fork(), blockHash, (machine) =>
-      callMessage(machine, request, block.header, this.rules),
-    );
+    const run = (machine: Machine) => callMessage(machine, request, block.header, this.rules);
+    try {
+      return await this.#callMachines.use(state.fork(), this.#blockHash, run, pacer(CALL_WORK_MS));
+    } catch (error) {
+      if (error instanceof TimeSpent) return failedCall(`execution aborted (timeout = ${CALL_WORK_MS / 1_000}s)`);
+      throw error;
+    }
   }
 
   nextBaseFee(): bigint {
@@ -181,7 +211,7 @@ export class Chain implements ChainApi {
       state: this.#state.head,
       database: this.#state,
       machines: this.#machines,
-      blockHash: this.#blockHashSource(),
+      blockHash: this.#blockHash,
       rules: this.rules,
       candidates,
       timestamp: timestamp > parent.header.timestamp ? timestamp : parent.header.timestamp,
@@ -215,14 +245,18 @@ export class Chain implements ChainApi {
     this.#recent.delete(block.header.number - BigInt(RECENT_BLOCKS));
   }
 
-  #blockHashSource(): (number: bigint) => Uint8Array {
-    return (number) => {
-      const block = this.block(number);
-      if (block === undefined) throw new Error(`the hash of block ${number} was asked for, above the head`);
-      return block.hash;
-    };
-  }
+  readonly #blockHash = (number: bigint): Uint8Array => {
+    const key = String(number);
+    const known = this.#hashes.get(key);
+    if (known !== undefined) return known;
+    const hash = this.#recent.get(number)?.hash ?? readBlockHash(this.#store.reader, number);
+    if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, above the head`);
+    this.#hashes.set(key, hash);
+    return hash;
+  };
 }
+
+const failedCall = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });
 
 async function writeGenesis(store: LevelStore, genesis: Genesis): Promise<Uint8Array> {
   const batch = new Batch();

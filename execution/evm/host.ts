@@ -12,6 +12,7 @@ import {
   EVM,
   EVMError,
   type EVMMockBlockchainInterface,
+  type EVMOpts,
   type ExecResult,
   type Message,
   NobleBN254,
@@ -31,7 +32,15 @@ export interface HostOptions {
   readonly precompiles: readonly Precompile[];
   /** For BLOCKHASH: hash of one of the 256 blocks before the executing one. May be set later on the host. */
   readonly blockHash?: BlockHashSource;
+  /** Whether `pause` is asked. Costs a little at each jump, so hosts of blocks do without. */
+  readonly pauses?: boolean;
 }
+
+/**
+ * Asked at each call and each JUMPDEST, without which code can neither loop nor recurse: a promise to wait for, so that
+ * other work gets its turn. What it throws ends the message; the host must be thrown away then.
+ */
+export type Pause = () => Promise<void> | undefined;
 
 export type BlockHashSource = (blockNumber: bigint) => Uint8Array;
 
@@ -44,9 +53,12 @@ export const createHost = (options: HostOptions): Host => new Host(options);
 const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00);
 /** Code of precompile accounts. */
 const PRECOMPILE_CODE_BYTE = 0xfe;
+const JUMPDEST = 0x5b;
 
 export class Host extends EVM {
   blockHash: BlockHashSource;
+  /** Only asked with the option `pauses`. */
+  pause: Pause = () => undefined;
   readonly #options: HostOptions;
   readonly #precompiles: ReadonlyMap<Hex, Precompile>;
 
@@ -62,7 +74,19 @@ export class Host extends EVM {
       putBlock: async () => {},
       shallowCopy: () => blockchain,
     };
-    super({ common: options.common, stateManager: options.stateManager, blockchain, bn254: new NobleBN254() });
+    const pausing: NonNullable<EVMOpts["customOpcodes"]>[number] = {
+      opcode: JUMPDEST,
+      opcodeName: "JUMPDEST",
+      baseFee: 1,
+      logicFunction: () => this.pause(),
+    };
+    super({
+      common: options.common,
+      stateManager: options.stateManager,
+      blockchain,
+      bn254: new NobleBN254(),
+      customOpcodes: options.pauses ? [pausing] : [],
+    });
     this.#options = options;
     this.blockHash = options.blockHash ?? noSource;
     this.#precompiles = new Map(options.precompiles.map((precompile) => [bytesToHex(precompile.address), precompile]));
@@ -78,6 +102,7 @@ export class Host extends EVM {
   }
 
   protected override async _loadCode(message: Message): Promise<void> {
+    if (this.#options.pauses) await this.pause();
     if (message.code === undefined) {
       const precompile = this.#precompiles.get(message.codeAddress.toString());
       if (precompile !== undefined) {

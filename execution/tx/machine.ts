@@ -1,7 +1,7 @@
 /** An EVM together with the state it runs on. One machine runs one message at a time: its journal is not shareable. */
 import { hexToBytes } from "../../core/bytes.ts";
 import type { Precompile } from "../../core/precompile.ts";
-import { type BlockHashSource, createHost, type Host } from "../evm/host.ts";
+import { type BlockHashSource, createHost, type Host, type Pause } from "../evm/host.ts";
 import { type ChainRules, createCommon } from "../rules.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { bytesKey } from "../state/keys.ts";
@@ -31,15 +31,18 @@ const MAX_IDLE = 4;
 export class MachinePool {
   readonly #rules: ChainRules;
   readonly #precompiles: readonly Precompile[];
+  readonly #pauses: boolean;
   readonly #idle: Machine[] = [];
 
-  constructor(rules: ChainRules, precompiles: readonly Precompile[]) {
+  /** `pauses`: for messages that must let other work have its turn, see `use`. */
+  constructor(rules: ChainRules, precompiles: readonly Precompile[], pauses = false) {
     this.#rules = rules;
     this.#precompiles = precompiles;
+    this.#pauses = pauses;
   }
 
   borrow(layer: StateLayer, blockHash: BlockHashSource): Machine {
-    const machine = this.#idle.pop() ?? createMachine(this.#rules, this.#precompiles);
+    const machine = this.#idle.pop() ?? createMachine(this.#rules, this.#precompiles, this.#pauses);
     machine.evm.blockHash = blockHash;
     machine.stateManager.setLayer(layer);
     return machine;
@@ -50,18 +53,24 @@ export class MachinePool {
     if (this.#idle.length < MAX_IDLE) this.#idle.push(machine);
   }
 
-  /** Borrows for the length of `run`. */
-  async use<T>(layer: StateLayer, blockHash: BlockHashSource, run: (machine: Machine) => T | Promise<T>): Promise<T> {
+  /** Borrows for the length of `run`. `pause` is asked while code runs, in a pool that pauses. */
+  async use<T>(
+    layer: StateLayer,
+    blockHash: BlockHashSource,
+    run: (machine: Machine) => T | Promise<T>,
+    pause: Pause = () => undefined,
+  ): Promise<T> {
     const machine = this.borrow(layer, blockHash);
+    machine.evm.pause = pause;
     const result = await run(machine);
     this.giveBack(machine);
     return result;
   }
 }
 
-function createMachine(rules: ChainRules, precompiles: readonly Precompile[]): Machine {
+function createMachine(rules: ChainRules, precompiles: readonly Precompile[], pauses: boolean): Machine {
   const stateManager = new LayerStateManager(NOTHING);
-  const evm = createHost({ common: createCommon(rules), stateManager, precompiles });
+  const evm = createHost({ common: createCommon(rules), stateManager, precompiles, pauses });
   const warmAddresses = [...evm.precompiles.keys()];
   const alwaysWarm = new Set(warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))));
   const statefulPrecompiles = new Map(precompiles.map((precompile) => [bytesKey(precompile.address), precompile]));

@@ -2,11 +2,11 @@
 import { bytesToHex } from "../../core/bytes.ts";
 import type { ExecutedBlock, Log } from "../../core/chain.ts";
 import type { BlockSelector, ChainApi } from "../chain-api.ts";
+import { pacer } from "../pace.ts";
 import { type BloomBits, bloomBits, mayContain } from "./bloom.ts";
 import { invalidParams, serverError } from "./errors.ts";
 import { formatLog, type JsonObject, toQuantity } from "./format.ts";
 import type { RpcLimits } from "./limits.ts";
-import { pacer } from "./pace.ts";
 import { isPending, numberOrTag } from "./selectors.ts";
 import { address, type Decoder, field, hash, InvalidValue, list, object } from "./values.ts";
 

@@ -3,6 +3,7 @@
  * no answer shows more of a failure than its caller needs.
  */
 import type { Transaction } from "../../core/chain.ts";
+import { pacer } from "../pace.ts";
 import { BlockFeed } from "./block-feed.ts";
 import type { Method, Methods, RpcContext, Session } from "./context.ts";
 import { RPC_ERROR, RpcError } from "./errors.ts";
@@ -131,9 +132,11 @@ export function createRpc(options: RpcOptions): Rpc {
       return errorText(RPC_ERROR.invalidRequest, `batch too large: ${batch.length} items, limit ${limits.batchItems}`);
     }
     const deadline = performance.now() + limits.requestTimeoutMs;
+    const pause = pacer();
     const answers: string[] = [];
     let bytes = 0;
     for (const request of batch) {
+      await pause();
       const text =
         bytes > limits.responseBytes ? tooLarge(idOf(request)) : stringify(await handle(request, session, deadline));
       if (text === undefined) continue;

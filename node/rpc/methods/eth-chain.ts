@@ -2,11 +2,11 @@
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import type { BlockSelector } from "../../chain-api.ts";
+import { pacer } from "../../pace.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
 import { rewardPercentiles, suggestTip } from "../fees.ts";
 import { formatBlock, formatReceipt, formatTransaction, type JsonObject, toQuantity } from "../format.ts";
-import { pacer } from "../pace.ts";
 import { blockAt, blockSelector, isPending, numberOrTag } from "../selectors.ts";
 import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
 

@@ -2,10 +2,11 @@
 import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
+import type { CallableChain } from "../../../execution/tx/estimate.ts";
 import type { BlockSelector, CallRequest } from "../../chain-api.ts";
 import { callRequest } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
-import { invalidParams, serverError } from "../errors.ts";
+import { invalidParams, RPC_ERROR, RpcError, serverError } from "../errors.ts";
 import { toQuantity } from "../format.ts";
 import { callError } from "../revert.ts";
 import { blockSelector, isPending, LATEST, PENDING, stateAt } from "../selectors.ts";
@@ -62,6 +63,18 @@ function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): Exe
   return isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
 }
 
+/** The chain for as long as anybody waits for the answer: an estimate makes many calls. */
+function until({ chain, limits }: RpcContext): CallableChain {
+  const deadline = performance.now() + limits.requestTimeoutMs;
+  return {
+    state: (block) => chain.state(block),
+    call(request, block) {
+      if (performance.now() > deadline) throw new RpcError(RPC_ERROR.timeout, "request timed out");
+      return chain.call(request, block);
+    },
+  };
+}
+
 export const ethState: Methods = {
   eth_getBalance: method(account, ({ chain }, [of, at]) =>
     toQuantity(stateAt(chain, at).state.account(of)?.balance ?? 0n),
@@ -115,8 +128,8 @@ export const ethState: Methods = {
   }),
   eth_estimateGas: method(messageAt(PENDING), async (context, [request, at]) => {
     const block = environmentAt(context, at);
-    const { limits, estimateGas, chain } = context;
-    const estimate = await estimateGas(chain, prepared(context, request), block, limits.callGas);
+    const { limits, estimateGas } = context;
+    const estimate = await estimateGas(until(context), prepared(context, request), block, limits.callGas);
     if (estimate.ok) return toQuantity(estimate.gas);
     throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
   }),
