@@ -3,6 +3,9 @@
  * vitest runs (`npm test -- execution/state`).
  */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -21,7 +24,20 @@ const checks: readonly Step[] = [
   { name: "format and lint", args: [script("@biomejs/biome/bin/biome"), "check", "--error-on-warnings", "."] },
   { name: "dead code", args: [script("knip/bin/knip.js")] },
 ];
-const tests: Step = { name: "tests", args: [script("vitest/vitest.mjs"), "run", ...forwarded] };
+const results = mkdtempSync(join(tmpdir(), "openledger-results-"));
+const report = join(results, "vitest.json");
+const tests: Step = {
+  name: "tests",
+  args: [
+    script("vitest/vitest.mjs"),
+    "run",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...forwarded,
+  ],
+};
+process.on("exit", () => rmSync(results, { recursive: true, force: true }));
 
 for (const step of forwarded.length > 0 ? [tests] : [...checks, tests]) {
   const startedMs = performance.now();
@@ -33,3 +49,6 @@ for (const step of forwarded.length > 0 ? [tests] : [...checks, tests]) {
   }
   process.stdout.write(`== ${step.name}: ok, ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
 }
+
+const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
+process.stdout.write(`${numPassedTests} passed, ${numFailedTests} failed\n`);
