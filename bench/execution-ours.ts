@@ -45,6 +45,8 @@ export class OurExecutor {
     return new OurExecutor(rules, store, database, firstBlock(rules, genesis, sealed.stateRoot));
   }
 
+  readonly uncountedMs = 0;
+
   get stateRoot(): Uint8Array {
     return this.#head.header.stateRoot;
   }

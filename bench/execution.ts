@@ -20,10 +20,10 @@ import { OurExecutor } from "./execution-ours.ts";
 import type { Answer, Command, Side } from "./execution-side.ts";
 import { CHAIN_ID, prepareBench, type Workload } from "./execution-workloads.ts";
 
-const SIZE = { blocks: 6, transfers: 1_000, tokenTransfers: 500, commitments: 500 };
+const SIZE = { blocks: 7, transfers: 1_000, tokenTransfers: 500, commitments: 500 };
 
 /** Blocks of each workload that are run before it counts. */
-const WARM_UP = 2;
+const WARM_UP = 3;
 
 const { baseFeeRecipient: _treasury, ...shared } = DEFAULT_RULES;
 const rules: ChainRules = { ...shared, chainId: BigInt(CHAIN_ID), gasLimit: 300_000_000n };
