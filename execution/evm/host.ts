@@ -24,6 +24,7 @@ import { type Precompile, PrecompileRevert } from "../../core/precompile.ts";
 import { revertReason } from "../../core/revert-reason.ts";
 import { runOverAsyncState } from "./async-state.ts";
 import { FrameHalt, type FrameState, PrecompileFrame, type WarmSets } from "./frame.ts";
+import { JumpAnalyses, useJumpAnalyses } from "./jump-analysis.ts";
 
 export interface HostOptions {
   readonly common: Common;
@@ -87,6 +88,7 @@ export class Host extends EVM {
       bn254: new NobleBN254(),
       customOpcodes: options.pauses ? [pausing] : [],
     });
+    useJumpAnalyses(this, new JumpAnalyses(this._opcodeMap));
     this.#options = options;
     this.blockHash = options.blockHash ?? noSource;
     this.#precompiles = new Map(options.precompiles.map((precompile) => [bytesToHex(precompile.address), precompile]));
