@@ -32,6 +32,14 @@ describe("solo consensus", () => {
     expect(only(failed.effects, "set-timer").atMs).toBe(6_500);
   });
 
+  it("goes on within a heartbeat or an interval after the clock was set back", () => {
+    const start = startSolo(0n, config, 1_000_000);
+    const early = stepSolo(start.state, { type: "timer" }, config, 400);
+    expect(only(early.effects, "set-timer").atMs).toBe(5_400);
+    expect(only(stepSolo(early.state, { type: "timer" }, config, 5_400).effects, "propose").height).toBe(1n);
+    expect(only(stepSolo(start.state, { type: "includable" }, config, 400).effects, "set-timer").atMs).toBe(1_400);
+  });
+
   it("under any order of events: heights rise by one, nothing is finalized twice, idle always has a timer", () => {
     const event: fc.Arbitrary<SoloEvent["type"]> = fc.constantFrom(
       "includable",

@@ -53,7 +53,9 @@ export function startSolo(height: bigint, config: SoloConfig, nowMs: number): So
 }
 
 /** An event that does not fit the phase is stale and changes nothing. */
-export function stepSolo(state: SoloState, event: SoloEvent, config: SoloConfig, nowMs: number): SoloStep {
+export function stepSolo(before: SoloState, event: SoloEvent, config: SoloConfig, nowMs: number): SoloStep {
+  // A clock that was set back must not keep the chain waiting until it has caught up: the pace counts from here.
+  const state = nowMs < before.committedAtMs ? { ...before, committedAtMs: nowMs } : before;
   const unchanged: SoloStep = { state, effects: [] };
   switch (event.type) {
     case "includable": {

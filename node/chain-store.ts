@@ -2,21 +2,25 @@
  * Blocks on disk. Tables (first key byte), numbers as uint64, all big-endian:
  *
  *   0x10 number          -> the block as it travels: rlp([header, transactions, [], []])
- *   0x11 number          -> rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]])
+ *   0x11 number          -> uint32 crc32(block ‖ record) ‖ record,
+ *                           record = rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]])
  *   0x12 block hash      -> number
  *   0x13 transaction hash -> number ‖ uint32 index
  *   0x14                 -> head: number ‖ hash
  *   0x15                 -> uint32 schema version ‖ genesis hash
  *
  * What follows from the block is not stored: blooms, gas used, prices and created addresses of receipts. Senders are,
- * because recovering them is the dearest part of reading a block.
+ * because recovering them is the dearest part of reading a block. The checksum is ours because LevelDB reads its tables
+ * without looking at its own.
  */
+import { crc32 } from "node:zlib";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
 import {
+  RlpError,
   type RlpItem,
   rlpChildren,
   rlpDecode,
@@ -31,7 +35,7 @@ import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
 import { DataError } from "./errors.ts";
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const BLOCK = 0x10;
 const RECORD = 0x11;
@@ -51,8 +55,9 @@ export interface Head {
 
 export function stageBlock(batch: BatchWriter, block: ExecutedBlock, raw: Uint8Array): void {
   const number = uint64(block.header.number);
+  const record = encodeRecord(block);
   batch.put(key(BLOCK, number), raw);
-  batch.put(key(RECORD, number), encodeRecord(block));
+  batch.put(key(RECORD, number), concatBytes(uint32(checksum(raw, record)), record));
   batch.put(key(NUMBER_BY_HASH, block.hash), number);
   block.transactions.forEach((tx, index) => {
     batch.put(key(TRANSACTION, tx.hash), concatBytes(number, uint32(index)));
@@ -60,87 +65,116 @@ export function stageBlock(batch: BatchWriter, block: ExecutedBlock, raw: Uint8A
   batch.put(HEAD_KEY, concatBytes(number, block.hash));
 }
 
+const checksum = (raw: Uint8Array, record: Uint8Array): number => crc32(record, crc32(raw));
+
 export function stageSchema(batch: BatchWriter, genesisHash: Uint8Array): void {
   batch.put(SCHEMA_KEY, concatBytes(uint32(SCHEMA_VERSION), genesisHash));
 }
 
 /**
  * The genesis hash that the directory was made with; undefined when it is empty.
- * Throws DataError when a newer program wrote it.
+ * Throws DataError when another version of the program wrote it.
  */
 export function readSchema(reader: KeyValueReader): Uint8Array | undefined {
   const value = reader.get(SCHEMA_KEY);
   if (value === undefined) return undefined;
-  if (value.length !== 36) throw new DataError("the data directory is damaged: its schema record is malformed");
+  if (value.length !== 36) throw damagedData("its schema record is malformed");
   const version = bytesToBigInt(value.subarray(0, 4));
   if (version !== BigInt(SCHEMA_VERSION)) {
     throw new DataError(
-      `the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it`,
+      `the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it, or start anew with --fresh`,
     );
   }
   return value.subarray(4);
 }
 
+/** Throws DataError. */
 export function readHead(reader: KeyValueReader): Head | undefined {
   const value = reader.get(HEAD_KEY);
   if (value === undefined) return undefined;
-  if (value.length !== 40) throw new DataError("the data directory is damaged: its head record is malformed");
+  if (value.length !== 40) throw damagedData("its head record is malformed");
   return { number: bytesToBigInt(value.subarray(0, 8)), hash: value.subarray(8) };
 }
 
+/** Throws DataError. */
 export function readNumber(reader: KeyValueReader, blockHash: Uint8Array): bigint | undefined {
   const value = reader.get(key(NUMBER_BY_HASH, blockHash));
-  return value === undefined ? undefined : bytesToBigInt(value);
+  if (value === undefined) return undefined;
+  if (value.length !== 8) throw damagedData(`the number of block ${bytesToHex(blockHash)} is malformed`);
+  return bytesToBigInt(value);
 }
 
+/** Throws DataError. */
 export function readTransactionPlace(
   reader: KeyValueReader,
   transactionHash: Uint8Array,
 ): { readonly number: bigint; readonly index: number } | undefined {
   const value = reader.get(key(TRANSACTION, transactionHash));
   if (value === undefined) return undefined;
+  if (value.length !== 12) throw damagedData(`the place of transaction ${bytesToHex(transactionHash)} is malformed`);
   return { number: bytesToBigInt(value.subarray(0, 8)), index: Number(bytesToBigInt(value.subarray(8))) };
 }
 
-export function readRawBlock(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
-  return reader.get(key(BLOCK, uint64(number)));
-}
-
-/** Without decoding the block. Undefined when it is not there. */
+/** Without decoding the block. Undefined when it is not there. Throws DataError. */
 export function readBlockHash(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
-  const raw = readRawBlock(reader, number);
-  const header = raw && rlpChildren(raw, rlpWhole(raw))[0];
-  return header && keccak256(raw.subarray(header.start, header.end));
+  const raw = reader.get(key(BLOCK, uint64(number)));
+  if (raw === undefined) return undefined;
+  const hash = readable(number, "cannot be decoded", () => {
+    const header = rlpChildren(raw, rlpWhole(raw))[0];
+    return header && keccak256(raw.subarray(header.start, header.end));
+  });
+  // The hash of damaged bytes is in no index.
+  if (hash === undefined || readNumber(reader, hash) !== number) throw damagedBlock(number, "does not match its hash");
+  return hash;
 }
 
-/** Throws DataError when the stored bytes do not make a block: the directory is damaged. */
+/** Throws DataError when the stored bytes do not make the block: the directory is damaged. */
 export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigint): ExecutedBlock | undefined {
-  const raw = readRawBlock(reader, number);
-  const record = reader.get(key(RECORD, uint64(number)));
-  if (raw === undefined && record === undefined) return undefined;
-  const damaged = (why: string, cause?: unknown) =>
-    new DataError(`the data directory is damaged: block ${number} ${why}`, { cause });
-  if (raw === undefined || record === undefined) throw damaged("is half there");
-  let items: readonly RlpItem[];
-  try {
-    items = rlpList(rlpDecode(record), "record");
-  } catch (error) {
-    throw damaged("has unreadable receipts", error);
+  const raw = reader.get(key(BLOCK, uint64(number)));
+  const summed = reader.get(key(RECORD, uint64(number)));
+  if (raw === undefined && summed === undefined) return undefined;
+  if (raw === undefined || summed === undefined) throw damagedBlock(number, "is half there");
+  const record = summed.subarray(4);
+  if (bytesToBigInt(summed.subarray(0, 4)) !== BigInt(checksum(raw, record))) {
+    throw damagedBlock(number, "does not match its checksum");
   }
-  const senders = rlpString(items[0], record.length, "senders");
+  const { senders, entries } = readable(number, "has unreadable receipts", () => {
+    const items = rlpList(rlpDecode(record), "record");
+    return { senders: rlpString(items[0], record.length, "senders"), entries: rlpList(items[1], "receipts") };
+  });
   const decoded = decodeBlock(raw, chainId, (index) => senders.slice(20 * index, 20 * index + 20));
-  if (!decoded.ok) throw damaged(`cannot be decoded: ${decoded.reason}`);
+  if (!decoded.ok) throw damagedBlock(number, `cannot be decoded: ${decoded.reason}`);
   const { header, hash, transactions } = decoded.block;
-  const entries = rlpList(items[1], "receipts");
-  if (entries.length !== transactions.length) throw damaged("has another number of receipts than transactions");
+  if (header.number !== number) throw damagedBlock(number, `has the header of block ${header.number}`);
+  if (entries.length !== transactions.length || senders.length !== 20 * transactions.length) {
+    throw damagedBlock(number, "has another number of receipts than transactions");
+  }
   const receipts: Receipt[] = [];
   let before = 0n;
   transactions.forEach((tx, index) => {
-    const receipt = decodeReceipt(entries[index], tx, header.baseFeePerGas, before);
+    const receipt = readable(number, "has unreadable receipts", () =>
+      decodeReceipt(entries[index], tx, header.baseFeePerGas, before),
+    );
     before = receipt.cumulativeGasUsed;
     receipts.push(receipt);
   });
   return { header, hash, transactions, receipts };
+}
+
+const damagedData = (what: string, cause?: unknown): DataError =>
+  new DataError(`the data directory is damaged: ${what}; restore a backup or start anew with --fresh`, { cause });
+
+/** One line for what cannot be read of a block that must be there. */
+export const damagedBlock = (number: bigint, why: string, cause?: unknown): DataError =>
+  damagedData(`block ${number} ${why}`, cause);
+
+function readable<T>(number: bigint, otherwise: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RlpError) throw damagedBlock(number, otherwise, error);
+    throw error;
+  }
 }
 
 function encodeRecord(block: ExecutedBlock): Uint8Array {
@@ -162,7 +196,7 @@ function decodeReceipt(item: RlpItem | undefined, tx: Transaction, baseFee: bigi
     return {
       address: rlpFixed(address, 20, "log address"),
       topics: rlpList(topics, "topics").map((topic) => rlpFixed(topic, 32, "topic")),
-      data: data as Uint8Array,
+      data: rlpString(data, Number.MAX_SAFE_INTEGER, "log data"),
     };
   });
   const cumulativeGasUsed = rlpUint(cumulative, 8, "cumulativeGasUsed");

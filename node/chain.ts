@@ -12,6 +12,7 @@ import { encodeBlock } from "../execution/block/block-codec.ts";
 import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
 import { GenerationCache } from "../execution/state/cache.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
+import { StoreError } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
@@ -20,6 +21,7 @@ import { type Machine, MachinePool } from "../execution/tx/machine.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
 import {
+  damagedBlock,
   type Head,
   readBlock,
   readBlockHash,
@@ -33,10 +35,12 @@ import {
 } from "./chain-store.ts";
 import { DataError } from "./errors.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
+import type { Logger } from "./log.ts";
 import { pacer, TimeSpent } from "./pace.ts";
 
-/** Executed blocks kept in memory; older ones are read from disk. */
+/** Executed blocks kept in memory, until their number or their size is reached; older ones are read from disk. */
 const RECENT_BLOCKS = 128;
+const RECENT_BYTES = 64 * 1024 * 1024;
 /** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
 const HASHES_KEPT = 4_096;
 
@@ -72,9 +76,14 @@ export class Chain implements ChainApi {
   readonly #callMachines: MachinePool;
   readonly #calls = new Gate(CALLS_RUNNING, CALLS_WAITING);
   readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
+  readonly #log: Logger | undefined;
+  /** The oldest first. */
   readonly #recent = new Map<bigint, ExecutedBlock>();
+  #recentBytes = 0;
   readonly #listeners = new Set<(head: Head) => void>();
   #headBlock: ExecutedBlock;
+  /** Why no further block can be committed. */
+  #broken: Error | undefined;
 
   private constructor(
     rules: ChainRules,
@@ -83,20 +92,30 @@ export class Chain implements ChainApi {
     state: StateDatabase,
     precompiles: readonly Precompile[],
     head: ExecutedBlock,
+    log: Logger | undefined,
   ) {
     this.chainId = rules.chainId;
     this.genesisHash = genesisHash;
     this.rules = rules;
     this.#store = store;
     this.#state = state;
+    this.#log = log;
     this.#machines = new MachinePool(rules, precompiles);
     this.#callMachines = new MachinePool(rules, precompiles, true);
     this.#headBlock = head;
     this.#remember(head);
   }
 
-  /** Resumes what the store holds, or writes the genesis block into an empty one. Throws DataError. */
-  static async open(store: LevelStore, genesis: Genesis, precompiles: readonly Precompile[]): Promise<Chain> {
+  /**
+   * Resumes what the store holds, or writes the genesis block into an empty one. `log` is told of listeners that throw.
+   * Throws DataError.
+   */
+  static async open(
+    store: LevelStore,
+    genesis: Genesis,
+    precompiles: readonly Precompile[],
+    log?: Logger,
+  ): Promise<Chain> {
     const rules = chainRules(genesis);
     const stored = readSchema(store.reader);
     const genesisHash = stored ?? (await writeGenesis(store, genesis));
@@ -108,8 +127,7 @@ export class Chain implements ChainApi {
         "the data directory is damaged: its head block is missing; restore a backup or start anew with --fresh",
       );
     }
-    const state = openStateDatabase({ reader: store.reader, headRoot: block.header.stateRoot });
-    return new Chain(rules, genesisHash, store, state, precompiles, block);
+    return new Chain(rules, genesisHash, store, openState(store, block), precompiles, block, log);
   }
 
   get head(): Head {
@@ -126,14 +144,20 @@ export class Chain implements ChainApi {
 
   block(number: bigint): ExecutedBlock | undefined {
     if (number < 0n || number > this.#headBlock.header.number) return undefined;
-    return this.#recent.get(number) ?? readBlock(this.#store.reader, number, this.chainId);
+    const block = this.#recent.get(number) ?? readBlock(this.#store.reader, number, this.chainId);
+    if (block === undefined) throw damagedBlock(number, "is missing");
+    return block;
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {
     if ("number" in selector) return this.block(selector.number);
     if ("hash" in selector) {
       const number = readNumber(this.#store.reader, selector.hash);
-      return number === undefined ? undefined : this.block(number);
+      const block = number === undefined ? undefined : this.block(number);
+      if (block !== undefined && !equalsBytes(block.hash, selector.hash)) {
+        throw damagedBlock(block.header.number, `is listed as ${bytesToHex(selector.hash)}`);
+      }
+      return block;
     }
     // Without an L1, safe and finalized are what consensus finalized: the head.
     return selector.tag === "earliest" ? this.block(0n) : this.#headBlock;
@@ -145,8 +169,8 @@ export class Chain implements ChainApi {
     if (place === undefined || block === undefined) return undefined;
     const transaction = block.transactions[place.index];
     const receipt = block.receipts[place.index];
-    if (transaction === undefined || receipt === undefined) {
-      throw new DataError(`the data directory is damaged: block ${place.number} lacks transaction ${bytesToHex(hash)}`);
+    if (transaction === undefined || receipt === undefined || !equalsBytes(transaction.hash, hash)) {
+      throw damagedBlock(place.number, `lacks transaction ${bytesToHex(hash)}`);
     }
     return { block, index: place.index, transaction, receipt };
   }
@@ -220,19 +244,40 @@ export class Chain implements ChainApi {
     });
   }
 
-  /** Durable once resolved. When the write fails, the chain stays at its head and must not go on. */
+  /**
+   * Durable once resolved. When the write fails, the chain stays at its head and refuses to go on: nobody knows how much
+   * of the batch a restart will find, so no other block may take its place.
+   */
   async commit({ block, sealed, raw }: Proposal): Promise<void> {
+    if (this.#broken !== undefined) {
+      throw new Error("no block can be committed after one could not be written", { cause: this.#broken });
+    }
     if (!equalsBytes(block.header.parentHash, this.#headBlock.hash)) {
       throw new Error(`block ${block.header.number} does not stand on the head`);
     }
     const batch = new Batch();
     stageBlock(batch, block, raw);
     this.#state.stage(sealed, batch);
-    await this.#store.write(batch, { sync: true });
+    // Until it has been written, also what would stand beside it is refused.
+    this.#broken = new Error(`block ${block.header.number} is being written`);
+    try {
+      await this.#store.write(batch, { sync: true });
+    } catch (error) {
+      this.#broken = error as Error;
+      throw error;
+    }
+    this.#broken = undefined;
     this.#state.committed(sealed);
     this.#headBlock = block;
     this.#remember(block);
-    for (const listener of this.#listeners) listener(this.head);
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.head);
+      } catch (error) {
+        // The block is committed, whatever becomes of those who follow.
+        this.#log?.error({ err: error, height: Number(block.header.number) }, "a follower failed on a new block");
+      }
+    }
   }
 
   #stateOf(block: ExecutedBlock) {
@@ -242,7 +287,13 @@ export class Chain implements ChainApi {
 
   #remember(block: ExecutedBlock): void {
     this.#recent.set(block.header.number, block);
-    this.#recent.delete(block.header.number - BigInt(RECENT_BLOCKS));
+    this.#recentBytes += sizeOf(block);
+    for (const [number, oldest] of this.#recent) {
+      const isTooMuch = this.#recent.size > RECENT_BLOCKS || this.#recentBytes > RECENT_BYTES;
+      if (!isTooMuch || oldest === block) return;
+      this.#recent.delete(number);
+      this.#recentBytes -= sizeOf(oldest);
+    }
   }
 
   readonly #blockHash = (number: bigint): Uint8Array => {
@@ -257,6 +308,29 @@ export class Chain implements ChainApi {
 }
 
 const failedCall = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });
+
+/** What the objects of a transaction and its receipt take besides their data. */
+const OBJECT_BYTES = 1_024;
+const LOG_BYTES = 256;
+
+function sizeOf({ transactions, receipts }: ExecutedBlock): number {
+  let bytes = OBJECT_BYTES;
+  for (const tx of transactions) bytes += OBJECT_BYTES + tx.raw.length;
+  for (const { logs } of receipts) for (const log of logs) bytes += LOG_BYTES + log.data.length;
+  return bytes;
+}
+
+/** The state after the head. Throws DataError. */
+function openState(store: LevelStore, head: ExecutedBlock): StateDatabase {
+  try {
+    return openStateDatabase({ reader: store.reader, headRoot: head.header.stateRoot });
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "DAMAGED") {
+      throw new DataError(error.message, { cause: error });
+    }
+    throw error;
+  }
+}
 
 async function writeGenesis(store: LevelStore, genesis: Genesis): Promise<Uint8Array> {
   const batch = new Batch();

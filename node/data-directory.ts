@@ -30,16 +30,21 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
   ];
   makeDirectory(path);
   const store = await openStore(chain, isFresh);
-  const network = join(path, NETWORK_FILE);
-  if (isFresh) {
-    await store.clear();
-    for (const entry of [network, index, content, answers]) rmSync(entry, { recursive: true, force: true });
-  } else if (readSchema(store.reader) === undefined && existsSync(network)) {
-    // LevelDB makes a new database where its files are gone; a node ran here before, so the chain was lost.
+  try {
+    const network = join(path, NETWORK_FILE);
+    if (isFresh) {
+      // network.json first: with it an empty chain counts as lost. The index next: it follows whatever chain is there.
+      for (const entry of [network, index, content, answers]) remove(entry);
+      await store.clear();
+    } else if (readSchema(store.reader) === undefined && existsSync(network)) {
+      // LevelDB makes a new database where its files are gone; a node ran here before, so the chain was lost.
+      throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or start anew with --fresh`);
+    }
+    for (const folder of [index, content, answers]) makeDirectory(folder);
+  } catch (error) {
     await store.close();
-    throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or start anew with --fresh`);
+    throw error instanceof StoreError ? operatorError(error) : error;
   }
-  for (const folder of [index, content, answers]) makeDirectory(folder);
   return { path, store, index: join(index, "index.sqlite"), content, answers, close: () => store.close() };
 }
 
@@ -48,14 +53,24 @@ async function openStore(chain: string, isFresh: boolean): Promise<LevelStore> {
     return await openLevelStore(chain);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    if (isFresh && error.code === "DAMAGED") {
-      // LevelDB takes its lock before it reads anything: nobody else uses what does not parse.
-      rmSync(chain, { recursive: true, force: true });
-      return openLevelStore(chain);
-    }
-    throw error.code === "FAILED"
-      ? new OperationError(error.message, { cause: error })
-      : new DataError(error.message, { cause: error });
+    if (!isFresh || error.code !== "DAMAGED") throw operatorError(error);
+    // LevelDB takes its lock before it reads anything: nobody else uses what does not parse.
+    remove(chain);
+    return openStore(chain, false);
+  }
+}
+
+function operatorError(error: StoreError): DataError | OperationError {
+  return error.code === "FAILED"
+    ? new OperationError(error.message, { cause: error })
+    : new DataError(error.message, { cause: error });
+}
+
+function remove(entry: string): void {
+  try {
+    rmSync(entry, { recursive: true, force: true });
+  } catch (error) {
+    throw new OperationError(`${entry} cannot be removed: ${(error as Error).message}`, { cause: error });
   }
 }
 

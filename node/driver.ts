@@ -11,8 +11,11 @@ import {
   stepSolo,
 } from "../consensus/solo.ts";
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
+import type { RejectedTransaction } from "../execution/block/assemble.ts";
 import type { Mempool } from "../execution/mempool.ts";
+import { StoreError } from "../execution/state/errors.ts";
 import type { Chain, Proposal } from "./chain.ts";
+import { DataError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Clock } from "./ports.ts";
 
@@ -24,12 +27,37 @@ export interface DriverParts {
   readonly feeAddress: Uint8Array;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called once when a block cannot be committed: the disk is full or broken. Nothing is produced after it. */
+  /** Called once when the store fails: the disk is full or broken, the data damaged. Nothing is produced after it. */
   readonly onHalt: (error: Error) => void;
 }
 
 /** Transactions wait this long in the queue at most; looked at once a minute. */
 const EXPIRY_EVERY_MS = 60_000;
+
+/**
+ * What the pool does with a transaction that was refused at its turn in a block.
+ *
+ * `look-again`: the sender's account decides, and it is not what the pool believed: transactions of others moved the
+ * balance or, through a delegation, the nonce. After the commit the pool looks at the account as it is then, drops what
+ * cannot be paid or is used, and keeps the rest in the right place; dropping at once would lose a transaction that is
+ * valid again and leave those behind it in the queue. `keep`: a later base fee or a block with more room decides, and
+ * the pool offers it only then. `drop`: never valid again.
+ */
+const AFTER_REJECTION: Readonly<Record<RejectedTransaction["code"], "look-again" | "keep" | "drop">> = {
+  "nonce-too-low": "look-again",
+  "nonce-too-high": "look-again",
+  "insufficient-funds": "look-again",
+  "fee-cap-too-low": "keep",
+  "gas-limit-reached": "keep",
+  "nonce-max": "drop",
+  "sender-has-code": "drop",
+  "gas-limit-too-high": "drop",
+  "tip-above-fee-cap": "drop",
+  "intrinsic-gas": "drop",
+  "floor-gas": "drop",
+  "init-code-too-large": "drop",
+  faulty: "drop",
+};
 
 export class Driver {
   readonly #parts: DriverParts;
@@ -41,6 +69,7 @@ export class Driver {
   /** Ends when all events so far have been handled. */
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
+  #halted = false;
   blocksProduced = 0;
   transactionsIncluded = 0;
 
@@ -113,12 +142,14 @@ export class Driver {
       for (const { transaction, code, message } of proposal.rejected) {
         const fields = { hash: bytesToHex(transaction.hash), code, reason: message };
         if (code === "faulty") log.error(fields, "transaction dropped: executing it failed");
-        else log.debug(fields, "transaction dropped");
-        mempool.drop(transaction.hash, clock.nowMs());
+        else log.debug(fields, "transaction left out");
+        if (AFTER_REJECTION[code] === "drop") mempool.drop(transaction.hash, clock.nowMs());
       }
       this.#proposal = proposal;
       this.#post({ type: "proposed", height, blockId: proposal.block.hash });
     } catch (error) {
+      // No later attempt reads a damaged store better.
+      if (error instanceof StoreError || error instanceof DataError) throw error;
       log.error({ err: error, height: Number(height) }, "block assembly failed");
       this.#post({ type: "proposal-failed" });
     }
@@ -136,6 +167,7 @@ export class Driver {
     const nowMs = clock.nowMs();
     const next = { baseFeePerGas: chain.nextBaseFee(), gasLimit: header.gasLimit };
     mempool.removeMined(proposal.block, chain.headState, next, nowMs);
+    this.#lookAgain(proposal, nowMs);
     if (nowMs >= this.#expireAtMs) {
       mempool.expire(nowMs);
       this.#expireAtMs = nowMs + EXPIRY_EVERY_MS;
@@ -155,8 +187,25 @@ export class Driver {
     this.#post({ type: "committed", height: header.number, includable });
   }
 
+  /** At those that the block left out, on the state after it. See AFTER_REJECTION. */
+  #lookAgain({ block, rejected }: Proposal, nowMs: number): void {
+    const { chain, mempool } = this.#parts;
+    const senders = rejected.filter(({ code }) => AFTER_REJECTION[code] === "look-again");
+    if (senders.length > 0) {
+      const addresses = senders.map(({ transaction }) => transaction.from);
+      mempool.revalidate(addresses, chain.headState, nowMs);
+    }
+    if (block.transactions.length > 0) return;
+    // Nothing else was in the block, so the next one would refuse the same: pool and execution disagree. Without this
+    // the proposer would make an empty block each interval.
+    for (const { transaction } of rejected) mempool.drop(transaction.hash, nowMs);
+  }
+
+  /** Also while stopping: the last block may be the one that cannot be written. */
   #halt(error: Error): void {
-    if (this.#stopped) return;
+    if (this.#halted) return;
+    this.#halted = true;
+    if (this.#stopped) this.#parts.log.error({ err: error }, "failed while stopping");
     this.#stopped = true;
     this.#cancelTimer();
     this.#unsubscribe();

@@ -68,7 +68,13 @@ export function createMetricsServer(status: () => NodeStatus): Server {
     const send = (code: number, type: string, body: string): void => {
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     };
-    const now = status();
+    let now: NodeStatus;
+    try {
+      now = status();
+    } catch (error) {
+      // Thrown from here it would end the process.
+      return send(500, "text/plain", `the status cannot be read: ${(error as Error).message}\n`);
+    }
     switch (request.url?.split("?")[0]) {
       case "/health":
       case "/ready": {

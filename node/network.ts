@@ -12,7 +12,7 @@ import {
 } from "../core/addresses.ts";
 import { bytesToHex } from "../core/bytes.ts";
 import { MULTICALL3_ADDRESS } from "../genesis/predeploys.ts";
-import { DataError } from "./errors.ts";
+import { DataError, OperationError } from "./errors.ts";
 
 const contract = (address: Uint8Array | string) => ({
   address: getAddress(typeof address === "string" ? address : bytesToHex(address)),
@@ -57,11 +57,15 @@ export function describeNetwork(name: string, chainId: bigint, genesisHash: Uint
 
 export type NetworkDescription = ReturnType<typeof describeNetwork>;
 
-/** Replaces the file atomically: a reader sees the old or the new one. */
+/** Replaces the file atomically: a reader sees the old or the new one. Throws OperationError. */
 export function writeNetworkFile(datadir: string, description: NetworkDescription): void {
   const file = join(datadir, NETWORK_FILE);
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(description, null, 2)}\n`);
-  renameSync(`${file}.tmp`, file);
+  try {
+    writeFileSync(`${file}.tmp`, `${JSON.stringify(description, null, 2)}\n`);
+    renameSync(`${file}.tmp`, file);
+  } catch (error) {
+    throw new OperationError(`${file} cannot be written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 export function readNetworkFile(datadir: string): NetworkDescription {

@@ -59,7 +59,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const chain = await Chain.open(directory.store, genesis, PRECOMPILES);
+    const chain = await Chain.open(directory.store, genesis, PRECOMPILES, log.child({ module: "chain" }));
     const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: genesis.gasLimit } });
     let halted: string | undefined;
     const driver = new Driver({
