@@ -151,6 +151,9 @@ const active = createEcdsa(secp256k1);
  */
 export const recoverAddress: Ecdsa["recoverAddress"] = active.recoverAddress;
 
+/** 64-byte x ‖ y of the key that signed; arguments and undefined as for recoverAddress. */
+export const recoverPublicKey: Ecdsa["recoverPublicKey"] = active.recoverPublicKey;
+
 /** Deterministic (RFC 6979), low s (EIP-2). Throws RangeError when a length is wrong or the key is not in [1, n). */
 export const ecdsaSign: Ecdsa["ecdsaSign"] = active.ecdsaSign;
 
