@@ -28,10 +28,11 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
     string,
     string,
   ];
+  const network = join(path, NETWORK_FILE);
   makeDirectory(path);
+  if (!existsSync(chain) && !existsSync(network)) requireFree([index, content, answers]);
   const store = await openStore(chain, isFresh);
   try {
-    const network = join(path, NETWORK_FILE);
     if (isFresh) {
       // network.json first: with it an empty chain counts as lost. The index next: it follows whatever chain is there.
       for (const entry of [network, index, content, answers]) remove(entry);
@@ -58,6 +59,13 @@ async function openStore(chain: string, isFresh: boolean): Promise<LevelStore> {
     remove(chain);
     return openStore(chain, false);
   }
+}
+
+/** Folders of these names that no node made are somebody's own: not to be mixed with a node's, let alone deleted. */
+function requireFree(folders: readonly string[]): void {
+  const foreign = folders.find((folder) => existsSync(folder));
+  if (foreign === undefined) return;
+  throw new OperationError(`${foreign} was not made by a node, and a node would use it; choose another --datadir`);
 }
 
 function operatorError(error: StoreError): DataError | OperationError {
