@@ -235,3 +235,22 @@ describe("host", () => {
     expect(bytesToHex(copy.blockHash(1n))).toBe(bytesToHex(word(7)));
   });
 });
+
+test("an account that the transaction only called does not exist for a credit", async () => {
+  const recipient = new Uint8Array(20).fill(6);
+  let paid = 0n;
+  const { layer, host } = setUp((context) => {
+    const frame = context as PrecompileFrame;
+    const before = frame.gasLeft;
+    context.credit(recipient, 1n);
+    paid = before - frame.gasLeft;
+    return EMPTY_BYTES;
+  });
+  const callOf = (to: Uint8Array) => [0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73, ...to, 0x5a, 0xf1, 0x50];
+  const codeHash = layer.addCode(Uint8Array.of(...callOf(recipient), ...callOf(PRECOMPILE)));
+  layer.setAccount(CONTRACT, { nonce: 1n, balance: 0n, codeHash, storageRoot: KECCAK_EMPTY });
+  layer.setAccount(PRECOMPILE, { nonce: 1n, balance: 1n, codeHash: KECCAK_EMPTY, storageRoot: KECCAK_EMPTY });
+  await call(host, CONTRACT);
+  expect(layer.account(recipient)?.balance).toBe(1n);
+  expect(paid).toBe(100n + 6_700n + 25_000n); // warm, but new (EIP-161)
+});

@@ -128,7 +128,7 @@ export class PrecompileFrame implements PrecompileContext {
 
   /**
    * Charges as a CALL with value does, less the stipend: account access (2,600 cold, 100 warm), 6,700, and 25,000 when
-   * the recipient does not exist. Nothing is charged for nothing.
+   * the recipient does not exist, or is empty because the transaction called it before. Nothing is charged for nothing.
    */
   credit(to: Uint8Array, amountWei: bigint): void {
     this.#requireWritable();
@@ -146,7 +146,7 @@ export class PrecompileFrame implements PrecompileContext {
       throw new Error(`precompile balance ${own?.balance ?? 0n} does not cover ${amountWei}: its accounting is broken`);
     }
     const recipient = this.#state.account(to);
-    if (recipient === undefined) this.useGas(GAS.newAccount);
+    if (recipient === undefined || isEmpty(recipient)) this.useGas(GAS.newAccount);
     if (equalsBytes(to, this.self)) return;
     this.#state.setAccount(this.self, { ...own, balance: own.balance - amountWei });
     this.#state.setAccount(
@@ -186,6 +186,10 @@ function toInteger(bytes: Uint8Array): bigint {
   for (let i = 0; i < length; i++) value = value * 256 + bytes[i]!;
   return BigInt(value);
 }
+
+/** EIP-161. */
+const isEmpty = ({ nonce, balance, codeHash }: AccountState): boolean =>
+  nonce === 0n && balance === 0n && equalsBytes(codeHash, KECCAK_EMPTY);
 
 const newAccount = (balance: bigint): AccountState => ({
   nonce: 0n,
