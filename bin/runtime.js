@@ -169,7 +169,7 @@ function withBootRuntime(done) {
 /** Calls `done(nodeBinary)` once runtime and dependencies are in place. */
 function ensure(done) {
   if (Number(process.versions.node.split(".")[0]) < 14)
-    fail("Node " + process.versions.node + " is too old to start; any Node from 14 on will do");
+    fail("Node " + process.versions.node + " is too old to start; any Node from 16 on will do");
   function installed() {
     if (isCurrentNodeEnough()) return done(process.execPath);
     var binary = binaryIn(MODULES, platformPackage());
