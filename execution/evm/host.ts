@@ -23,6 +23,7 @@ import { bytesToHex, EMPTY_BYTES, equalsBytes, type Hex } from "../../core/bytes
 import { type Precompile, PrecompileRevert } from "../../core/precompile.ts";
 import { revertReason } from "../../core/revert-reason.ts";
 import { runOverAsyncState } from "./async-state.ts";
+import { Bls } from "./bls.ts";
 import { FrameHalt, type FrameState, PrecompileFrame, type WarmSets } from "./frame.ts";
 import { JumpAnalyses, useJumpAnalyses } from "./jump-analysis.ts";
 
@@ -85,6 +86,7 @@ export class Host extends EVM {
       common: options.common,
       stateManager: options.stateManager,
       blockchain,
+      bls: new Bls(),
       bn254: new NobleBN254(),
       customOpcodes: options.pauses ? [pausing] : [],
     });
