@@ -198,6 +198,22 @@ describe("stopping", () => {
     expect(clock.timers).toBe(0);
   });
 
+  test("a block that is being assembled is seen through", async () => {
+    const { driver, clock, chain, halts, add, start } = await setup();
+    add(signed(0, 0n));
+    await start();
+    const begun = Promise.withResolvers<void>();
+    const propose = chain.propose.bind(chain);
+    chain.propose = (input) => {
+      begun.resolve();
+      return propose(input);
+    };
+    clock.setMs(clock.nextMs);
+    await begun.promise;
+    await driver.stop();
+    expect([chain.head.number, clock.timers, halts]).toEqual([1n, 0, []]);
+  });
+
   test("waits for the block that is being written", async () => {
     const { driver, start, clock, chain, store, mempool, halts, add } = await setup();
     add(signed(0, 0n));
