@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -133,4 +133,22 @@ test("a path that cannot be a directory is the operator's mistake", async () => 
   expect(await failure()).toBeInstanceOf(OperationError);
   rmSync(join(path, "content"));
   expect(await within(false, headNumber)).toBe(0n);
+});
+
+test.each([true, false])("somebody's own folders are left alone (fresh: %s)", async (isFresh) => {
+  const file = join(path, "content", "page.md");
+  mkdirSync(join(path, "content"), { recursive: true });
+  writeFileSync(file, "precious");
+  await expect(openDataDirectory(path, isFresh)).rejects.toThrow(/content was not made by a node.*--datadir/);
+  expect(readFileSync(file, "utf8")).toBe("precious");
+  expect(existsSync(join(path, "chain"))).toBe(false);
+});
+
+test("a start anew deletes what a node made, and nothing else", async () => {
+  await (await openDataDirectory(path, false)).close();
+  writeFileSync(join(path, "content", "one"), "made by a node");
+  writeFileSync(join(path, "notes.txt"), "mine");
+  await (await openDataDirectory(path, true)).close();
+  expect(existsSync(join(path, "content", "one"))).toBe(false);
+  expect(readFileSync(join(path, "notes.txt"), "utf8")).toBe("mine");
 });
