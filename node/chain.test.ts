@@ -400,6 +400,31 @@ describe("calls and blocks at the same time", () => {
     expect(await Promise.all(answered)).toEqual(expected);
   });
 
+  test("a call that is overtaken by blocks still sees the state it began with", async () => {
+    // With calldata: slot 0 := calldata. Without: spins until little gas is left, then returns slot 0.
+    const spinner = contract(
+      CONTRACTS[2]!,
+      Uint8Array.of(
+        ...[0x36, 0x60, 0x15, 0x57],
+        ...[0x5b, 0x61, 0x75, 0x30, 0x5a, 0x11, 0x60, 0x04, 0x57],
+        ...[0x5f, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3],
+        ...[0x5b, 0x5f, 0x35, 0x5f, 0x55, 0x00],
+      ),
+    );
+    const chain = await open(new FakeStore(), testGenesis([rich(0), spinner]));
+    const set = (nonce: bigint, value: bigint) =>
+      signed(0, nonce, { to: spinner.address, value: 0n, data: word(value), gasLimit: 100_000n });
+    await extend(chain, [set(0n, 1n)]);
+    let hasEnded = false;
+    const calling = chain.call({ to: spinner.address, gas: 4_000_000n }, chain.headBlock).finally(() => {
+      hasEnded = true;
+    });
+    for (let n = 1n; n < 4n; n++) await extend(chain, [set(n, n + 1n)]);
+    expect(hasEnded).toBe(false);
+    expect(await calling).toMatchObject({ ok: true, output: word(1n) });
+    expect(chain.headState.storage(spinner.address, ZERO_32)).toEqual(Uint8Array.of(4));
+  });
+
   test("too many at once are refused, in order, and the rest is answered", async () => {
     const chain = await open(new FakeStore());
     const results = await Promise.all(Array.from({ length: 270 }, () => chain.call(ask, chain.headBlock)));
