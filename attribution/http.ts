@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isHostAllowed } from "../core/host-header.ts";
 
 /** Answered as `{"error": {"code", "message"}}`. The message names the thing, the value and the remedy. */
 export class HttpError extends Error {
@@ -23,8 +24,8 @@ export interface ServerOptions {
   /** Default 0: any free port. */
   readonly port?: number;
   /**
-   * Names that the Host header may carry, without port. Default: the loopback names and `host`. A page that rebinds its own DNS
-   * name to this machine carries that name, so it is refused. "*" allows all, for a server behind a proxy that checks.
+   * Names that the Host header may carry besides `localhost`, `host` and IP addresses (core/host-header.ts). "*" allows
+   * all, for a server behind a proxy that checks.
    */
   readonly allowedHosts?: readonly string[];
   readonly requestTimeoutMs?: number;
@@ -40,19 +41,25 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-export const LOOPBACK_NAMES: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
-
 export function createHttpServer(handler: Handler, options: ServerOptions): HttpServer {
-  const { host = "127.0.0.1", port = 0, requestTimeoutMs = 30_000 } = options;
-  const { allowedHosts = [...LOOPBACK_NAMES, host.toLowerCase()] } = options;
-  const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: 10_000, maxHeaderSize: 8192 });
+  const { host = "127.0.0.1", port = 0, allowedHosts = [], requestTimeoutMs = 30_000 } = options;
+  const names = [host, ...allowedHosts];
+  const server = createServer({
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: 10_000,
+    connectionsCheckingInterval: 5_000,
+    maxHeaderSize: 8192,
+  });
   server.maxConnections = 256;
   server.on("request", (request, response) => {
     answer(request, response).catch((error: unknown) => fail(request, response, error));
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    checkHost(request, allowedHosts);
+    const header = request.headers.host;
+    if (!isHostAllowed(header, names)) {
+      throw new HttpError(403, "host-refused", `host ${JSON.stringify(header)} is not allowed; see --http.vhosts`);
+    }
     const base = "http://localhost";
     if (!URL.canParse(request.url ?? "", base)) throw new HttpError(400, "bad-url", "the request's URL cannot be read");
     await handler(request, response, new URL(request.url ?? "", base));
@@ -91,15 +98,6 @@ export function createHttpServer(handler: Handler, options: ServerOptions): Http
       await closed;
     },
   };
-}
-
-function checkHost(request: IncomingMessage, allowed: readonly string[]): void {
-  if (allowed.includes("*")) return;
-  const header = request.headers.host ?? "";
-  const name = header.replace(/:\d+$/, "").toLowerCase();
-  if (!allowed.includes(name)) {
-    throw new HttpError(403, "host-refused", `host ${JSON.stringify(header)} is not one of ${allowed.join(", ")}`);
-  }
 }
 
 /** Reads the whole body. Throws HttpError 413 as soon as it is known to be longer than `limitBytes`. */

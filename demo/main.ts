@@ -12,14 +12,27 @@ import { askModel, registerModel, settle } from "./model.ts";
 import { heading, line, summary } from "./report.ts";
 import { openSession } from "./session.ts";
 
-const { values } = parseArgs({
-  options: {
-    rpc: { type: "string", default: "http://127.0.0.1:8545" },
-    graphql: { type: "string", default: "http://127.0.0.1:4000/graphql" },
-    content: { type: "string", default: "http://127.0.0.1:7070" },
-    host: { type: "string", default: "http://127.0.0.1:8080" },
-  },
-});
+const OPTIONS = {
+  rpc: { type: "string", default: "http://127.0.0.1:8545" },
+  graphql: { type: "string", default: "http://127.0.0.1:4000/graphql" },
+  content: { type: "string", default: "http://127.0.0.1:7070" },
+  host: { type: "string", default: "http://127.0.0.1:8080" },
+  help: { type: "boolean", default: false },
+} as const;
+const USAGE = "usage: npm run demo -- [--rpc URL] [--graphql URL] [--content URL] [--host URL]\n";
+
+/** The endpoints; a mistake in the arguments ends the program with exit 2. */
+function endpoints() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    if (!values.help) return values;
+    process.stdout.write(USAGE);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`demo: ${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 const PROMPTS = [
   { prompt: "The software is provided", words: 200 },
@@ -27,7 +40,7 @@ const PROMPTS = [
   { prompt: "This function returns", words: 120 },
 ];
 
-async function demo(): Promise<void> {
+async function demo(values: ReturnType<typeof endpoints>): Promise<void> {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const session = await openSession(values.rpc);
   const [curator, ...rest] = session.actors;
@@ -69,7 +82,7 @@ async function demo(): Promise<void> {
 }
 
 try {
-  await demo();
+  await demo(endpoints());
 } catch (error) {
   process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -1,10 +1,11 @@
 /** GraphQL over HTTP: reads the index file through connections of its own, so that the writer never waits for a query. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, isIP } from "node:net";
+import type { AddressInfo } from "node:net";
 import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
 import { type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
 import { createYoga, type Plugin } from "graphql-yoga";
 import type { Kysely } from "kysely";
+import { isHostAllowed } from "../core/host-header.ts";
 import { openReader } from "./database.ts";
 import { aliasLimit, DEFAULT_LIMITS, findExcess, type QueryLimits } from "./limits.ts";
 import { Reader } from "./loaders.ts";
@@ -84,13 +85,9 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     logging: yogaLog(log),
     plugins: [limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }), snapshotPlugin(readers, options)],
   });
-  const hosts = new Set([
-    "localhost",
-    host.toLowerCase(),
-    ...(options.allowedHosts ?? []).map((name) => name.toLowerCase()),
-  ]);
+  const hosts = [host, ...(options.allowedHosts ?? [])];
   let open = 0;
-  const server = createServer((request, response) => {
+  const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
     if (open >= MAX_REQUESTS) return refuse(response, 503, "too many requests at once");
     open += 1;
     response.once("close", () => {
@@ -107,9 +104,8 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
   server.requestTimeout = options.timeoutMs ?? TIMEOUT_MS;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const name = hostName(request.headers.host);
-    if (name === undefined || !(isIP(name) !== 0 || hosts.has(name) || hosts.has("*"))) {
-      return refuse(response, 403, `host ${name ?? "(none)"} is not allowed: add it to the allowed hosts`);
+    if (!isHostAllowed(request.headers.host, hosts)) {
+      return refuse(response, 403, `host ${request.headers.host} is not allowed; see --http.vhosts`);
     }
     const body = await readBody(request);
     if (body === undefined) return refuse(response, 413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
@@ -215,12 +211,6 @@ function headersOf(request: IncomingMessage): [string, string][] {
   return Object.entries(request.headersDistinct).flatMap(([name, values]) =>
     (values ?? []).map((value): [string, string] => [name, value]),
   );
-}
-
-/** Lower-case name or address of a Host header without port and brackets; undefined when it is malformed. */
-function hostName(header: string | undefined): string | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:/?#@[\]\s]+))(?::\d{1,5})?$/i.exec(header ?? "");
-  return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);

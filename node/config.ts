@@ -12,7 +12,9 @@ export type Values = Readonly<Record<OptionName, Value>>;
 export interface NodeConfig {
   readonly network: string;
   readonly datadir: string;
-  readonly http: Listener & { readonly vhosts: readonly string[]; readonly corsOrigins: readonly string[] };
+  readonly http: Listener & { readonly corsOrigins: readonly string[] };
+  /** Host names that every server accepts besides its address. */
+  readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
   /** Undefined: the part does not run. */
   readonly graphql: Listener | undefined;
@@ -178,11 +180,8 @@ export function nodeConfig(values: Values, network: string, isTerminal: boolean)
   return {
     network,
     datadir: dataDirectory(values, network),
-    http: {
-      ...listener("http"),
-      vhosts: values["http.vhosts"] as readonly string[],
-      corsOrigins: values["http.corsdomain"] as readonly string[],
-    },
+    http: { ...listener("http"), corsOrigins: values["http.corsdomain"] as readonly string[] },
+    vhosts: values["http.vhosts"] as readonly string[],
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
     graphql: optional("graphql"),
     content: optional("content"),

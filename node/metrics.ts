@@ -1,5 +1,6 @@
 /** `/health`, `/ready` and Prometheus `/metrics` on a port of their own. */
 import { createServer, type Server } from "node:http";
+import { isHostAllowed } from "../core/host-header.ts";
 
 /** Read at each request, so that nothing has to be kept in step. */
 export interface NodeStatus {
@@ -63,11 +64,15 @@ function report(status: NodeStatus): { healthy: boolean; ready: boolean; body: o
   return { healthy, ready, body };
 }
 
-export function createMetricsServer(status: () => NodeStatus): Server {
-  const server = createServer((request, response) => {
+/** `names`: Host names to accept, see core/host-header.ts. */
+export function createMetricsServer(status: () => NodeStatus, names: readonly string[] = []): Server {
+  const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
     const send = (code: number, type: string, body: string): void => {
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     };
+    if (!isHostAllowed(request.headers.host, names)) {
+      return send(403, "text/plain", `host ${request.headers.host} is not allowed; see --http.vhosts\n`);
+    }
     let now: NodeStatus;
     try {
       now = status();

@@ -13,6 +13,8 @@ import type { Logger } from "./log.ts";
 
 export interface ModelHostParts {
   readonly listener: Listener;
+  /** Host names to accept besides its address. */
+  readonly vhosts: readonly string[];
   /** Signs answers. */
   readonly privateKey: Hex;
   readonly chainId: bigint;
@@ -40,6 +42,7 @@ export async function startModelHost(parts: ModelHostParts): Promise<RunningMode
     modelHost,
     host: listener.address,
     port: listener.port,
+    allowedHosts: parts.vhosts,
     onError: (err) => log.error({ err }, "model host request failed"),
   });
   const url = await server.listen().catch((error: unknown) => {

@@ -55,6 +55,7 @@ const url = (listener: Listener, port: number): string => {
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
   const { clock, log, directory } = ports;
   const closers: (() => unknown)[] = [];
+  const serving: Serving = { vhosts: config.vhosts, log, closers };
   const stop = async () => {
     for (const close of closers.splice(0).reverse()) await close();
   };
@@ -82,10 +83,10 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       indexer = createIndexer({ source: chain, path: directory.index, log: log.child({ module: "indexer" }) });
       await indexer.start();
       closers.push(() => indexer?.stop());
-      graphql = await startGraphql(config.graphql, indexer, log, closers);
+      graphql = await startGraphql(config.graphql, indexer, serving);
     }
     const contents = await ContentStore.open(directory.content);
-    const content = config.content && (await startContent(config.content, contents, log, closers));
+    const content = config.content && (await startContent(config.content, contents, serving));
 
     const rpc = createRpc({
       chain,
@@ -101,7 +102,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     const rpcServer = await startRpcServer({
       rpc,
       listener: config.http,
-      access: { vhosts: config.http.vhosts, origins: config.http.corsOrigins },
+      access: { vhosts: config.vhosts, origins: config.http.corsOrigins },
       log: log.child({ module: "rpc" }),
     });
     closers.push(() => rpcServer.close());
@@ -111,6 +112,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     if (config.host !== undefined) {
       const host = await startModelHost({
         listener: config.host,
+        vhosts: config.vhosts,
         privateKey: ports.modelHostKey,
         chainId: genesis.chainId,
         rpcUrl,
@@ -123,7 +125,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     }
     const metrics =
       config.metrics &&
-      (await startMetrics(config.metrics, () => statusOf(chain, mempool, driver, indexer, halted), closers));
+      (await startMetrics(config.metrics, () => statusOf(chain, mempool, driver, indexer, halted), serving));
 
     const endpoints = { rpc: rpcUrl, graphql, content, host: modelHost, metrics };
     const network = describeNetwork(genesis.name, genesis.chainId, chain.genesisHash, endpoints);
@@ -135,13 +137,19 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
   }
 }
 
-type Closers = (() => unknown)[];
+/** What every server of the node gets. */
+interface Serving {
+  readonly vhosts: readonly string[];
+  readonly log: Logger;
+  readonly closers: (() => unknown)[];
+}
 
-async function startGraphql(listener: Listener, indexer: Indexer, log: Logger, closers: Closers): Promise<string> {
+async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log, closers }: Serving): Promise<string> {
   const server = await createGraphqlServer({
     indexer,
     host: listener.address,
     port: listener.port,
+    allowedHosts: vhosts,
     log: log.child({ module: "graphql" }),
   }).catch((error: unknown) => {
     throw listenError(error, listener, "graphql");
@@ -150,11 +158,16 @@ async function startGraphql(listener: Listener, indexer: Indexer, log: Logger, c
   return server.url;
 }
 
-async function startContent(listener: Listener, store: ContentStore, log: Logger, closers: Closers): Promise<string> {
+async function startContent(
+  listener: Listener,
+  store: ContentStore,
+  { vhosts, log, closers }: Serving,
+): Promise<string> {
   const server = createContentServer({
     store,
     host: listener.address,
     port: listener.port,
+    allowedHosts: vhosts,
     onError: (err) => log.error({ err, module: "content" }, "content request failed"),
   });
   const address = await server.listen().catch((error: unknown) => {
@@ -164,8 +177,12 @@ async function startContent(listener: Listener, store: ContentStore, log: Logger
   return address;
 }
 
-async function startMetrics(listener: Listener, status: () => NodeStatus, closers: Closers): Promise<string> {
-  const server = createMetricsServer(status);
+async function startMetrics(
+  listener: Listener,
+  status: () => NodeStatus,
+  { vhosts, closers }: Serving,
+): Promise<string> {
+  const server = createMetricsServer(status, vhosts);
   const port = await listen(server, listener, "metrics");
   closers.push(() => closeServer(server));
   return url(listener, port);

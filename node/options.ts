@@ -55,7 +55,7 @@ export const OPTIONS = {
     default: "",
     value: "NAMES",
     group: "JSON-RPC",
-    help: "Further Host names to accept, comma-separated; loopback names always are",
+    help: "Further Host names that all servers accept, comma-separated; localhost and addresses always are",
   },
   "http.corsdomain": {
     type: "list",

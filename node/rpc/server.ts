@@ -1,8 +1,9 @@
 /** JSON-RPC over HTTP POST and WebSocket on one port. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isHostAllowed } from "../../core/host-header.ts";
 import type { Listener } from "../config.ts";
 import { closeServer, listen } from "../http.ts";
-import { type AccessRules, isHostAllowed, isOriginAllowed } from "./access.ts";
+import { type AccessRules, isOriginAllowed } from "./access.ts";
 import type { RpcLog } from "./context.ts";
 import { RPC_ERROR } from "./errors.ts";
 import { errorText, type Rpc } from "./rpc.ts";
@@ -35,13 +36,16 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const webSockets = createWebSocketEndpoint(rpc, access, options.pingIntervalMs ?? 30_000, log);
   // Clients that offer "Upgrade: h2c" (Java's do) mean a plain request.
   const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
-  const server: Server = createServer({ shouldUpgradeCallback }, (request, response) => {
-    serve(request, response, options).catch((err: unknown) => {
-      // The client went away in the middle of its request.
-      log.debug({ err }, "request failed");
-      response.destroy();
-    });
-  });
+  const server: Server = createServer(
+    { shouldUpgradeCallback, connectionsCheckingInterval: 5_000 },
+    (request, response) => {
+      serve(request, response, options).catch((err: unknown) => {
+        // The client went away in the middle of its request.
+        log.debug({ err }, "request failed");
+        response.destroy();
+      });
+    },
+  );
   server.maxConnections = options.maxConnections ?? 500;
   server.requestTimeout = options.readTimeoutMs ?? 30_000;
   server.headersTimeout = server.requestTimeout;
@@ -60,7 +64,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
 async function serve(request: IncomingMessage, response: ServerResponse, options: RpcServerOptions): Promise<void> {
   const { rpc, access } = options;
   const { host, origin } = request.headers;
-  if (!isHostAllowed(host, access)) {
+  if (!isHostAllowed(host, access.vhosts)) {
     reply(response, 403, "text/plain", "invalid host specified\n");
     return;
   }

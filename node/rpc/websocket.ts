@@ -2,7 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
-import { type AccessRules, isHostAllowed, isOriginAllowed } from "./access.ts";
+import { isHostAllowed } from "../../core/host-header.ts";
+import { type AccessRules, isOriginAllowed } from "./access.ts";
 import type { RpcLog } from "./context.ts";
 import type { Rpc } from "./rpc.ts";
 
@@ -68,7 +69,7 @@ export function createWebSocketEndpoint(
 
   return {
     upgrade(request, socket, head) {
-      if (!isHostAllowed(request.headers.host, access) || !isOriginAllowed(request.headers.origin, access)) {
+      if (!isHostAllowed(request.headers.host, access.vhosts) || !isOriginAllowed(request.headers.origin, access)) {
         socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
       }
