@@ -30,6 +30,10 @@ describe("genesis", () => {
     expect(() => parseGenesis(value)).toThrow(/invalid genesis/);
   });
 
+  it("refuses blocks that are smaller than a transaction may be", () => {
+    expect(() => parseGenesis({ ...devnet, blockBytes: 100_000 })).toThrow(/blockBytes must be at least 262144/);
+  });
+
   it("refuses an allotment to an account of the protocol", () => {
     const alloc = { "0x0000000000000000000000000000000000000901": { balance: "1" } };
     expect(() => genesisAccounts(parseGenesis({ ...devnet, alloc }))).toThrow(/belongs to the protocol/);

@@ -27,6 +27,9 @@ export interface Genesis {
   readonly alloc: readonly GenesisAccount[];
 }
 
+/** The largest transaction that a pool takes is 128 KiB; one that no block could hold would wait for ever. */
+const MIN_BLOCK_BYTES = 256 * 1024;
+
 export class GenesisError extends Error {
   constructor(problems: readonly string[]) {
     super(`invalid genesis: ${problems.join("; ")}`);
@@ -124,6 +127,7 @@ export function parseGenesis(json: Json): Genesis {
       parseAccount(reader, address, account),
     ),
   };
+  if (genesis.blockBytes < MIN_BLOCK_BYTES) reader.problems.push(`blockBytes must be at least ${MIN_BLOCK_BYTES}`);
   if (reader.problems.length > 0) throw new GenesisError(reader.problems);
   return genesis;
 }

@@ -36,10 +36,18 @@ export class BlockFeed {
     if (this.#listeners.size > 0) this.#scheduled ??= setImmediate(() => this.#deliver());
   }
 
-  /** One block a turn of the event loop, so that a long catch-up does not hold it. */
+  /**
+   * One block a turn of the event loop, so that a long catch-up does not hold it. A block that cannot be read is
+   * reported and asked for again at the next commit: a gap would be worse than silence.
+   */
   #deliver(): void {
     this.#scheduled = undefined;
-    const block = this.#chain.block(this.#cursor + 1n);
+    let block: ExecutedBlock | undefined;
+    try {
+      block = this.#chain.block(this.#cursor + 1n);
+    } catch (error) {
+      this.#onError(error);
+    }
     if (block === undefined) return;
     this.#cursor++;
     for (const listener of this.#listeners) {
