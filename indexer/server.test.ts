@@ -518,10 +518,7 @@ describe("limits", () => {
       headers: { "content-type": "application/json" },
     });
     expect(big.status).toBe(413);
-    expect(await raw({ host: "evil.example" })).toEqual([
-      403,
-      "host evil.example is not allowed; see --http.vhosts",
-    ]);
+    expect(await raw({ host: "evil.example" })).toEqual([403, "host evil.example is not allowed; see --http.vhosts"]);
     expect((await raw({ host: "localhost:4000" }))[0]).toBe(200);
     expect((await raw({ host: "[::1]:4000" }))[0]).toBe(200);
     expect((await raw({ host: "192.168.1.7:4000" }))[0]).toBe(200);
