@@ -47,8 +47,7 @@ export class StockExecutor {
   static async open(directory: string, rules: ChainRules, accounts: readonly BenchAccount[]): Promise<StockExecutor> {
     const level = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
     await level.open();
-    const common = createCommon(rules);
-    delete common.customCrypto.keccak256; // ours
+    const common = createCommon(rules, "own");
     const trie = await createMPT({
       db: new LevelDatabase(level),
       useKeyHashing: true,

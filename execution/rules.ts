@@ -43,11 +43,17 @@ export function ecrecover(digest: Uint8Array, v: bigint, r: Uint8Array, s: Uint8
   return key;
 }
 
-/** What ethereumjs needs to know. A new object each time: every EVM stays subscribed to its own. */
-export function createCommon(rules: Pick<ChainRules, "chainId" | "hardfork">): Common {
+/**
+ * What ethereumjs needs to know. A new object each time: every EVM stays subscribed to its own. `crypto` "own" is what
+ * it brings itself, for oracles of tests and peers of benchmarks, which must not borrow ours.
+ */
+export function createCommon(
+  rules: Pick<ChainRules, "chainId" | "hardfork">,
+  crypto: "native" | "own" = "native",
+): Common {
   if (rules.chainId > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`chain id ${rules.chainId} is too large`);
   return createCustomCommon({ name: "openledger", chainId: Number(rules.chainId) }, Mainnet, {
     hardfork: rules.hardfork === "osaka" ? Hardfork.Osaka : Hardfork.Prague,
-    customCrypto: { kzg, ecrecover, keccak256: (bytes) => keccak256(bytes) },
+    customCrypto: crypto === "own" ? { kzg } : { kzg, ecrecover, keccak256: (bytes) => keccak256(bytes) },
   });
 }

@@ -21,7 +21,7 @@ import { orderedRoot } from "./ordered-root.ts";
 import { encodeReceipt } from "./receipt-codec.ts";
 
 const CHAIN_ID = 161299n;
-const common = createCommon({ hardfork: "prague", chainId: CHAIN_ID });
+const common = createCommon({ hardfork: "prague", chainId: CHAIN_ID }, "own");
 
 const header: fc.Arbitrary<Header> = fc
   .record({

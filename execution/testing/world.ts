@@ -174,7 +174,7 @@ export interface Oracle {
 
 /** @ethereumjs/vm with its own Merkle state manager over the same accounts. */
 export async function createOracle(rules: ChainRules, accounts: readonly GenesisAccount[]): Promise<Oracle> {
-  const common = createCommon(rules);
+  const common = createCommon(rules, "own");
   const state = new MerkleStateManager({ common });
   const blockchain = {
     getBlock: async (number: number) => ({ hash: () => hashOfBlock(BigInt(number)) }),
@@ -195,7 +195,7 @@ export async function createOracle(rules: ChainRules, accounts: readonly Genesis
 
 /** State root of a layer that stands on nothing, computed by @ethereumjs/statemanager. */
 export async function stateRootOf(layer: OverlayLayer, rules: ChainRules): Promise<Uint8Array> {
-  const state = new MerkleStateManager({ common: createCommon(rules) });
+  const state = new MerkleStateManager({ common: createCommon(rules, "own") });
   for (const [key, account] of layer.accounts) {
     if (account === undefined) continue;
     const address = new Address(keyBytes(key));
