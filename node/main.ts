@@ -32,6 +32,12 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
+// Whoever read the output has seen enough (`openledger network | head -1`). A devnet ends too, as by a signal.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(EXIT.ok);
+});
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
