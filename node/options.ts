@@ -3,7 +3,7 @@
  * Precedence: configuration file < environment < flags.
  */
 
-export type OptionType = "text" | "path" | "address" | "port" | "integer" | "boolean" | "choice" | "list";
+export type OptionType = "path" | "address" | "port" | "integer" | "boolean" | "choice" | "list";
 
 export interface OptionSpec {
   readonly type: OptionType;
@@ -124,13 +124,6 @@ export const OPTIONS = {
     help: "auto is pretty on a terminal and JSON elsewhere",
   },
   json: { type: "boolean", default: "false", group: "Node", help: "Print JSON" },
-  rpc: {
-    type: "text",
-    default: "http://127.0.0.1:8545",
-    value: "URL",
-    group: "Node",
-    help: "JSON-RPC endpoint of a running node",
-  },
 } as const satisfies Record<string, OptionSpec>;
 
 export type OptionName = keyof typeof OPTIONS;

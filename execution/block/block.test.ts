@@ -356,6 +356,17 @@ describe("assembly", () => {
     expect(block.transactions.length).toBe(2);
   });
 
+  test("takes one transaction even when its time was over before it began", async () => {
+    const { block } = await assembleBlock({
+      ...world([rich(0)]),
+      candidates: [0n, 1n].map((nonce) => transfer(0, nonce)),
+      coinbase: COINBASE,
+      timestamp: 1_700_000_000n,
+      isOutOfTime: () => true,
+    });
+    expect(block.transactions.length).toBe(1);
+  });
+
   test("moves every wei: base fee to the treasury, tip to the coinbase", async () => {
     const here = world([rich(0), rich(1)]);
     const { block, sealed } = await assemble(here, [transfer(0, 0n), transfer(1, 0n)]);

@@ -19,15 +19,11 @@ export interface WarmSets {
   addWarmedStorage(address: Uint8Array, slot: Uint8Array): void;
 }
 
-export interface FrameEnvironment {
-  readonly self: Uint8Array;
-  readonly caller: Uint8Array;
-  readonly value: bigint;
-  readonly isStatic: boolean;
-  readonly chainId: bigint;
-  readonly blockNumber: bigint;
-  readonly timestamp: bigint;
-}
+/** What the frame knows of the call and the block around it. */
+export type FrameEnvironment = Pick<
+  PrecompileContext,
+  "self" | "caller" | "value" | "isStatic" | "chainId" | "blockNumber" | "timestamp"
+>;
 
 /** Ends the frame as an exceptional halt does: all gas is gone, nothing happened, no return data. */
 export class FrameHalt extends Error {

@@ -19,8 +19,8 @@ function directory(): string {
   return temporary.path;
 }
 
-async function devnet(datadir: string): Promise<Devnet> {
-  const started = await startDevnet(datadir);
+async function devnet(datadir: string, args?: readonly string[]): Promise<Devnet> {
+  const started = await startDevnet(datadir, args);
   cleanups.push(() => started.stop("SIGKILL"));
   return started;
 }
@@ -73,8 +73,7 @@ describe("a data directory", () => {
     expect(await blockNumber(resumed)).toBeGreaterThanOrEqual(height);
     expect((await resumed.stop()).code).toBe(0);
 
-    const fresh = await startDevnet(datadir, ["--fresh", "--block.heartbeat", "600000"]);
-    cleanups.push(() => fresh.stop("SIGKILL"));
+    const fresh = await devnet(datadir, ["--fresh", "--block.heartbeat", "600000"]);
     expect(await blockNumber(fresh)).toBe(0n);
   });
 
@@ -88,7 +87,7 @@ describe("a data directory", () => {
     const exit = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
     expect(exit.code).toBe(3);
     expect(exit.output).toMatch(/^openledger: .*is damaged.*\n$/);
-    const fresh = await startDevnet(datadir, ["--fresh"]);
+    const fresh = await devnet(datadir, ["--fresh"]);
     expect((await fresh.stop()).code).toBe(0);
 
     rmSync(chain, { recursive: true });
