@@ -120,7 +120,7 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
     const match = /^--?([a-z][a-z.]*)(?:=(.*))?$/s.exec(arg);
     const name = match?.[1] as OptionName | undefined;
     if (name === undefined || !allowed.includes(name)) {
-      const near = name === undefined ? "" : suggestion(name, allowed, "--");
+      const near = name === undefined ? "" : suggestion(name, [...allowed, "help"], "--");
       problems.push(
         arg.startsWith("-") ? `unknown flag ${arg.split("=")[0]}${near}` : `unexpected argument ${JSON.stringify(arg)}`,
       );

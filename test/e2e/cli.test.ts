@@ -39,6 +39,7 @@ describe("usage", () => {
     [[], 2, /USAGE/],
     [["devnett"], 2, /^openledger: unknown command "devnett"; did you mean devnet\? *;?.*\n$/],
     [["devnet", "--http.prot", "1"], 2, /^openledger: unknown flag --http\.prot; did you mean --http\.port\?\n$/],
+    [["devnet", "--hlep"], 2, /^openledger: unknown flag --hlep; did you mean --help\?\n$/],
     [["devnet", "--http.port", "99999"], 2, /^openledger: --http\.port "99999" is not a port from 0 to 65535\n$/],
     [["content", "get", "0x12"], 2, /^openledger: "0x12" is not a content root.*\n$/],
   ] as const)("%j exits %i", async (args, code, expected) => {
