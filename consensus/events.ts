@@ -34,12 +34,12 @@ export type ConsensusEvent =
   | { readonly type: "signing"; readonly allowed: boolean };
 
 export type ConsensusEffect =
-  /** Replaces the timer set before. */
+  /** Replaces the timer set before; Infinity means none. */
   | { readonly type: "timer"; readonly atMs: number }
   /**
    * Make the vote durable (log and signer guard, fsync), then sign it, then send it, and feed it back as an event. With
-   * `proposal`, send the proposal (with this vote in it and the block's bytes) instead of the bare vote, after also
-   * making the block's bytes durable. A notarize vote on somebody else's block makes that block's bytes durable too:
+   * `proposal`, send the proposal (with this vote in it and the block's bytes) instead of the bare vote, feed back a
+   * `proposal` event instead of a `vote`, and make the block's bytes durable with it. A notarize vote on somebody else's block makes that block's bytes durable too:
    * a notarized block must survive the crash of everybody.
    */
   | {
@@ -63,9 +63,15 @@ export type ConsensusEffect =
       readonly height: number;
       readonly parent: BlockId;
     }
-  /** The block and all its ancestors are final: commit them in order, with this certificate. Never two of one height. */
+  /**
+   * The block and all its ancestors are final: commit them in order, with this certificate; answer `epoch` when the last
+   * block of an epoch is among them, `synced` when `tip` was undefined. May name what is committed already.
+   */
   | { readonly type: "finalize"; readonly certificate: Certificate; readonly tip: Tip | undefined }
-  /** Ask peers for certificates of these views (either kind will do); they come as `certificate` events. */
+  /**
+   * Ask peers what they know of these views: certificates and votes, fed back as events. Gossip remembers what it has
+   * carried and does not carry it twice, so this is how what was lost is found again.
+   */
   | { readonly type: "fetch"; readonly epoch: number; readonly views: readonly number[] }
   | { readonly type: "evidence"; readonly evidence: Evidence }
   /** This peer sent what no honest one sends. */

@@ -4,7 +4,14 @@
  * the proof-of-possession scheme). Aggregates are of signatures on one digest; that they cannot be forged with a key
  * made from others' keys rests on every key having shown a proof of possession. Test oracle: @noble/curves.
  */
-import { aggregateSerializedSignatures, fastAggregateVerify, PublicKey, SecretKey, Signature, verify } from "@chainsafe/blst";
+import {
+  aggregateSerializedSignatures,
+  fastAggregateVerify,
+  PublicKey,
+  SecretKey,
+  Signature,
+  verify,
+} from "@chainsafe/blst";
 import { concatBytes } from "./bytes.ts";
 import { keccak256 } from "./crypto.ts";
 

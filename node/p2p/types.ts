@@ -24,7 +24,15 @@ export interface Peer {
 export type MessageHandler = (data: Uint8Array, from: PeerId) => Verdict | Promise<Verdict>;
 
 /** Requests that peers answer. The answer is a list of chunks, each bounded, the whole bounded. */
-export const PROTOCOLS = ["status", "blocks-by-range", "blocks-by-hash", "certificates", "epochs", "state", "peers"] as const;
+export const PROTOCOLS = [
+  "status",
+  "blocks-by-range",
+  "blocks-by-hash",
+  "certificates",
+  "epochs",
+  "state",
+  "peers",
+] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Throwing ends the answer with an error; the token bucket of the asking peer was charged before. */

@@ -1,0 +1,75 @@
+/** What is known of one view. */
+import { type BallotRules, Ballots } from "./ballots.ts";
+import { isSameBlock } from "./certificates.ts";
+import { type Certificate, KIND, type Proposal, type Subject, type Vote } from "./types.ts";
+
+export type ProposalPhase =
+  /** Its parent, or a nullification that it needs, is not known yet; or its view has not begun. */
+  "waiting" | "validating" | "valid" | "invalid";
+
+export class Round {
+  readonly view: number;
+  readonly ballots: Ballots;
+  proposal: Proposal | undefined;
+  phase: ProposalPhase = "waiting";
+  proposedAtMs: number | undefined;
+  /** Its leader signed two proposals. */
+  isEquivocated = false;
+  notarization: Certificate | undefined;
+  nullification: Certificate | undefined;
+  finalization: Certificate | undefined;
+  /** What this node signed here, or asked to sign: never to be contradicted. */
+  readonly own: { notarize?: Subject; nullify?: Subject; finalize?: Subject } = {};
+
+  constructor(view: number, rules: BallotRules) {
+    this.view = view;
+    this.ballots = new Ballots(rules);
+  }
+
+  /** A certificate that lets everybody leave this view. */
+  get isOver(): boolean {
+    return this.notarization !== undefined || this.nullification !== undefined || this.finalization !== undefined;
+  }
+
+  /** The block that this view notarized; a finalized one is. */
+  get notarized(): Certificate | undefined {
+    return this.notarization ?? this.finalization;
+  }
+
+  get hasVoted(): boolean {
+    const { notarize, nullify, finalize } = this.own;
+    return notarize !== undefined || nullify !== undefined || finalize !== undefined;
+  }
+
+  /** For a view long past: what was certified and what this node signed stays. */
+  withoutVotes(rules: BallotRules): Round {
+    const kept = new Round(this.view, rules);
+    kept.notarization = this.notarization;
+    kept.nullification = this.nullification;
+    kept.finalization = this.finalization;
+    kept.isEquivocated = this.isEquivocated;
+    Object.assign(kept.own, this.own);
+    return kept;
+  }
+
+  get certificates(): Certificate[] {
+    return [this.notarization, this.nullification, this.finalization].filter((c) => c !== undefined);
+  }
+
+  certificateFor(kind: number): Certificate | undefined {
+    return kind === KIND.notarize ? this.notarization : kind === KIND.nullify ? this.nullification : this.finalization;
+  }
+
+  ownVotes(signer: number): Vote[] {
+    return [KIND.notarize, KIND.nullify, KIND.finalize]
+      .map((kind) => this.ballots.voteOf(signer, kind))
+      .filter((vote) => vote !== undefined);
+  }
+
+  /** Height of a block that was proposed here, where it is known. */
+  heightOf(block: Uint8Array): number | undefined {
+    return this.proposal !== undefined && isSameBlock(this.proposal.vote.block, block)
+      ? this.proposal.height
+      : undefined;
+  }
+}
