@@ -72,13 +72,13 @@ export class Ballots {
     return [...this.#bySigner.values()].flatMap((ballots) => [...ballots.values()].map(({ vote }) => vote));
   }
 
-  voteOf(signer: number, kind: number): Vote | undefined {
-    return this.#bySigner.get(signer)?.get(kind)?.vote;
+  votesOf(signer: number): Vote[] {
+    return [...(this.#bySigner.get(signer)?.values() ?? [])].map(({ vote }) => vote);
   }
 
   /** Whether this vote, byte for byte, is here. */
   has(vote: Vote): boolean {
-    const kept = this.voteOf(vote.signer, vote.kind);
+    const kept = this.#bySigner.get(vote.signer)?.get(vote.kind)?.vote;
     return kept !== undefined && isSameSubject(kept, vote) && sameBytes(kept.signature, vote.signature);
   }
 

@@ -1,7 +1,7 @@
 /** What is known of one view. */
 import { type BallotRules, Ballots } from "./ballots.ts";
 import { isSameBlock } from "./certificates.ts";
-import { type Certificate, KIND, type Proposal, type Subject, type Vote } from "./types.ts";
+import { type Certificate, KIND, type Proposal, type Subject } from "./types.ts";
 
 export type ProposalPhase =
   /** Its parent, or a nullification that it needs, is not known yet; or its view has not begun. */
@@ -18,8 +18,8 @@ export class Round {
   notarization: Certificate | undefined;
   nullification: Certificate | undefined;
   finalization: Certificate | undefined;
-  /** What this node signed here, or asked to sign: never to be contradicted. */
-  readonly own: { notarize?: Subject; nullify?: Subject; finalize?: Subject } = {};
+  /** What this node signed here, or asked to sign: never to be contradicted. At most one of a kind. */
+  #signed: readonly Subject[] = [];
 
   constructor(view: number, rules: BallotRules) {
     this.view = view;
@@ -36,9 +36,16 @@ export class Round {
     return this.notarization ?? this.finalization;
   }
 
+  get signed(): readonly Subject[] {
+    return this.#signed;
+  }
+
+  sign(subject: Subject): void {
+    this.#signed = [...this.#signed, subject];
+  }
+
   get hasVoted(): boolean {
-    const { notarize, nullify, finalize } = this.own;
-    return notarize !== undefined || nullify !== undefined || finalize !== undefined;
+    return this.#signed.length > 0;
   }
 
   /** For a view long past: what was certified and what this node signed stays. */
@@ -48,7 +55,7 @@ export class Round {
     kept.nullification = this.nullification;
     kept.finalization = this.finalization;
     kept.isEquivocated = this.isEquivocated;
-    Object.assign(kept.own, this.own);
+    kept.#signed = this.#signed;
     return kept;
   }
 
@@ -60,10 +67,24 @@ export class Round {
     return kind === KIND.notarize ? this.notarization : kind === KIND.nullify ? this.nullification : this.finalization;
   }
 
-  ownVotes(signer: number): Vote[] {
-    return [KIND.notarize, KIND.nullify, KIND.finalize]
-      .map((kind) => this.ballots.voteOf(signer, kind))
-      .filter((vote) => vote !== undefined);
+  /** False when there is one of its kind. */
+  keep(certificate: Certificate): boolean {
+    if (this.certificateFor(certificate.kind) !== undefined) return false;
+    if (certificate.kind === KIND.notarize) this.notarization = certificate;
+    else if (certificate.kind === KIND.nullify) this.nullification = certificate;
+    else this.finalization = certificate;
+    return true;
+  }
+
+  /** What two quorums cannot both have said while less than a third of the stake is faulty. */
+  conflictWith({ kind, block }: Certificate): string | undefined {
+    const { notarized, nullification, finalization } = this;
+    if (kind !== KIND.nullify && notarized !== undefined && !isSameBlock(notarized.block, block)) {
+      return `two blocks are certified in view ${this.view}`;
+    }
+    const isBoth =
+      (kind === KIND.nullify && finalization !== undefined) || (kind === KIND.finalize && nullification !== undefined);
+    return isBoth ? `view ${this.view} is both nullified and finalized` : undefined;
   }
 
   /** Height of a block that was proposed here, where it is known. */
