@@ -28,7 +28,7 @@ export class CodecError extends Error {
   }
 }
 
-const SUBJECT_BYTES = 57;
+export const SUBJECT_BYTES = 57;
 const SIGNATURE_BYTES = 96;
 export const VOTE_BYTES = SUBJECT_BYTES + 2 + SIGNATURE_BYTES;
 export const MAX_CERTIFICATE_BYTES = SUBJECT_BYTES + 2 + MAX_VALIDATORS / 8 + SIGNATURE_BYTES;
@@ -133,6 +133,15 @@ function malformed({ kind, epoch, view, parentView, block }: Subject): string | 
     ? undefined
     : `parent view ${parentView} does not precede view ${view} in its epoch`;
 }
+
+/** 57 bytes. */
+export function encodeSubject(subject: Subject): Uint8Array {
+  const writer = new Writer(SUBJECT_BYTES);
+  writer.subject(subject);
+  return writer.bytes;
+}
+
+export const decodeSubject = (bytes: Uint8Array): Subject => whole(bytes, (reader) => reader.subject());
 
 export function encodeVote(vote: Vote): Uint8Array {
   const writer = new Writer(VOTE_BYTES);
