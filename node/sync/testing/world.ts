@@ -1,0 +1,106 @@
+/** Nodes with ledgers on a network in memory, for the tests of sync. */
+import type { Certificate } from "../../../consensus/types.ts";
+import type { RequestHandler } from "../../p2p/types.ts";
+import { VirtualClock } from "../../testing/clock.ts";
+import { FakeNetwork, type FakeNode } from "../../testing/network.ts";
+import { testLog } from "../../testing/world.ts";
+import type { Found } from "../lookup.ts";
+import { serveSync } from "../server.ts";
+import { Sync } from "../sync.ts";
+import type { Synced } from "../types.ts";
+import { DOMAIN, type Ledger, LedgerChain, SCHEME } from "./ledger.ts";
+
+export class SyncWorld {
+  readonly clock = new VirtualClock();
+  readonly network: FakeNetwork;
+  readonly ledger: Ledger;
+  /** Milliseconds one way, by the sender; 5 for those not named. */
+  readonly delays = new Map<string, number | undefined>();
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+    this.network = new FakeNetwork({
+      clock: this.clock,
+      delayMs: (from) => (this.delays.has(from) ? this.delays.get(from) : 5),
+    });
+  }
+
+  /** A node that has the ledger up to `height`, all of it by default, and answers. */
+  server(id: string, height = this.ledger.height, ledger = this.ledger): FakeNode {
+    const node = this.network.join(id);
+    const { epochBlocks } = ledger;
+    serveSync({
+      network: node,
+      chain: new LedgerChain(ledger, height),
+      epochBlocks,
+      view: () => 0,
+      viewState: (view) => ({
+        certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
+        votes: [],
+      }),
+    });
+    return node;
+  }
+
+  /** Connected to all others, not started. */
+  syncer(chain = new LedgerChain(this.ledger), id = "syncer"): Syncer {
+    const node = this.network.join(id);
+    const { log, lines } = testLog();
+    const synced: Synced[] = [];
+    const halts: Error[] = [];
+    const found: Found[] = [];
+    let last: Promise<unknown> = Promise.resolve();
+    const sync = new Sync({
+      chain,
+      network: node,
+      clock: this.clock,
+      log,
+      epochBlocks: this.ledger.epochBlocks,
+      domain: DOMAIN,
+      scheme: SCHEME,
+      exclusive: (work) => {
+        const result = last.then(work);
+        last = result.catch(() => {});
+        return result;
+      },
+      onSynced: (to) => synced.push(to),
+      onFound: (event) => found.push(event),
+      onHalt: (error) => halts.push(error),
+    });
+    this.network.connectAll();
+    return { chain, node, sync, synced, halts, found, lines };
+  }
+
+  /** Lets time pass until the syncer has the height, or sync ended. */
+  async reach({ chain, halts }: Syncer, height = this.ledger.height, limitMs = 600_000): Promise<void> {
+    const untilMs = this.clock.nowMs() + limitMs;
+    while (Number(chain.head.number) < height && halts.length === 0) {
+      if (this.clock.nowMs() > untilMs) throw new Error(`block ${chain.head.number} after ${limitMs} ms`);
+      await this.clock.pass(100);
+    }
+  }
+
+  async ensure({ sync }: Syncer, certificate: Certificate): Promise<boolean> {
+    return this.clock.run(sync.ensure(certificate));
+  }
+}
+
+export interface Syncer {
+  readonly chain: LedgerChain;
+  readonly node: FakeNode;
+  readonly sync: Sync;
+  readonly synced: Synced[];
+  readonly halts: Error[];
+  readonly found: Found[];
+  readonly lines: ReturnType<typeof testLog>["lines"];
+}
+
+/** Changes the chunks of an honest answer. */
+export const mapping =
+  (change: (chunks: Uint8Array[], payload: Uint8Array) => Iterable<Uint8Array>) =>
+  (honest: RequestHandler): RequestHandler =>
+    async function* (payload, from) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of honest(payload, from)) chunks.push(chunk);
+      yield* change(chunks, payload);
+    };

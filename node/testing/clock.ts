@@ -1,0 +1,82 @@
+/** Time that moves from timer to timer: whatever runs on it runs the same way each time, and as fast as it can. */
+import type { Clock } from "../ports.ts";
+
+interface Timer {
+  readonly atMs: number;
+  readonly callback: () => void;
+}
+
+export class VirtualClock implements Clock {
+  #nowMs: number;
+  /** In the order in which they are due; equal times in the order in which they were set. */
+  readonly #timers: Timer[] = [];
+
+  constructor(nowMs = 1_700_000_000_000) {
+    this.#nowMs = nowMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  at(atMs: number, callback: () => void): () => void {
+    const timer: Timer = { atMs, callback };
+    let low = 0;
+    for (let high = this.#timers.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.#timers[middle]!.atMs <= atMs) low = middle + 1;
+      else high = middle;
+    }
+    this.#timers.splice(low, 0, timer);
+    return () => {
+      const index = this.#timers.indexOf(timer);
+      if (index !== -1) this.#timers.splice(index, 1);
+    };
+  }
+
+  /** Resolves after `ms`. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.at(this.#nowMs + ms, resolve));
+  }
+
+  /** Moves to the next timer and calls it. False when there is none. */
+  step(): boolean {
+    const timer = this.#timers.shift();
+    if (timer === undefined) return false;
+    this.#nowMs = Math.max(this.#nowMs, timer.atMs);
+    timer.callback();
+    return true;
+  }
+
+  /**
+   * Lets time pass until `work` has settled. Precondition: what it waits for is timers of this clock and promises that
+   * need no input or output. Throws when it waits for nothing, or for longer than `limitMs`.
+   */
+  async run<T>(work: Promise<T>, limitMs = 3_600_000): Promise<T> {
+    const untilMs = this.#nowMs + limitMs;
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    work.then(settle, settle);
+    for (;;) {
+      await idle();
+      if (isSettled) return work;
+      if (!this.step()) throw new Error("the work waits, and no timer is set");
+      if (this.#nowMs > untilMs) throw new Error(`the work takes longer than ${limitMs} ms`);
+    }
+  }
+
+  /** Lets `ms` pass. */
+  async pass(ms: number): Promise<void> {
+    await this.run(this.sleep(ms));
+    await idle();
+  }
+}
+
+/** Resolves when every promise that can settle has: they all run before the event loop's next turn. */
+const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
