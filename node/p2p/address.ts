@@ -2,7 +2,7 @@
 
 import { BlockList, isIPv4 } from "node:net";
 import { peerIdFromString } from "@libp2p/peer-id";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { CODE_P2P, type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { PeerId } from "./types.ts";
 
 /** How far away an address can be: on this machine, in this network, anywhere. */
@@ -85,5 +85,5 @@ export function parsePeerId(text: string): PeerId {
 /** With the peer's id at the end, as parsePeerAddress wants it; undefined for what nobody can dial. */
 export function withPeerId(address: Multiaddr, id: PeerId): string | undefined {
   if (reachOf(address) === undefined) return undefined;
-  return `${address.decapsulateCode(421).toString()}/p2p/${id}`;
+  return `${address.decapsulateCode(CODE_P2P).toString()}/p2p/${id}`;
 }
