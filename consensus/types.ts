@@ -77,7 +77,6 @@ export const epochOfHeight = (height: number, epochBlocks: number): number => Ma
 /** The last block of an epoch: no block stands on it before it is final. */
 export const isLastOfEpoch = (height: number, epochBlocks: number): boolean => (height + 1) % epochBlocks === 0;
 
-/** Largest validator set; what a signer's index and a bitmap may be follows from it. */
-export const MAX_VALIDATORS = 256;
+export { MAX_VALIDATORS } from "../core/validators.ts";
 /** Certificates that a proposal carries at most: its parent's, and nullifications of the newest skipped views. */
 export const MAX_PROPOSAL_CERTIFICATES = 65;

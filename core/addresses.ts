@@ -11,3 +11,7 @@ export const PARAMETERS_ADDRESS = hexToBytes("0x42000000000000000000000000000000
 export const TREASURY_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000901");
 /** Holds the stakers' share until staking exists. */
 export const STAKERS_ESCROW_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000902");
+/** The predeploy that holds the validator sets (contracts/l2/ValidatorSet.sol). */
+export const VALIDATOR_SET_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000903");
+/** Whom the protocol calls contracts as (EIP-4788). Nobody has its key. */
+export const SYSTEM_ADDRESS = hexToBytes("0xfffffffffffffffffffffffffffffffffffffffe");

@@ -17,7 +17,16 @@ export interface ChainRules {
   readonly baseFee: { readonly elasticityMultiplier: bigint; readonly maxChangeDenominator: bigint };
   /** Receives the base fee that Ethereum burns; absent: burned. */
   readonly baseFeeRecipient?: Uint8Array;
+  /**
+   * Blocks of an epoch; block n is of epoch n / epochBlocks. The last block of an epoch names in its extraData the
+   * validator set that takes over, the others have none. Absent: no epochs, and extraData is the proposer's choice.
+   */
+  readonly epochBlocks?: bigint;
+  /** By block: calldata with which the system calls the ValidatorSet predeploy before the block's transactions. */
+  readonly validatorChanges?: ReadonlyMap<bigint, Uint8Array>;
 }
+
+export const isLastOfEpoch = (number: bigint, epochBlocks: bigint): boolean => (number + 1n) % epochBlocks === 0n;
 
 export const DEFAULT_RULES: Omit<ChainRules, "chainId"> = {
   hardfork: "osaka",

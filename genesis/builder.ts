@@ -8,9 +8,11 @@ import {
   TREASURY_ADDRESS,
 } from "../core/addresses.ts";
 import { bigIntToFixed, bytesToHex } from "../core/bytes.ts";
+import { keccak256 } from "../core/crypto.ts";
 import { PARAMETER_SLOTS } from "../core/parameters.ts";
 import { PREDEPLOYS } from "./predeploys.ts";
 import { type Genesis, type GenesisAccount, GenesisError } from "./schema.ts";
+import { validatorSetAccounts } from "./validator-set.ts";
 
 /** INVALID: a call that reaches the code instead of the native implementation fails. */
 const NATIVE_CODE = new Uint8Array([0xfe]);
@@ -42,6 +44,7 @@ export function genesisAccounts(genesis: Genesis): readonly GenesisAccount[] {
     native(PARAMETERS_ADDRESS, parametersStorage(genesis)),
     native(TREASURY_ADDRESS),
     native(STAKERS_ESCROW_ADDRESS),
+    ...validatorSetAccounts(genesis.validators),
     ...PREDEPLOYS,
   ];
   const reserved = new Set(system.map((account) => bytesToHex(account.address)));
@@ -50,4 +53,26 @@ export function genesisAccounts(genesis: Genesis): readonly GenesisAccount[] {
     .filter((address) => reserved.has(address));
   if (clashes.length > 0) throw new GenesisError(clashes.map((address) => `alloc.${address} belongs to the protocol`));
   return [...system, ...genesis.alloc];
+}
+
+const RULES_DOMAIN = keccak256(new TextEncoder().encode("OpenLedger genesis v1"));
+
+/**
+ * The rules of a network that neither the first state nor the header's own fields say; the genesis block's extraData,
+ * so that nodes which disagree about one have different chains from the first block on. keccak256 of 32-byte words:
+ *
+ *   keccak256("OpenLedger genesis v1") ‖ chainId ‖ blockBytes ‖ epochBlocks ‖ hash of the validator set
+ *   ‖ number of validator changes ‖ (block ‖ hash of the set)…
+ */
+export function rulesHash({ chainId, blockBytes, consensus, validators, validatorChanges }: Genesis): Uint8Array {
+  const word = (value: bigint | number): Uint8Array => bigIntToFixed(BigInt(value), 32);
+  return keccak256(
+    RULES_DOMAIN,
+    word(chainId),
+    word(blockBytes),
+    word(consensus.epochBlocks),
+    validators.hash,
+    word(validatorChanges.length),
+    ...validatorChanges.flatMap(({ block, set }) => [word(block), set.hash]),
+  );
 }

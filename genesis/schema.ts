@@ -2,8 +2,10 @@
  * A network's genesis: chain rules and the first state, in a JSON file. The `alloc` part has geth's format.
  * Chain rules live here and never in an operator's configuration: all nodes of a network must share them.
  */
-import { type Hex, hexToBytes } from "../core/bytes.ts";
 import { PARAMETER_SLOTS, type Parameters, PPM } from "../core/parameters.ts";
+import type { ValidatorSet } from "../core/validators.ts";
+import { type Json, Reader } from "./reader.ts";
+import { type ValidatorChange, ValidatorParser } from "./validators.ts";
 
 export interface GenesisAccount {
   readonly address: Uint8Array;
@@ -23,9 +25,28 @@ export interface Genesis {
   readonly baseFeeWei: bigint;
   /** Most bytes that a block may have on the wire. */
   readonly blockBytes: number;
+  readonly consensus: ConsensusParameters;
+  /** Of epoch 0. */
+  readonly validators: ValidatorSet;
+  /** Rising blocks. For test networks, in place of what stakes on L1. */
+  readonly validatorChanges: readonly ValidatorChange[];
   readonly parameters: Parameters;
   readonly alloc: readonly GenesisAccount[];
 }
+
+export interface ConsensusParameters {
+  /** Blocks of an epoch: block n is of epoch floor(n / epochBlocks). */
+  readonly epochBlocks: number;
+}
+
+/** An epoch has to hold a block that submits a set, and its last one after it. */
+const MIN_EPOCH_BLOCKS = 4;
+/**
+ * An epoch has 2^32 views (consensus/types.ts), so this leaves 256 to a block. The number of epochs is bounded too: views
+ * are safe integers, so a chain ends after 2^21 epochs, 239 years of epochs of an hour, 97 days of the shortest at a
+ * block a second.
+ */
+const MAX_EPOCH_BLOCKS = 2 ** 24;
 
 /** The largest transaction that a pool takes is 128 KiB; one that no block could hold would wait for ever. */
 const MIN_BLOCK_BYTES = 256 * 1024;
@@ -34,51 +55,6 @@ export class GenesisError extends Error {
   constructor(problems: readonly string[]) {
     super(`invalid genesis: ${problems.join("; ")}`);
     this.name = "GenesisError";
-  }
-}
-
-type Json = unknown;
-type JsonObject = { readonly [key: string]: Json };
-
-/** Collects every problem before it throws, so that a file is mended in one go. */
-class Reader {
-  readonly problems: string[] = [];
-
-  object(value: Json, path: string, known?: readonly string[]): JsonObject {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      this.problems.push(`${path} must be an object`);
-      return {};
-    }
-    for (const key of Object.keys(value)) {
-      if (known !== undefined && !known.includes(key)) this.problems.push(`${path}.${key} is unknown`);
-    }
-    return value as JsonObject;
-  }
-
-  text(value: Json, path: string): string {
-    if (typeof value === "string" && value.length > 0) return value;
-    this.problems.push(`${path} must be a non-empty string`);
-    return "";
-  }
-
-  /** A decimal or 0x string, or a safe integer; 0 ≤ value < 2^256. */
-  integer(value: Json, path: string): bigint {
-    const isText = typeof value === "string" && /^(0x[0-9a-fA-F]{1,64}|[0-9]{1,78})$/.test(value);
-    if (isText || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0)) {
-      const parsed = BigInt(value as string | number);
-      if (parsed < 1n << 256n) return parsed;
-    }
-    this.problems.push(`${path} must be an unsigned integer of at most 256 bits`);
-    return 0n;
-  }
-
-  bytes(value: Json, path: string, length?: number): Uint8Array {
-    if (typeof value === "string" && /^0x([0-9a-fA-F]{2})*$/.test(value)) {
-      const parsed = hexToBytes(value as Hex);
-      if (length === undefined || parsed.length === length) return parsed;
-    }
-    this.problems.push(`${path} must be 0x-prefixed hex${length === undefined ? "" : ` of ${length} bytes`}`);
-    return new Uint8Array(length ?? 0);
   }
 }
 
@@ -110,11 +86,34 @@ function parseParameters(reader: Reader, value: Json): Parameters {
   return parameters;
 }
 
+function parseConsensus(reader: Reader, value: Json): ConsensusParameters {
+  const fields = reader.object(value, "consensus", ["epochBlocks"]);
+  const epochBlocks = Number(reader.integer(fields.epochBlocks, "consensus.epochBlocks"));
+  if (epochBlocks < MIN_EPOCH_BLOCKS || epochBlocks > MAX_EPOCH_BLOCKS) {
+    reader.problems.push(`consensus.epochBlocks must be from ${MIN_EPOCH_BLOCKS} to ${MAX_EPOCH_BLOCKS}`);
+  }
+  return { epochBlocks };
+}
+
+const FIELDS = [
+  "name",
+  "chainId",
+  "timestamp",
+  "gasLimit",
+  "baseFeeWei",
+  "blockBytes",
+  "consensus",
+  "validators",
+  "validatorChanges",
+  "parameters",
+  "alloc",
+];
+
 /** Throws GenesisError that names every problem. */
 export function parseGenesis(json: Json): Genesis {
   const reader = new Reader();
-  const known = ["name", "chainId", "timestamp", "gasLimit", "baseFeeWei", "blockBytes", "parameters", "alloc"];
-  const fields = reader.object(json, "genesis", known);
+  const validators = new ValidatorParser(reader);
+  const fields = reader.object(json, "genesis", FIELDS);
   const genesis: Genesis = {
     name: reader.text(fields.name, "name"),
     chainId: reader.integer(fields.chainId, "chainId"),
@@ -122,6 +121,9 @@ export function parseGenesis(json: Json): Genesis {
     gasLimit: reader.integer(fields.gasLimit, "gasLimit"),
     baseFeeWei: reader.integer(fields.baseFeeWei, "baseFeeWei"),
     blockBytes: Number(reader.integer(fields.blockBytes, "blockBytes")),
+    consensus: parseConsensus(reader, fields.consensus),
+    validators: validators.set(fields.validators, "validators"),
+    validatorChanges: fields.validatorChanges === undefined ? [] : validators.changes(fields.validatorChanges),
     parameters: parseParameters(reader, fields.parameters),
     alloc: Object.entries(reader.object(fields.alloc, "alloc")).map(([address, account]) =>
       parseAccount(reader, address, account),

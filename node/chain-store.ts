@@ -8,6 +8,7 @@
  *   0x13 transaction hash -> number ‖ uint32 index
  *   0x14                 -> head: number ‖ hash
  *   0x15                 -> uint32 schema version ‖ genesis hash
+ *   0x16, 0x17           -> what makes blocks final: finality-store.ts
  *
  * What follows from the block is not stored: blooms, gas used, prices and created addresses of receipts. Senders are,
  * because recovering them is the dearest part of reading a block. The checksum is ours because LevelDB reads its tables
@@ -35,7 +36,7 @@ import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
 import { DataError } from "./errors.ts";
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const BLOCK = 0x10;
 const RECORD = 0x11;
@@ -128,8 +129,12 @@ export function readBlockHash(reader: KeyValueReader, number: bigint): Uint8Arra
   return hash;
 }
 
-/** Throws DataError when the stored bytes do not make the block: the directory is damaged. */
-export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigint): ExecutedBlock | undefined {
+/** The block as it travels. Throws DataError. */
+export function readRaw(reader: KeyValueReader, number: bigint): Uint8Array | undefined {
+  return readChecked(reader, number)?.raw;
+}
+
+function readChecked(reader: KeyValueReader, number: bigint) {
   const raw = reader.get(key(BLOCK, uint64(number)));
   const summed = reader.get(key(RECORD, uint64(number)));
   if (raw === undefined && summed === undefined) return undefined;
@@ -138,6 +143,14 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
   if (bytesToBigInt(summed.subarray(0, 4)) !== BigInt(checksum(raw, record))) {
     throw damagedBlock(number, "does not match its checksum");
   }
+  return { raw, record };
+}
+
+/** Throws DataError when the stored bytes do not make the block: the directory is damaged. */
+export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigint): ExecutedBlock | undefined {
+  const checked = readChecked(reader, number);
+  if (checked === undefined) return undefined;
+  const { raw, record } = checked;
   const { senders, entries } = readable(number, "has unreadable receipts", () => {
     const items = rlpList(rlpDecode(record), "record");
     return { senders: rlpString(items[0], record.length, "senders"), entries: rlpList(items[1], "receipts") };
@@ -161,7 +174,7 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
   return { header, hash, transactions, receipts };
 }
 
-const damagedData = (what: string, cause?: unknown): DataError =>
+export const damagedData = (what: string, cause?: unknown): DataError =>
   new DataError(`the data directory is damaged: ${what}; restore a backup or start anew with --fresh`, { cause });
 
 /** One line for what cannot be read of a block that must be there. */

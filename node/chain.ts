@@ -1,109 +1,88 @@
 /**
- * The chain: the last committed block, what is stored below it, and the state that stands on it. A block becomes part
- * of it in one atomic, synced write (block, receipts, indexes, flat state, trie nodes, code, head), or not at all.
+ * The chain: the last committed block, what is stored below it, the state that stands on it, and above it the blocks
+ * that are not final. A path of those becomes part of the chain in one atomic, synced write (blocks, receipts, indexes,
+ * flat state, trie nodes, code, certificate, head), or not at all.
  */
 import { bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../core/bytes.ts";
-import type { ExecutedBlock } from "../core/chain.ts";
-import { Gate } from "../core/gate.ts";
+import type { ExecutedBlock, Header } from "../core/chain.ts";
 import type { Precompile } from "../core/precompile.ts";
-import { type AssembledBlock, assembleBlock, type Candidates } from "../execution/block/assemble.ts";
+import type { ValidatorSet } from "../core/validators.ts";
 import { nextBaseFee } from "../execution/block/base-fee.ts";
 import { encodeBlock } from "../execution/block/block-codec.ts";
-import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
-import { GenerationCache } from "../execution/state/cache.ts";
+import type { ProducedBlock } from "../execution/block/execute.ts";
+import { readValidatorSet } from "../execution/block/validator-set.ts";
+import { type ChainRules, isLastOfEpoch } from "../execution/rules.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { StoreError } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
-import { callMessage } from "../execution/tx/call.ts";
-import { type Machine, MachinePool } from "../execution/tx/machine.ts";
 import type { Genesis } from "../genesis/schema.ts";
+import { BlocksAbove, type Proposal, type ProposalInput, type Verification } from "./chain-above.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
-import {
-  damagedBlock,
-  type Head,
-  readBlock,
-  readBlockHash,
-  readHead,
-  readNumber,
-  readSchema,
-  readTransactionPlace,
-  requireGenesis,
-  stageBlock,
-  stageSchema,
-} from "./chain-store.ts";
+import { Calls } from "./chain-calls.ts";
+import { chainRules } from "./chain-rules.ts";
+import { type Head, readBlock, readHead, readSchema, requireGenesis, stageBlock, stageSchema } from "./chain-store.ts";
+import { CommittedBlocks } from "./committed-blocks.ts";
 import { DataError } from "./errors.ts";
+import {
+  certificateFrom,
+  lastCertificate,
+  type NumberedCertificate,
+  readCertificate,
+  stageCertificate,
+  stageValidatorSet,
+} from "./finality-store.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
 import type { Logger } from "./log.ts";
-import { pacer, TimeSpent } from "./pace.ts";
 
-/** Executed blocks kept in memory, until their number or their size is reached; older ones are read from disk. */
-const RECENT_BLOCKS = 128;
-const RECENT_BYTES = 64 * 1024 * 1024;
-/** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
-const HASHES_KEPT = 4_096;
+export type { Proposal, ProposalInput, Verification } from "./chain-above.ts";
 
-/** Calls (eth_call, attempts of eth_estimateGas) that run by turns, and that wait for one to end. */
-const CALLS_RUNNING = 4;
-const CALLS_WAITING = 256;
-/** A call that waited longer is refused: its caller has given up. */
-const CALL_WAIT_MS = 20_000;
-/** Time that a call may work, as geth's --rpc.evmtimeout. */
-const CALL_WORK_MS = 5_000;
-
-export interface ProposalInput {
-  readonly candidates: Candidates;
-  /** Unix seconds; the parent's time when it is later. */
-  readonly timestamp: bigint;
-  readonly feeAddress: Uint8Array;
-  readonly isOutOfTime: () => boolean;
-}
-
-export type Proposal = AssembledBlock;
-
-export function chainRules(genesis: Genesis): ChainRules {
-  return { ...DEFAULT_RULES, chainId: genesis.chainId, gasLimit: genesis.gasLimit, blockBytes: genesis.blockBytes };
+interface ChainParts {
+  readonly rules: ChainRules;
+  readonly genesisHash: Uint8Array;
+  readonly store: LevelStore;
+  readonly state: StateDatabase;
+  readonly precompiles: readonly Precompile[];
+  readonly head: ExecutedBlock;
+  readonly latestCertificate: NumberedCertificate | undefined;
+  readonly log: Logger | undefined;
 }
 
 export class Chain implements ChainApi {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly rules: ChainRules;
+  /** The lowest block that is here. */
+  readonly firstBlock = 0n;
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
-  readonly #machines: MachinePool;
-  readonly #callMachines: MachinePool;
-  readonly #calls = new Gate(CALLS_RUNNING, CALLS_WAITING);
-  readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
+  readonly #committed: CommittedBlocks;
+  readonly #above: BlocksAbove;
+  readonly #calls: Calls;
   readonly #log: Logger | undefined;
-  /** The oldest first. */
-  readonly #recent = new Map<bigint, ExecutedBlock>();
-  #recentBytes = 0;
   readonly #listeners = new Set<(head: Head) => void>();
-  #headBlock: ExecutedBlock;
+  #latestCertificate: NumberedCertificate | undefined;
   /** Why no further block can be committed. */
   #broken: Error | undefined;
 
-  private constructor(
-    rules: ChainRules,
-    genesisHash: Uint8Array,
-    store: LevelStore,
-    state: StateDatabase,
-    precompiles: readonly Precompile[],
-    head: ExecutedBlock,
-    log: Logger | undefined,
-  ) {
+  private constructor(parts: ChainParts) {
+    const { rules, genesisHash, store, state, precompiles, head, latestCertificate, log } = parts;
     this.chainId = rules.chainId;
     this.genesisHash = genesisHash;
     this.rules = rules;
     this.#store = store;
     this.#state = state;
+    this.#committed = new CommittedBlocks(store.reader, rules.chainId, head);
+    this.#latestCertificate = latestCertificate;
     this.#log = log;
-    this.#machines = new MachinePool(rules, precompiles);
-    this.#callMachines = new MachinePool(rules, precompiles, true);
-    this.#headBlock = head;
-    this.#remember(head);
+    const blockHash = (number: bigint): Uint8Array => {
+      const hash = this.#committed.hashAt(number);
+      if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, above the head`);
+      return hash;
+    };
+    this.#above = new BlocksAbove({ block: head, sealed: state.head }, { rules, precompiles, state, blockHash });
+    this.#calls = new Calls(rules, precompiles, blockHash);
   }
 
   /**
@@ -120,22 +99,27 @@ export class Chain implements ChainApi {
     const stored = readSchema(store.reader);
     const genesisHash = stored ?? (await writeGenesis(store, genesis));
     requireGenesis(genesisHash, buildGenesisBlock(genesis, memoryStore()).block.hash);
-    const head = readHead(store.reader);
-    const block = head === undefined ? undefined : readBlock(store.reader, head.number, rules.chainId);
-    if (head === undefined || block === undefined || !equalsBytes(block.hash, head.hash)) {
+    const at = readHead(store.reader);
+    const head = at === undefined ? undefined : readBlock(store.reader, at.number, rules.chainId);
+    if (at === undefined || head === undefined || !equalsBytes(head.hash, at.hash)) {
       throw new DataError(
         "the data directory is damaged: its head block is missing; restore a backup or start anew with --fresh",
       );
     }
-    return new Chain(rules, genesisHash, store, openState(store, block), precompiles, block, log);
+    const state = openState(store, head);
+    const latestCertificate = await lastCertificate(store);
+    return new Chain({ rules, genesisHash, store, state, precompiles, head, latestCertificate, log });
   }
 
+  // What is committed
+
   get head(): Head {
-    return { number: this.#headBlock.header.number, hash: this.#headBlock.hash };
+    const { header, hash } = this.headBlock;
+    return { number: header.number, hash };
   }
 
   get headBlock(): ExecutedBlock {
-    return this.#headBlock;
+    return this.#committed.head;
   }
 
   get headState(): StateReader {
@@ -143,36 +127,18 @@ export class Chain implements ChainApi {
   }
 
   block(number: bigint): ExecutedBlock | undefined {
-    if (number < 0n || number > this.#headBlock.header.number) return undefined;
-    const block = this.#recent.get(number) ?? readBlock(this.#store.reader, number, this.chainId);
-    if (block === undefined) throw damagedBlock(number, "is missing");
-    return block;
+    return this.#committed.block(number);
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {
     if ("number" in selector) return this.block(selector.number);
-    if ("hash" in selector) {
-      const number = readNumber(this.#store.reader, selector.hash);
-      const block = number === undefined ? undefined : this.block(number);
-      if (block !== undefined && !equalsBytes(block.hash, selector.hash)) {
-        throw damagedBlock(block.header.number, `is listed as ${bytesToHex(selector.hash)}`);
-      }
-      return block;
-    }
+    if ("hash" in selector) return this.#committed.blockOf(selector.hash);
     // Without an L1, safe and finalized are what consensus finalized: the head.
-    return selector.tag === "earliest" ? this.block(0n) : this.#headBlock;
+    return selector.tag === "earliest" ? this.block(0n) : this.headBlock;
   }
 
   transaction(hash: Uint8Array): TransactionLocation | undefined {
-    const place = readTransactionPlace(this.#store.reader, hash);
-    const block = place === undefined ? undefined : this.block(place.number);
-    if (place === undefined || block === undefined) return undefined;
-    const transaction = block.transactions[place.index];
-    const receipt = block.receipts[place.index];
-    if (transaction === undefined || receipt === undefined || !equalsBytes(transaction.hash, hash)) {
-      throw damagedBlock(place.number, `lacks transaction ${bytesToHex(hash)}`);
-    }
-    return { block, index: place.index, transaction, receipt };
+    return this.#committed.transaction(hash);
   }
 
   state(block: ExecutedBlock): StateReader | undefined {
@@ -183,34 +149,16 @@ export class Chain implements ChainApi {
     return this.#state.prove(block.header.stateRoot, address, slots);
   }
 
-  /** Gives way to other work every 10 ms. What takes too long fails as in geth. */
-  async call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
-    const askedAtMs = performance.now();
-    const result = await this.#calls.run(async () => {
-      if (performance.now() - askedAtMs > CALL_WAIT_MS) return undefined;
-      return this.#call(request, block);
+  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
+    return this.#calls.run(request, block.header, () => {
+      const state = this.#stateOf(block);
+      if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
+      return state.fork();
     });
-    return result ?? failedCall("too many calls are running: try again later");
-  }
-
-  async #call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
-    const state = this.#stateOf(block);
-    if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
-    const run = (machine: Machine) => callMessage(machine, request, block.header, this.rules);
-    try {
-      return await this.#callMachines.use(state.fork(), this.#blockHash, run, pacer(CALL_WORK_MS));
-    } catch (error) {
-      if (error instanceof TimeSpent) return failedCall(`execution aborted (timeout = ${CALL_WORK_MS / 1_000}s)`);
-      throw error;
-    }
-  }
-
-  nextBaseFee(): bigint {
-    return nextBaseFee(this.#headBlock.header, this.rules);
   }
 
   next(timestamp: bigint): ExecutedBlock {
-    const { header, hash } = this.#headBlock;
+    const { header, hash } = this.headBlock;
     const next = {
       ...header,
       parentHash: hash,
@@ -218,48 +166,170 @@ export class Chain implements ChainApi {
       timestamp: timestamp > header.timestamp ? timestamp : header.timestamp,
       baseFeePerGas: this.nextBaseFee(),
       gasUsed: 0n,
+      extraData: EMPTY_BYTES,
     };
     return { hash: ZERO_32, header: next, transactions: [], receipts: [] };
   }
+
+  isCommitted(hash: Uint8Array): boolean {
+    return this.#committed.numberOf(hash) !== undefined;
+  }
+
+  /** A committed block as it travels; undefined above the head. */
+  rawAt(number: bigint): Uint8Array | undefined {
+    return this.#committed.rawAt(number);
+  }
+
+  /** Of a committed block; undefined above the head. */
+  hashAt(number: bigint): Uint8Array | undefined {
+    return this.#committed.hashAt(number);
+  }
+
+  /** Encoded: the certificate that names the committed block. Not every final block has one. */
+  certificate(number: bigint): Uint8Array | undefined {
+    return readCertificate(this.#store.reader, number);
+  }
+
+  /** Of the highest block that has one. */
+  get latestCertificate(): NumberedCertificate | undefined {
+    return this.#latestCertificate;
+  }
+
+  /** Of the lowest block at or above the number that has one: what makes that block final. */
+  certificateFrom(number: bigint): Promise<NumberedCertificate | undefined> {
+    return certificateFrom(this.#store, number);
+  }
+
+  /** Known from genesis, and for an epoch once the last block of the one before is committed. */
+  validatorSet(epoch: number): ValidatorSet | undefined {
+    return this.#committed.validatorSet(epoch);
+  }
+
+  // What is not final
+
+  /** Base fee that a block on the parent has; on the head when absent. Throws when the parent is not here. */
+  nextBaseFee(parentHash: Uint8Array = this.headBlock.hash): bigint {
+    const parent = this.#above.tree.get(parentHash);
+    if (parent === undefined) throw new Error(`no block can stand on ${bytesToHex(parentHash)}: it is not here`);
+    return nextBaseFee(parent.block.header, this.rules);
+  }
+
+  /** A block on the head. */
+  propose(input: ProposalInput): Promise<Proposal> {
+    return this.proposeOn(this.headBlock.hash, input);
+  }
+
+  /**
+   * Makes a block on the head or on a block above it, and keeps it. `rejected` leaves out what only ancestors that are
+   * not final are the reason for. Rejects when the parent is not here, and on a damaged store.
+   */
+  proposeOn(parentHash: Uint8Array, input: ProposalInput): Promise<Proposal> {
+    return this.#above.propose(parentHash, input);
+  }
+
+  /**
+   * Executes a block that somebody else made, on the head or on a block above it, and keeps it. No clock is asked.
+   * Rejects on a damaged store.
+   */
+  async verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification> {
+    const verification = await this.#above.verify(raw, parentHash);
+    if (verification.ok || verification.fault === "invalid") return verification;
+    // Its parent is not to be found when the block itself was committed.
+    const { hash } = verification;
+    const committed = hash && this.raw(hash);
+    return committed !== undefined && equalsBytes(committed, raw) ? { ok: true, hash: hash! } : verification;
+  }
+
+  /** Whether the block is committed or above the head. */
+  has(hash: Uint8Array): boolean {
+    return this.#above.tree.get(hash) !== undefined || this.isCommitted(hash);
+  }
+
+  /** Of a committed block or one above the head. */
+  header(hash: Uint8Array): Header | undefined {
+    return (this.#above.tree.get(hash)?.block ?? this.#committed.blockOf(hash))?.header;
+  }
+
+  /** A committed block or one above the head, as it travels. */
+  raw(hash: Uint8Array): Uint8Array | undefined {
+    const above = this.#above.tree.above(hash);
+    if (above !== undefined) return above.raw;
+    const number = this.#committed.numberOf(hash);
+    return number === undefined ? undefined : this.rawAt(number);
+  }
+
+  /** Of the blocks above the head, keeps those that are named and their ancestors. */
+  prune(keep: readonly Uint8Array[]): void {
+    this.#above.tree.retain(keep);
+  }
+
+  /** Blocks above the head, and about how much memory they take. */
+  get unfinalized(): { readonly blocks: number; readonly bytes: number } {
+    const { size, bytes } = this.#above.tree;
+    return { blocks: size, bytes };
+  }
+
+  // Committing
 
   onCommit(listener: (head: Head) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** A block on the head. Nothing is kept until it is committed. */
-  propose({ candidates, timestamp, feeAddress, isOutOfTime }: ProposalInput): Promise<Proposal> {
-    const parent = this.#headBlock;
-    return assembleBlock({
-      parent,
-      state: this.#state.head,
-      database: this.#state,
-      machines: this.#machines,
-      blockHash: this.#blockHash,
-      rules: this.rules,
-      candidates,
-      timestamp: timestamp > parent.header.timestamp ? timestamp : parent.header.timestamp,
-      coinbase: feeAddress,
-      isOutOfTime,
-    });
+  /** As `commitThrough`, for a proposal on the head without a certificate. */
+  async commit(proposal: Proposal): Promise<void> {
+    this.#requireWritable();
+    if (!equalsBytes(proposal.block.header.parentHash, this.headBlock.hash)) {
+      throw new Error(`block ${proposal.block.header.number} does not stand on the head`);
+    }
+    await this.#writePath([proposal], undefined);
   }
 
   /**
+   * Commits the blocks from the head up to `hash` in order, with the encoded certificate of the last one, and forgets
+   * what does not descend from that. Returns them; none when the block is committed already, which only gets the
+   * certificate if it had none.
+   *
    * Durable once resolved. When the write fails, the chain stays at its head and refuses to go on: nobody knows how much
    * of the batch a restart will find, so no other block may take its place.
    */
-  async commit({ block, sealed, raw }: Proposal): Promise<void> {
-    if (this.#broken !== undefined) {
-      throw new Error("no block can be committed after one could not be written", { cause: this.#broken });
+  async commitThrough(hash: Uint8Array, certificate: Uint8Array | undefined): Promise<readonly ExecutedBlock[]> {
+    this.#requireWritable();
+    const path = this.#above.tree.path(hash) ?? [];
+    if (path.length > 0) return this.#writePath(path, certificate);
+    const number = this.#committed.numberOf(hash);
+    if (number === undefined) throw new Error(`block ${bytesToHex(hash)} does not stand on the head`);
+    if (certificate !== undefined && this.certificate(number) === undefined) {
+      const batch = new Batch();
+      stageCertificate(batch, number, certificate);
+      await this.#write(batch, `the certificate of block ${number}`);
+      this.#noteCertificate(number, certificate);
     }
-    if (!equalsBytes(block.header.parentHash, this.#headBlock.hash)) {
-      throw new Error(`block ${block.header.number} does not stand on the head`);
-    }
+    return [];
+  }
+
+  async #writePath(path: readonly ProducedBlock[], certificate: Uint8Array | undefined): Promise<ExecutedBlock[]> {
+    const { block: last, sealed } = path.at(-1)!;
     const batch = new Batch();
-    stageBlock(batch, block, raw);
+    for (const { block, raw, sealed: after } of path) {
+      stageBlock(batch, block, raw);
+      stageNextSet(batch, block.header.number, after.reader, this.rules);
+    }
     this.#state.stage(sealed, batch);
-    // Until it has been written, also what would stand beside it is refused.
-    this.#broken = new Error(`block ${block.header.number} is being written`);
+    if (certificate !== undefined) stageCertificate(batch, last.header.number, certificate);
+    await this.#write(batch, `block ${last.header.number}`);
+    const blocks = path.map(({ block }) => block);
+    this.#state.committed(sealed);
+    this.#above.tree.advance({ block: last, sealed });
+    this.#committed.extend(blocks);
+    if (certificate !== undefined) this.#noteCertificate(last.header.number, certificate);
+    for (const { header, hash } of blocks) this.#announce({ number: header.number, hash });
+    return blocks;
+  }
+
+  /** Until it has been written, also what would stand beside it is refused. */
+  async #write(batch: Batch, what: string): Promise<void> {
+    this.#broken = new Error(`${what} is being written`);
     try {
       await this.#store.write(batch, { sync: true });
     } catch (error) {
@@ -267,57 +337,38 @@ export class Chain implements ChainApi {
       throw error;
     }
     this.#broken = undefined;
-    this.#state.committed(sealed);
-    this.#headBlock = block;
-    this.#remember(block);
+  }
+
+  #requireWritable(): void {
+    if (this.#broken === undefined) return;
+    throw new Error("no block can be committed after one could not be written", { cause: this.#broken });
+  }
+
+  #noteCertificate(number: bigint, certificate: Uint8Array): void {
+    if (number >= (this.#latestCertificate?.number ?? 0n)) this.#latestCertificate = { number, certificate };
+  }
+
+  #announce(head: Head): void {
     for (const listener of this.#listeners) {
       try {
-        listener(this.head);
+        listener(head);
       } catch (error) {
         // The block is committed, whatever becomes of those who follow.
-        this.#log?.error({ err: error, height: Number(block.header.number) }, "a follower failed on a new block");
+        this.#log?.error({ err: error, height: Number(head.number) }, "a follower failed on a new block");
       }
     }
   }
 
   #stateOf(block: ExecutedBlock) {
-    if (block === this.#headBlock) return this.#state.head;
+    if (block === this.headBlock) return this.#state.head;
     return this.#state.at(block.header.stateRoot);
   }
-
-  #remember(block: ExecutedBlock): void {
-    this.#recent.set(block.header.number, block);
-    this.#recentBytes += sizeOf(block);
-    for (const [number, oldest] of this.#recent) {
-      const isTooMuch = this.#recent.size > RECENT_BLOCKS || this.#recentBytes > RECENT_BYTES;
-      if (!isTooMuch || oldest === block) return;
-      this.#recent.delete(number);
-      this.#recentBytes -= sizeOf(oldest);
-    }
-  }
-
-  readonly #blockHash = (number: bigint): Uint8Array => {
-    const key = String(number);
-    const known = this.#hashes.get(key);
-    if (known !== undefined) return known;
-    const hash = this.#recent.get(number)?.hash ?? readBlockHash(this.#store.reader, number);
-    if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, above the head`);
-    this.#hashes.set(key, hash);
-    return hash;
-  };
 }
 
-const failedCall = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });
-
-/** What the objects of a transaction and its receipt take besides their data. */
-const OBJECT_BYTES = 1_024;
-const LOG_BYTES = 256;
-
-function sizeOf({ transactions, receipts }: ExecutedBlock): number {
-  let bytes = OBJECT_BYTES;
-  for (const tx of transactions) bytes += OBJECT_BYTES + tx.raw.length;
-  for (const { logs } of receipts) for (const log of logs) bytes += LOG_BYTES + log.data.length;
-  return bytes;
+/** With an epoch's last block goes the set that takes over. `after`: the state after it. */
+function stageNextSet(batch: Batch, number: bigint, after: StateReader, { epochBlocks }: ChainRules): void {
+  if (epochBlocks === undefined || !isLastOfEpoch(number, epochBlocks)) return;
+  stageValidatorSet(batch, number / epochBlocks + 1n, readValidatorSet(after));
 }
 
 /** The state after the head. Throws DataError. */
@@ -337,6 +388,7 @@ async function writeGenesis(store: LevelStore, genesis: Genesis): Promise<Uint8A
   const { block, stageState } = buildGenesisBlock(genesis, store.reader);
   stageState(batch);
   stageBlock(batch, block, encodeBlock(block));
+  stageValidatorSet(batch, 0n, genesis.validators);
   stageSchema(batch, block.hash);
   await store.write(batch, { sync: true });
   return block.hash;

@@ -1,14 +1,14 @@
 import { Address, bigIntToBytes } from "@ethereumjs/util";
 import { expect, test } from "vitest";
-import { bytesToBigInt, EMPTY_BYTES, padTo32, ZERO_32 } from "../core/bytes.ts";
+import { bytesToBigInt, padTo32, ZERO_32 } from "../core/bytes.ts";
 import { decodeBlock, encodeBlock } from "../execution/block/block-codec.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import { createOracle } from "../execution/testing/world.ts";
-import { genesisAccounts } from "../genesis/builder.ts";
+import { genesisAccounts, rulesHash } from "../genesis/builder.ts";
 import devnet from "../genesis/networks/devnet.json" with { type: "json" };
 import { parseGenesis } from "../genesis/schema.ts";
-import { chainRules } from "./chain.ts";
+import { chainRules } from "./chain-rules.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
 
 const GENESIS = parseGenesis(devnet);
@@ -54,7 +54,7 @@ test("the block follows from the genesis alone, whatever the order of its accoun
     gasLimit: GENESIS.gasLimit,
     baseFeePerGas: GENESIS.baseFeeWei,
     gasUsed: 0n,
-    extraData: EMPTY_BYTES,
+    extraData: rulesHash(GENESIS),
   });
   const { transactions: _, receipts: __, ...expected } = block;
   expect(decodeBlock(encodeBlock(block), GENESIS.chainId)).toMatchObject({ ok: true, block: expected });

@@ -1,5 +1,5 @@
 /** A network's first block and the state after it, from its genesis. */
-import { EMPTY_BYTES, ZERO_32 } from "../core/bytes.ts";
+import { ZERO_32 } from "../core/bytes.ts";
 import type { ExecutedBlock, Header } from "../core/chain.ts";
 import { EMPTY_BLOOM } from "../execution/block/bloom.ts";
 import { NO_L1_ORIGIN } from "../execution/block/execute.ts";
@@ -7,7 +7,7 @@ import { hashHeader, protocolFields } from "../execution/block/header.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { EMPTY_TRIE_ROOT } from "../execution/state/trie-node.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
-import { genesisAccounts } from "../genesis/builder.ts";
+import { genesisAccounts, rulesHash } from "../genesis/builder.ts";
 import type { Genesis } from "../genesis/schema.ts";
 
 export interface GenesisBlock {
@@ -40,7 +40,7 @@ export function buildGenesisBlock(genesis: Genesis, reader: KeyValueReader): Gen
     gasLimit: genesis.gasLimit,
     gasUsed: 0n,
     timestamp: genesis.timestamp,
-    extraData: EMPTY_BYTES,
+    extraData: rulesHash(genesis),
     baseFeePerGas: genesis.baseFeeWei,
   };
   const block = { hash: hashHeader(header), header, transactions: [], receipts: [] };

@@ -47,7 +47,7 @@ const MAX_MISFITS = 32;
 
 /** Throws RangeError when `timestamp` is before the parent's or `extraData` too long, StoreError on a damaged store. */
 export async function assembleBlock(input: AssemblyInput): Promise<AssembledBlock> {
-  const { parent, state, candidates, isOutOfTime } = input;
+  const { parent, state, candidates, isOutOfTime, pause } = input;
   const open = new OpenBlock(input, parent, state, {
     coinbase: input.coinbase,
     timestamp: input.timestamp,
@@ -55,10 +55,14 @@ export async function assembleBlock(input: AssemblyInput): Promise<AssembledBloc
     prevRandao: input.prevRandao ?? NO_L1_ORIGIN.prevRandao,
     parentBeaconBlockRoot: input.parentBeaconBlockRoot ?? NO_L1_ORIGIN.parentBeaconBlockRoot,
   });
+  const beginning = open.begin();
+  if (beginning !== undefined) await beginning;
   const rejected: RejectedTransaction[] = [];
   let misfits = 0;
   let isFirst = true;
   for (const transaction of candidates) {
+    const pausing = pause?.();
+    if (pausing !== undefined) await pausing;
     const isLate = isOutOfTime?.() === true && !isFirst;
     if (open.gasLeft < MIN_TRANSACTION_GAS || misfits === MAX_MISFITS || isLate) break;
     isFirst = false;

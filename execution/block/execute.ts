@@ -2,14 +2,16 @@
  * The one way a block comes about, for assembly and import alike: open it on the parent, apply transactions one by
  * one, seal it. Everything happens on a layer of its own, so that nothing remains of a block that is given up.
  */
-import { hexToBytes, ZERO_32 } from "../../core/bytes.ts";
+import { VALIDATOR_SET_ADDRESS } from "../../core/addresses.ts";
+import { EMPTY_BYTES, hexToBytes, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
 import type { BlockHashSource } from "../evm/host.ts";
-import type { ChainRules } from "../rules.ts";
+import { type ChainRules, isLastOfEpoch } from "../rules.ts";
 import type { SealedState, StateDatabase, StateLayer } from "../state/types.ts";
 import { type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
 import type { Machine, MachinePool } from "../tx/machine.ts";
 import { type AppliedTransaction, runTransaction, type TransactionOutcome } from "../tx/run.ts";
+import { systemCall } from "../tx/system-call.ts";
 import { nextBaseFee } from "./base-fee.ts";
 import { encodeBlock, encodeTransactionItem } from "./block-codec.ts";
 import { logsBloom, unionOfBlooms } from "./bloom.ts";
@@ -17,6 +19,7 @@ import { hashHeader, MAX_EXTRA_DATA_BYTES, protocolFields } from "./header.ts";
 import { orderedRoot } from "./ordered-root.ts";
 import { encodeReceipt } from "./receipt-codec.ts";
 import { writeSystemState } from "./system-writes.ts";
+import { takeOverValidators } from "./validator-set.ts";
 
 /** What execution works with, the same for every block of a chain. */
 export interface ExecutionParts {
@@ -25,6 +28,8 @@ export interface ExecutionParts {
   readonly machines: MachinePool;
   /** Hash of one of the 256 blocks before the one that executes (BLOCKHASH). */
   readonly blockHash: BlockHashSource;
+  /** Asked before each transaction: a promise to wait for, so that other work gets its turn. */
+  readonly pause?: () => Promise<void> | undefined;
 }
 
 export interface ParentBlock {
@@ -37,7 +42,7 @@ export interface BlockChoices {
   readonly coinbase: Uint8Array;
   /** Unix seconds, not before the parent's. */
   readonly timestamp: bigint;
-  /** At most 32 bytes. */
+  /** At most 32 bytes. On a chain with epochs it follows from the state, and what is given here is not looked at. */
   readonly extraData: Uint8Array;
   readonly prevRandao: Uint8Array;
   readonly parentBeaconBlockRoot: Uint8Array;
@@ -84,21 +89,33 @@ export class OpenBlock {
     }
     this.#parts = parts;
     this.#layer = state.fork();
+    const number = parent.header.number + 1n;
     this.#header = {
       ...protocolFields,
       parentHash: parent.hash,
-      number: parent.header.number + 1n,
+      number,
       gasLimit: rules.gasLimit,
       baseFeePerGas: nextBaseFee(parent.header, rules),
       coinbase: choices.coinbase,
       timestamp: choices.timestamp,
-      extraData: choices.extraData,
+      extraData: rules.epochBlocks === undefined ? choices.extraData : this.#endEpoch(number, rules.epochBlocks),
       prevRandao: choices.prevRandao,
       parentBeaconBlockRoot: choices.parentBeaconBlockRoot,
     };
     this.#environment = messageEnvironment(this.#header, rules);
     this.#machine = machines.borrow(this.#layer, blockHash);
     writeSystemState(this.#layer, this.#header);
+  }
+
+  /** The first step of a block. Returns its extraData. */
+  #endEpoch(number: bigint, epochBlocks: bigint): Uint8Array {
+    return isLastOfEpoch(number, epochBlocks) ? takeOverValidators(this.#layer) : EMPTY_BYTES;
+  }
+
+  /** Runs the system calls that the rules set for this block, before any transaction. When it rejects, give up. */
+  begin(): Promise<void> | undefined {
+    const data = this.#parts.rules.validatorChanges?.get(this.#header.number);
+    return data && systemCall(this.#machine, VALIDATOR_SET_ADDRESS, data, this.#environment);
   }
 
   get gasLeft(): bigint {

@@ -1,7 +1,7 @@
 /** Verifies a block that somebody else made, by executing it: the same code path as assembly. */
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { Header } from "../../core/chain.ts";
-import type { ChainRules } from "../rules.ts";
+import { type ChainRules, isLastOfEpoch } from "../rules.ts";
 import type { SealedState } from "../state/types.ts";
 import { nextBaseFee } from "./base-fee.ts";
 import { type DecodedBlock, decodeBlock } from "./block-codec.ts";
@@ -43,7 +43,11 @@ export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
   if (early !== undefined) return refuse(early);
 
   const open = new OpenBlock(input, parent, state, block.header);
+  const beginning = open.begin();
+  if (beginning !== undefined) await beginning;
   for (const [index, tx] of block.transactions.entries()) {
+    const pausing = input.pause?.();
+    if (pausing !== undefined) await pausing;
     const running = open.apply(tx);
     const outcome = running instanceof Promise ? await running : running;
     if (!outcome.ok) {
@@ -67,14 +71,18 @@ function checkBeforeExecution(
   rules: ChainRules,
   origin: NonNullable<ImportInput["origin"]>,
 ): string | undefined {
+  const number = parent.header.number + 1n;
+  const { epochBlocks } = rules;
   const expected: Partial<Header> = {
     parentHash: parent.hash,
-    number: parent.header.number + 1n,
+    number,
     gasLimit: rules.gasLimit,
     baseFeePerGas: nextBaseFee(parent.header, rules),
     prevRandao: origin.prevRandao,
     parentBeaconBlockRoot: origin.parentBeaconBlockRoot,
     ...protocolFields,
+    // That of an epoch's last block is known only after its first step.
+    ...(epochBlocks !== undefined && !isLastOfEpoch(number, epochBlocks) && { extraData: EMPTY_BYTES }),
   };
   for (const [field, value] of Object.entries(expected)) {
     if (!same(header[field as Field], value)) return mismatch(field, header[field as Field], value);
@@ -87,6 +95,7 @@ function checkBeforeExecution(
 
 /** In the order in which a difference explains most. */
 const EXECUTED_FIELDS = [
+  "extraData",
   "transactionsRoot",
   "gasUsed",
   "receiptsRoot",

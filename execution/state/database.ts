@@ -38,6 +38,11 @@ const DEFAULT_NODE_BUDGET = 100_000;
 /** Storage tries whose upper nodes stay in memory between blocks. */
 const STORAGE_TRIES_KEPT = 8_192;
 
+/** What a pending state's entries take in memory besides their bytes: a trie node twice, as object and as RLP. */
+const NODE_BYTES = 600;
+const RECORD_BYTES = 400;
+const SLOT_BYTES = 200;
+
 /** Throws a StoreError (DAMAGED) when the head's root is not in the store. */
 export function openStateDatabase(options: StateDatabaseOptions): StateDatabase {
   return new TrieStateDatabase(options);
@@ -50,7 +55,8 @@ class TrieStateDatabase implements StateDatabase {
   /** Root nodes by storage root. */
   readonly #storageTries = new GenerationCache<Node>(STORAGE_TRIES_KEPT);
   #head: ChainState;
-  #staged: ChainState | undefined;
+  /** Oldest first; the last one is to be the head. */
+  #staged: readonly ChainState[] = [];
 
   constructor({ reader, headRoot, nodeBudget = DEFAULT_NODE_BUDGET }: StateDatabaseOptions) {
     this.#flat = new FlatState(reader);
@@ -73,28 +79,39 @@ class TrieStateDatabase implements StateDatabase {
   }
 
   stage(state: SealedState, batch: BatchWriter): void {
-    if (!(state instanceof ChainState) || (state !== this.#staged && state.parent !== this.#head)) {
-      throw new Error(`state ${bytesToHex(state.stateRoot)} does not stand on the committed head`);
-    }
-    this.#staged = state;
+    const path = this.#pathTo(state);
+    this.#staged = path;
     this.#head.becomeSuperseded();
-    state.becomeStaged();
-    this.#flat.stage(state.pendingChanges!, batch);
+    const changes = path.map((each) => each.pendingChanges!);
+    path.at(-1)!.becomeStaged(changes);
+    for (const each of changes) this.#flat.stage(each, batch);
   }
 
   committed(state: SealedState): void {
-    const staged = this.#staged;
+    const staged = this.#staged.at(-1);
     if (staged === undefined || state !== staged) {
       throw new Error(`state ${bytesToHex(state.stateRoot)} is not the one staged last`);
     }
-    const changes = staged.pendingChanges!;
-    this.#flat.committed(changes);
-    // Only history uses them from here on, and it loads what it needs.
-    for (const root of changes.replacedRoots) this.#storageTries.delete(root);
+    for (const { pendingChanges } of this.#staged) {
+      this.#flat.committed(pendingChanges!);
+      // Only history uses them from here on, and it loads what it needs.
+      for (const root of pendingChanges!.replacedRoots) this.#storageTries.delete(root);
+    }
     staged.becomeHead();
     this.#head = staged;
-    this.#staged = undefined;
+    this.#staged = [];
     if (this.#nodes.resident > this.#nodeBudget) this.#sweep();
+  }
+
+  /** From the head's child to the state. */
+  #pathTo(state: SealedState): ChainState[] {
+    const path: ChainState[] = [];
+    let at = state instanceof ChainState ? state : undefined;
+    for (; at !== undefined && at !== this.#head; at = at.parent) path.push(at);
+    if (at === undefined || path.length === 0) {
+      throw new Error(`state ${bytesToHex(state.stateRoot)} does not stand on the committed head`);
+    }
+    return path.reverse();
   }
 
   at(stateRoot: Uint8Array): ChainState | undefined {
@@ -139,6 +156,7 @@ class Sealing {
   readonly #newNodes = new Map<string, Uint8Array>();
   readonly #codes = new Map<string, Uint8Array>();
   readonly #replacedRoots: string[] = [];
+  #heldBytes = 0;
 
   constructor(layer: OverlayLayer, parent: ChainState, nodes: NodeAccount, storageTries: GenerationCache<Node>) {
     this.#layer = layer;
@@ -153,12 +171,16 @@ class Sealing {
     for (const key of accounts.keys()) this.#sealAccount(key, trie);
     for (const key of storages.keys()) if (!accounts.has(key)) this.#sealAccount(key, trie);
     const stateRoot = trie.hash(this.#keepNode);
+    this.#heldBytes += this.#records.size * RECORD_BYTES;
+    for (const { slots } of storages.values()) this.#heldBytes += slots.size * SLOT_BYTES;
+    for (const code of this.#codes.values()) this.#heldBytes += code.length;
     return ChainState.above(this.#parent, stateRoot, trie.root, {
       records: this.#records,
       storages,
       nodes: this.#newNodes,
       codes: this.#codes,
       replacedRoots: this.#replacedRoots,
+      heldBytes: this.#heldBytes,
     });
   }
 
@@ -206,6 +228,7 @@ class Sealing {
 
   readonly #keepNode = (hash: Uint8Array, rlp: Uint8Array): void => {
     this.#newNodes.set(bytesKey(hash), rlp);
+    this.#heldBytes += rlp.length + NODE_BYTES;
   };
 }
 

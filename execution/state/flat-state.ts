@@ -38,6 +38,8 @@ export interface StateChanges {
   readonly codes: ReadonlyMap<string, Uint8Array>;
   /** Storage roots that the block replaced by others. */
   readonly replacedRoots: readonly string[];
+  /** About how much memory all this takes. */
+  readonly heldBytes: number;
 }
 
 export class FlatState implements KeyedReader {

@@ -2,8 +2,11 @@
  * A state with a root. Where its answers come from changes with its place in the chain, what they are never does:
  *
  *   pending     its own changes, then its parent
+ *   staged      its own changes, then those of the states that are written with it, then the flat tables
  *   head        the flat tables
  *   superseded  its trie, because the flat tables have moved on
+ *
+ * A state between the old head and a new one stays pending on the old head, which is superseded by then.
  */
 import { EMPTY_BYTES } from "../../core/bytes.ts";
 import { type AccountRecord, NO_RECORD } from "./account-codec.ts";
@@ -15,12 +18,18 @@ import { OverlayLayer } from "./layer.ts";
 import { type Child, EMPTY_TRIE_ROOT } from "./trie-node.ts";
 import type { AccountState, SealedState, StateLayer, StateReader } from "./types.ts";
 
-export class ChainState implements SealedState, KeyedReader {
+/** A source of answers that also knows the generation of an account's slots. */
+interface RecordReader extends KeyedReader {
+  /** `addressKey`: `bytesKey` of the address. */
+  record(addressKey: string): AccountRecord;
+}
+
+export class ChainState implements SealedState, RecordReader {
   readonly stateRoot: Uint8Array;
   readonly #flat: FlatState;
   #source: KeyedReader;
-  /** What stands between this state and the store; its parent until that is staged itself. */
-  #pending: { readonly changes: StateChanges; readonly below: ChainState | FlatState } | undefined;
+  /** What stands between this state and the store. */
+  #pending: { readonly changes: StateChanges; readonly parent: ChainState; readonly reader: RecordReader } | undefined;
   #accountTrie: Child;
   #isHead = false;
 
@@ -36,8 +45,7 @@ export class ChainState implements SealedState, KeyedReader {
   static above(parent: ChainState, stateRoot: Uint8Array, accountTrie: Child, changes: StateChanges): ChainState {
     const state = new ChainState(parent.#flat, stateRoot);
     state.#accountTrie = accountTrie;
-    state.#pending = { changes, below: parent };
-    state.#source = new PendingReader(changes, parent);
+    state.#becomePending(changes, parent, new PendingReader(changes, parent));
     return state;
   }
 
@@ -54,10 +62,13 @@ export class ChainState implements SealedState, KeyedReader {
     return this.#pending?.changes;
   }
 
-  /** Undefined once this state is staged. */
+  /** Undefined once the state is in the store. */
   get parent(): ChainState | undefined {
-    const below = this.#pending?.below;
-    return below instanceof ChainState ? below : undefined;
+    return this.#pending?.parent;
+  }
+
+  get heldBytes(): number {
+    return this.#pending?.changes.heldBytes ?? 0;
   }
 
   fork(): StateLayer {
@@ -88,13 +99,9 @@ export class ChainState implements SealedState, KeyedReader {
     return this.account(address)?.storageRoot ?? EMPTY_TRIE_ROOT;
   }
 
-  /** `addressKey`: `bytesKey` of the address. */
   record(addressKey: string): AccountRecord {
     if (this.#isHead) return this.#flat.record(addressKey);
-    if (this.#pending !== undefined) {
-      const { changes, below } = this.#pending;
-      return changes.records.get(addressKey) ?? below.record(addressKey);
-    }
+    if (this.#pending !== undefined) return this.#pending.reader.record(addressKey);
     // Nothing above a superseded state is ever committed, so no slot key needs the generation.
     const account = this.accountAt(addressKey);
     return account === undefined ? NO_RECORD : { account, generation: 0 };
@@ -111,13 +118,20 @@ export class ChainState implements SealedState, KeyedReader {
   };
 
   /**
-   * A batch with this state's changes may reach the store at any moment from now. They hide it here, so what they do
-   * not cover is the same before and after.
+   * A batch with the changes of `path`, the last of which is this state's, may reach the store at any moment from now.
+   * They hide it here, so what they do not cover is the same before and after.
    */
-  becomeStaged(): void {
+  becomeStaged(path: readonly StateChanges[]): void {
     if (this.#pending === undefined) return;
-    this.#pending = { changes: this.#pending.changes, below: this.#flat };
-    this.#source = new PendingReader(this.#pending.changes, this.#flat);
+    const { changes, parent } = this.#pending;
+    let reader: RecordReader = this.#flat;
+    for (const each of path) reader = new PendingReader(each, reader);
+    this.#becomePending(changes, parent, reader);
+  }
+
+  #becomePending(changes: StateChanges, parent: ChainState, reader: RecordReader): void {
+    this.#pending = { changes, parent, reader };
+    this.#source = reader;
   }
 
   becomeHead(): void {
@@ -143,13 +157,17 @@ export class ChainState implements SealedState, KeyedReader {
   }
 }
 
-class PendingReader implements KeyedReader {
+class PendingReader implements RecordReader {
   readonly #changes: StateChanges;
-  readonly #below: KeyedReader;
+  readonly #below: RecordReader;
 
-  constructor(changes: StateChanges, below: KeyedReader) {
+  constructor(changes: StateChanges, below: RecordReader) {
     this.#changes = changes;
     this.#below = below;
+  }
+
+  record(addressKey: string): AccountRecord {
+    return this.#changes.records.get(addressKey) ?? this.#below.record(addressKey);
   }
 
   account(address: Uint8Array): AccountState | undefined {

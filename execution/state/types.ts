@@ -54,6 +54,8 @@ export interface SealedState {
   /** Storage root of an account in this state (the empty trie's root when it has none). */
   storageRoot(address: Uint8Array): Uint8Array;
   readonly reader: StateReader;
+  /** About how much memory its changes take; 0 once they are committed. */
+  readonly heldBytes: number;
 }
 
 export interface BatchWriter {
@@ -77,9 +79,15 @@ export interface StateDatabase {
   readonly head: SealedState;
   /** Hashes the layer's changes into the trie of the state that it was forked from. Precondition: no open checkpoint. */
   seal(layer: StateLayer): SealedState;
-  /** Puts the state's flat values, trie nodes and code into `batch`. Precondition: its parent is the committed head. */
+  /**
+   * Puts flat values, trie nodes and code into `batch`: the state's, and before them those of the states between it and
+   * the committed head. Throws when it does not stand on that.
+   */
   stage(state: SealedState, batch: BatchWriter): void;
-  /** Call after the batch is on disk: `state` becomes the head, layers above it now stand on the database. */
+  /**
+   * Call after the batch is on disk: `state` becomes the head, layers above it now stand on the database. Precondition:
+   * it was staged last.
+   */
   committed(state: SealedState): void;
   /** Read-only view of a historical state by root; undefined when the root is unknown here. Reads through the trie. */
   at(stateRoot: Uint8Array): { readonly reader: StateReader; fork(): StateLayer } | undefined;

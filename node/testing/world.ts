@@ -2,7 +2,7 @@
 import pino from "pino";
 import { bigIntToFixed, EMPTY_BYTES } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
-import type { Batch, LevelStore } from "../../execution/state/level-store.ts";
+import type { Batch, KeyRange, LevelStore } from "../../execution/state/level-store.ts";
 import { type MemoryStore, memoryStore } from "../../execution/state/memory-store.ts";
 import { COINBASE, type GenesisAccount, KEYS, SENDERS } from "../../execution/testing/world.ts";
 import { decodeTransaction } from "../../execution/tx/decode.ts";
@@ -121,8 +121,9 @@ export class FakeStore implements LevelStore {
     await this.afterWrite();
   }
 
-  async *iterate({ start, end }: { start: Uint8Array; end: Uint8Array }) {
-    yield* this.memory.iterate(start, end);
+  async *iterate({ start, end, reverse = false, limit = Number.POSITIVE_INFINITY }: KeyRange) {
+    const pairs = [...this.memory.iterate(start, end)];
+    yield* (reverse ? pairs.reverse() : pairs).slice(0, limit);
   }
 
   async clear(): Promise<void> {

@@ -1,0 +1,124 @@
+/** The committed blocks: the newest in memory, the others on disk, and what their indexes say. */
+import { bytesToHex, equalsBytes } from "../core/bytes.ts";
+import type { ExecutedBlock } from "../core/chain.ts";
+import type { ValidatorSet } from "../core/validators.ts";
+import { GenerationCache } from "../execution/state/cache.ts";
+import type { KeyValueReader } from "../execution/state/types.ts";
+import type { TransactionLocation } from "./chain-api.ts";
+import { damagedBlock, readBlock, readBlockHash, readNumber, readRaw, readTransactionPlace } from "./chain-store.ts";
+import { sizeOf } from "./chain-tree.ts";
+import { readEpochValidators } from "./finality-store.ts";
+
+/** Executed blocks kept in memory, until their number or their size is reached; older ones are read from disk. */
+const RECENT_BLOCKS = 128;
+const RECENT_BYTES = 64 * 1024 * 1024;
+/** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
+const HASHES_KEPT = 4_096;
+/** Validator sets kept, so that a set's keys are the same objects each time: core/bls.ts remembers them parsed. */
+const SETS_KEPT = 32;
+
+export class CommittedBlocks {
+  readonly #reader: KeyValueReader;
+  readonly #chainId: bigint;
+  /** The oldest first. */
+  readonly #recent = new Map<bigint, ExecutedBlock>();
+  #recentBytes = 0;
+  readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
+  readonly #sets = new GenerationCache<ValidatorSet>(SETS_KEPT);
+  #head: ExecutedBlock;
+
+  constructor(reader: KeyValueReader, chainId: bigint, head: ExecutedBlock) {
+    this.#reader = reader;
+    this.#chainId = chainId;
+    this.#head = head;
+    this.#remember(head);
+  }
+
+  get head(): ExecutedBlock {
+    return this.#head;
+  }
+
+  /** `blocks` are in the store and follow the head. */
+  extend(blocks: readonly ExecutedBlock[]): void {
+    for (const block of blocks) {
+      this.#head = block;
+      this.#remember(block);
+    }
+  }
+
+  /** Undefined above the head, whatever the store holds there. The readers throw DataError. */
+  block(number: bigint): ExecutedBlock | undefined {
+    if (!this.#isHere(number)) return undefined;
+    const block = this.#recent.get(number) ?? readBlock(this.#reader, number, this.#chainId);
+    if (block === undefined) throw damagedBlock(number, "is missing");
+    return block;
+  }
+
+  blockOf(hash: Uint8Array): ExecutedBlock | undefined {
+    const number = this.numberOf(hash);
+    const block = number === undefined ? undefined : this.block(number);
+    if (block !== undefined && !equalsBytes(block.hash, hash)) {
+      throw damagedBlock(block.header.number, `is listed as ${bytesToHex(hash)}`);
+    }
+    return block;
+  }
+
+  numberOf(hash: Uint8Array): bigint | undefined {
+    const number = readNumber(this.#reader, hash);
+    return number !== undefined && this.#isHere(number) ? number : undefined;
+  }
+
+  rawAt(number: bigint): Uint8Array | undefined {
+    if (!this.#isHere(number)) return undefined;
+    const raw = readRaw(this.#reader, number);
+    if (raw === undefined) throw damagedBlock(number, "is missing");
+    return raw;
+  }
+
+  hashAt(number: bigint): Uint8Array | undefined {
+    if (!this.#isHere(number)) return undefined;
+    const key = String(number);
+    const known = this.#hashes.get(key);
+    if (known !== undefined) return known;
+    const hash = this.#recent.get(number)?.hash ?? readBlockHash(this.#reader, number);
+    if (hash === undefined) throw damagedBlock(number, "is missing");
+    this.#hashes.set(key, hash);
+    return hash;
+  }
+
+  transaction(hash: Uint8Array): TransactionLocation | undefined {
+    const place = readTransactionPlace(this.#reader, hash);
+    const block = place === undefined ? undefined : this.block(place.number);
+    if (place === undefined || block === undefined) return undefined;
+    const transaction = block.transactions[place.index];
+    const receipt = block.receipts[place.index];
+    if (transaction === undefined || receipt === undefined || !equalsBytes(transaction.hash, hash)) {
+      throw damagedBlock(place.number, `lacks transaction ${bytesToHex(hash)}`);
+    }
+    return { block, index: place.index, transaction, receipt };
+  }
+
+  validatorSet(epoch: number): ValidatorSet | undefined {
+    const key = String(epoch);
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    const set = readEpochValidators(this.#reader, BigInt(epoch));
+    if (set !== undefined) this.#sets.set(key, set);
+    return set;
+  }
+
+  #isHere(number: bigint): boolean {
+    return number >= 0n && number <= this.#head.header.number;
+  }
+
+  #remember(block: ExecutedBlock): void {
+    this.#recent.set(block.header.number, block);
+    this.#recentBytes += sizeOf(block);
+    for (const [number, oldest] of this.#recent) {
+      const isTooMuch = this.#recent.size > RECENT_BLOCKS || this.#recentBytes > RECENT_BYTES;
+      if (!isTooMuch || oldest === block) return;
+      this.#recent.delete(number);
+      this.#recentBytes -= sizeOf(oldest);
+    }
+  }
+}
