@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
 import { OPTIONS, type OptionName, type OptionSpec } from "./options.ts";
 
@@ -12,7 +13,7 @@ export type Values = Readonly<Record<OptionName, Value>>;
 export interface NodeConfig {
   readonly network: string;
   readonly datadir: string;
-  readonly http: Listener & { readonly corsOrigins: readonly string[] };
+  readonly http: (Listener & { readonly corsOrigins: readonly string[] }) | undefined;
   /** Host names that every server accepts besides its address. */
   readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
@@ -21,10 +22,24 @@ export interface NodeConfig {
   readonly content: Listener | undefined;
   readonly host: Listener | undefined;
   readonly metrics: Listener | undefined;
-  readonly blockIntervalMs: number;
-  readonly blockHeartbeatMs: number;
+  /** Undefined: alone. */
+  readonly p2p: P2pConfig | undefined;
+  readonly sync: "full" | "checkpoint";
+  readonly timing: Timing;
   readonly logLevel: string;
+  readonly logBlocks: boolean;
   readonly logFormat: "pretty" | "json";
+}
+
+export interface P2pConfig extends Listener {
+  /** Multiaddrs. */
+  readonly announce: readonly string[];
+  /** Multiaddrs with peer ids. */
+  readonly bootnodes: readonly string[];
+  readonly trusted: readonly string[];
+  /** Peer ids; empty: anybody. */
+  readonly allow: readonly string[];
+  readonly maxPeers: number;
 }
 
 export interface Listener {
@@ -78,6 +93,8 @@ function parseValue(name: string, spec: OptionSpec, text: string, problems: stri
       return text.split(",").flatMap((word) => (word.trim() === "" ? [] : [word.trim()]));
     case "address":
       return /^[0-9A-Za-z.:_-]{1,253}$/.test(text) ? text : refuse("an address to listen on");
+    case "account":
+      return /^0x[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() : refuse("an account: 0x and 40 hex digits");
     case "path":
       return text === "" ? refuse("a path") : resolve(text.replace(/^~(?=\/|$)/, homedir()));
   }
@@ -163,31 +180,49 @@ export function readOptions(
   return values as Values;
 }
 
-export function dataDirectory(values: Values, network: string): string {
+export function dataDirectory(values: Partial<Values>, network: string): string {
   return (values.datadir as string | undefined) ?? join(homedir(), ".openledger", network);
 }
 
-export function nodeConfig(values: Values, network: string, isTerminal: boolean): NodeConfig {
-  const listener = (name: "http" | "graphql" | "content" | "host" | "metrics"): Listener => ({
+/** Of a command's options; those that it does not have are off. */
+export function nodeConfig(values: Partial<Values>, network: string, isTerminal: boolean): NodeConfig {
+  const listener = (name: "http" | "p2p" | "graphql" | "content" | "host" | "metrics"): Listener => ({
     address: values[`${name}.addr`] as string,
     port: values[`${name}.port`] as number,
   });
   const optional = (name: "graphql" | "content" | "host" | "metrics") =>
     values[name] === true ? listener(name) : undefined;
+  const list = (name: OptionName) => (values[name] ?? []) as readonly string[];
   const format = values["log.format"] as string;
   return {
     network,
     datadir: dataDirectory(values, network),
-    http: { ...listener("http"), corsOrigins: values["http.corsdomain"] as readonly string[] },
-    vhosts: values["http.vhosts"] as readonly string[],
+    http: values.http === true ? { ...listener("http"), corsOrigins: list("http.corsdomain") } : undefined,
+    vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
     graphql: optional("graphql"),
     content: optional("content"),
     host: optional("host"),
     metrics: optional("metrics"),
-    blockIntervalMs: values["block.interval"] as number,
-    blockHeartbeatMs: values["block.heartbeat"] as number,
+    p2p:
+      values.p2p === true
+        ? {
+            ...listener("p2p"),
+            announce: list("p2p.announce"),
+            bootnodes: list("p2p.bootnodes"),
+            trusted: list("p2p.peers"),
+            allow: list("p2p.allow"),
+            maxPeers: values["p2p.maxpeers"] as number,
+          }
+        : undefined,
+    sync: (values.sync as "full" | "checkpoint" | undefined) ?? "full",
+    timing: {
+      intervalMs: values["block.interval"] as number,
+      heartbeatMs: values["block.heartbeat"] as number,
+      deltaMs: values["consensus.delta"] as number,
+    },
     logLevel: values["log.level"] as string,
+    logBlocks: values["log.blocks"] !== false,
     logFormat: format === "auto" ? (isTerminal ? "pretty" : "json") : (format as "pretty" | "json"),
   };
 }

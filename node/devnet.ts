@@ -1,99 +1,133 @@
-/** Runs `openledger devnet`: a chain of one validator with everything that belongs to a node, on this machine. */
-import { formatEther } from "viem";
+/** Runs `openledger devnet`: validators with publicly known keys on this machine. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import devnet from "../genesis/networks/devnet.json" with { type: "json" };
 import { parseGenesis } from "../genesis/schema.ts";
-import { DEVNET_ACCOUNTS, DEVNET_MNEMONIC, devnetAccount, privateKeyOf } from "./accounts.ts";
-import { devnetOptions as options } from "./commands/devnet.ts";
-import { nodeConfig, readOptions } from "./config.ts";
-import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
-import { EXIT } from "./errors.ts";
-import { createLog, type Logger } from "./log.ts";
-import type { NetworkDescription } from "./network.ts";
-import { createNode, type Node } from "./node.ts";
-import { systemClock } from "./ports.ts";
+import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
+import { banner } from "./banner.ts";
+import { devnetOptions } from "./commands/devnet.ts";
+import { nodeConfig, readOptions, type Values } from "./config.ts";
+import { openDataDirectory } from "./data-directory.ts";
+import { devnetGenesis } from "./devnet-genesis.ts";
+import { EXIT, OperationError } from "./errors.ts";
+import { freePorts } from "./http.ts";
+import { createLog } from "./log.ts";
+import { writeNetworkFile } from "./network.ts";
+import { loadIdentity } from "./p2p/identity.ts";
+import { runUntilSignal } from "./run.ts";
+import { signalled } from "./signals.ts";
+import { type Member, Supervisor } from "./supervisor.ts";
+import { openValidator } from "./validator/open.ts";
 
 export async function runDevnet(args: readonly string[]): Promise<number> {
-  const values = readOptions(args, process.env, options);
+  const values = readOptions(args, process.env, devnetOptions);
+  const validators = values.validators as number;
+  return validators === 1 ? runAlone(values) : runTogether(values, validators);
+}
+
+const firstBalance = (): bigint => parseGenesis(devnet).alloc[0]?.balanceWei ?? 0n;
+
+/** One validator, in this process. */
+async function runAlone(values: Values): Promise<number> {
   const config = nodeConfig(values, devnet.name, process.stdout.isTTY === true);
   const log = createLog(config.logLevel, config.logFormat);
-  const genesis = parseGenesis(devnet);
+  const genesis = parseGenesis(devnetGenesis(1));
   const directory = await openDataDirectory(config.datadir, values.fresh === true);
-  let node: Node | undefined;
   try {
-    const ending = signalled(log);
-    const halted = Promise.withResolvers<Error>();
-    node = await createNode(config, genesis, {
-      clock: systemClock,
-      log,
-      directory,
-      validator: devnetAccount(0).address,
-      modelHostKey: privateKeyOf(devnetAccount(DEVNET_ACCOUNTS - 1)),
-      onHalt: halted.resolve,
-    });
-    process.stdout.write(banner(node.network, directory, genesis.alloc[0]?.balanceWei ?? 0n));
-    node.start();
-    const failure = await Promise.race([ending, halted.promise]);
-    if (failure !== undefined) {
-      log.error({ err: failure }, "block production halted");
-      return EXIT.failure;
+    const validator = await openValidator({ directory: directory.path, genesis, devnetKey: 0 });
+    try {
+      return await runUntilSignal(config, genesis, {
+        log,
+        directory,
+        validator,
+        modelHostKey: privateKeyOf(devnetAccount(DEVNET_ACCOUNTS - 1)),
+        onReady: (network) => process.stdout.write(banner(network, directory.path, 1, firstBalance())),
+      });
+    } finally {
+      await validator.close();
     }
-    return EXIT.ok;
   } finally {
-    await node?.stop();
     await directory.close();
-    if (node !== undefined) log.info("stopped");
   }
 }
 
-/** Signals closer together than this are one: a terminal, npm and the launcher each pass on the same Ctrl-C. */
-const SAME_SIGNAL_MS = 300;
+/** Each validator in a process of its own; the first serves what a devnet offers. */
+async function runTogether(values: Values, validators: number): Promise<number> {
+  const config = nodeConfig({ ...values, p2p: false }, devnet.name, process.stdout.isTTY === true);
+  const log = createLog(config.logLevel, config.logFormat);
+  const members = await prepare(values, config.datadir, validators);
+  const ending = signalled(log);
+  const supervisor = new Supervisor(log);
+  try {
+    const starting = supervisor.start(members);
+    const first = await Promise.race([starting, ending]);
+    if (first === undefined) return EXIT.ok;
+    const network = first[0]!;
+    writeNetworkFile(config.datadir, network);
+    process.stdout.write(banner(network, config.datadir, validators, firstBalance()));
+    await ending;
+    return EXIT.ok;
+  } finally {
+    await supervisor.stop();
+    log.info("stopped");
+  }
+}
 
-/** Resolves at the first SIGINT, SIGTERM, SIGHUP, or when the launcher is gone; a second signal ends the process. */
-function signalled(log: Logger): Promise<undefined> {
-  return new Promise((resolve) => {
-    let firstAtMs: number | undefined;
-    const stop = (reason: string) => {
-      if (firstAtMs === undefined) {
-        firstAtMs = performance.now();
-        log.info({ reason }, "stopping");
-        resolve(undefined);
-      } else if (performance.now() - firstAtMs > SAME_SIGNAL_MS) {
-        process.exit(EXIT.failure);
-      }
-    };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(signal));
-    process.once("disconnect", () => stop("the launcher ended"));
+/** Writes genesis, identities and configurations; with --fresh, after everything of before has been deleted. */
+async function prepare(values: Values, datadir: string, validators: number): Promise<readonly Member[]> {
+  const names = Array.from({ length: validators }, (_, i) => `validator-${i}`);
+  const folders = names.map((name) => join(datadir, name));
+  if (values.fresh === true) {
+    for (const folder of folders) {
+      // Takes the lock: a devnet that runs keeps its data.
+      await (await openDataDirectory(folder, true)).close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  const genesisFile = join(datadir, "genesis.json");
+  write(datadir, genesisFile, devnetGenesis(validators));
+  const first = values["p2p.port"] as number;
+  const ports = first === 0 ? await freePorts(validators) : names.map((_, i) => first + i);
+  const addresses: string[] = [];
+  for (const [i, folder] of folders.entries()) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { peerId } = await loadIdentity(join(folder, "p2p", "identity"));
+    addresses.push(`/ip4/127.0.0.1/tcp/${ports[i]}/p2p/${peerId}`);
+  }
+  return folders.map((folder, i) => {
+    const configFile = join(folder, "openledger.json");
+    write(folder, configFile, {
+      ...passedOn(values),
+      datadir: folder,
+      genesis: genesisFile,
+      validator: true,
+      "validator.devnetkey": i,
+      "p2p.port": ports[i],
+      "p2p.peers": addresses.filter((_, other) => other !== i),
+      ...(i === 0
+        ? {}
+        : { http: false, graphql: false, content: false, host: false, metrics: false, "log.blocks": false }),
+    });
+    return { name: names[i]!, configFile };
   });
 }
 
-function banner(network: NetworkDescription, directory: DataDirectory, balanceWei: bigint): string {
-  const { graphql, content, modelHost, metrics } = network.openledger;
-  const endpoints: readonly (readonly [string, string | number | undefined])[] = [
-    ["JSON-RPC", network.rpcUrls.default.http[0]],
-    ["WebSocket", network.rpcUrls.default.webSocket[0]],
-    ["GraphQL", graphql],
-    ["Content store", content],
-    ["Model host", modelHost],
-    ["Metrics", metrics],
-    ["Chain id", network.id],
-    ["Data", directory.path],
-  ];
-  const rows = endpoints
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `   ${name.padEnd(16)}${value}`);
-  const accounts = Array.from({ length: DEVNET_ACCOUNTS }, (_, i) => {
-    const account = devnetAccount(i);
-    return `   (${i}) ${account.address}  ${privateKeyOf(account)}`;
-  });
-  return `
-OpenLedger devnet
+const OWN: ReadonlySet<string> = new Set(["config", "datadir", "fresh", "validators", "p2p.port"]);
 
-${rows.join("\n")}
+/** Options of the devnet that are its nodes' too. */
+function passedOn(values: Values): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([name, value]) => !OWN.has(name) && value !== undefined && !isEmpty(value)),
+  );
+}
 
-Accounts, prefunded with ${formatEther(balanceWei)} OPEN each. Their keys are public: never use them elsewhere.
-${accounts.join("\n")}
-   Mnemonic        ${DEVNET_MNEMONIC}
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
-Ready. Try: npm run demo
-`;
+function write(folder: string, file: string, content: unknown): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
+  } catch (error) {
+    throw new OperationError(`${file} cannot be written: ${(error as Error).message}`, { cause: error });
+  }
 }

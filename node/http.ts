@@ -1,7 +1,7 @@
 /** Small pieces that the node's own HTTP servers share. */
 import { once } from "node:events";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import type { Listener } from "./config.ts";
 import { OperationError } from "./errors.ts";
 
@@ -28,6 +28,21 @@ export function listenError(error: unknown, listener: Listener, option: string):
   };
   const message = code === undefined ? undefined : remedy[code];
   return message === undefined ? (error as Error) : new OperationError(message, { cause: error });
+}
+
+/** Ports on the loopback address that nobody listens on at the moment. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  // All at once, so that no port comes twice.
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }
 
 /** Stops accepting, lets answers finish for a moment, then cuts the rest. */

@@ -1,67 +1,125 @@
 /** `/health`, `/ready` and Prometheus `/metrics` on a port of their own. */
 import { createServer, type Server } from "node:http";
 import { isHostAllowed } from "../core/host-header.ts";
+import type { NodeStatus } from "./status.ts";
 
-/** Read at each request, so that nothing has to be kept in step. */
-export interface NodeStatus {
-  readonly headNumber: bigint;
-  readonly headTimestamp: bigint;
-  /** Undefined where the indexer does not run. */
-  readonly indexedNumber: bigint | undefined;
-  readonly indexError: string | undefined;
-  readonly poolTransactions: number;
-  readonly blocksProduced: number;
-  readonly transactionsIncluded: number;
-  /** Set when block production stopped for good. */
-  readonly halted: string | undefined;
+interface Series {
+  readonly name: string;
+  readonly type: "gauge" | "counter";
+  readonly help: string;
+  /** Undefined where it does not apply. */
+  readonly read: (status: NodeStatus) => bigint | number | undefined;
 }
 
-const SERIES: readonly (readonly [
-  name: string,
-  type: "gauge" | "counter",
-  help: string,
-  read: (s: NodeStatus) => bigint | number,
-])[] = [
-  ["openledger_head_block", "gauge", "Number of the last committed block", (s) => s.headNumber],
-  ["openledger_head_timestamp_seconds", "gauge", "Time of the last committed block", (s) => s.headTimestamp],
-  [
-    "openledger_indexed_block",
-    "gauge",
-    "Number of the last indexed block, -1 without an indexer",
-    (s) => s.indexedNumber ?? -1,
-  ],
-  ["openledger_txpool_transactions", "gauge", "Transactions in the pool", (s) => s.poolTransactions],
-  ["openledger_blocks_produced_total", "counter", "Blocks committed since the start", (s) => s.blocksProduced],
-  [
-    "openledger_transactions_included_total",
-    "counter",
-    "Transactions committed since the start",
-    (s) => s.transactionsIncluded,
-  ],
-  ["openledger_halted", "gauge", "1 when block production stopped for good", (s) => (s.halted === undefined ? 0 : 1)],
+const gauge = (name: string, help: string, read: Series["read"]): Series => ({ name, type: "gauge", help, read });
+const counter = (name: string, help: string, read: Series["read"]): Series => ({ name, type: "counter", help, read });
+
+const SERIES: readonly Series[] = [
+  gauge("head_block", "Number of the last final block", (s) => s.headNumber),
+  gauge("head_timestamp_seconds", "Time of the last final block", (s) => s.headTimestamp),
+  gauge("indexed_block", "Number of the last indexed block, -1 without an indexer", (s) => s.indexedNumber ?? -1),
+  gauge("txpool_transactions", "Transactions in the pool", (s) => s.poolTransactions),
+  counter("blocks_committed_total", "Blocks committed since the start", (s) => s.consensus.blocksCommitted),
+  counter("transactions_total", "Transactions committed since the start", (s) => s.consensus.transactionsCommitted),
+  gauge("halted", "1 when the node stopped for good", (s) => (s.halted === undefined ? 0 : 1)),
+  gauge("since_block_seconds", "Since the last block was committed", (s) => s.consensus.sinceBlockMs / 1_000),
+  gauge("consensus_epoch", "Epoch of consensus", (s) => s.consensus.epoch),
+  gauge("consensus_view", "View, counted from the epoch's base", (s) => s.consensus.viewInEpoch),
+  gauge("consensus_validators", "Validators of the epoch", (s) => s.consensus.validators),
+  gauge("consensus_signing", "1 while this validator signs", (s) => (s.consensus.mode === "validate" ? 1 : 0)),
+  gauge("consensus_in_set", "1 while the own key is in the set", (s) =>
+    s.consensus.validatorIndex === undefined ? 0 : 1,
+  ),
+  counter("consensus_votes_cast_total", "Votes signed since the start", (s) => s.consensus.votesCast),
+  counter("consensus_notarizations_total", "Views seen notarized", (s) => s.consensus.notarizations),
+  counter("consensus_nullifications_total", "Views seen skipped", (s) => s.consensus.nullifications),
+  counter("consensus_finalizations_total", "Finalize certificates seen", (s) => s.consensus.finalizations),
+  counter("consensus_evidence_total", "Validators seen contradicting themselves", (s) => s.consensus.evidence),
+  gauge("consensus_rounds_kept", "Views in memory", (s) => s.consensus.roundsKept),
+  gauge("consensus_votes_kept", "Votes in memory", (s) => s.consensus.votesKept),
+  gauge("sync_active", "1 while blocks are fetched from peers", (s) => s.sync && (s.sync.isSyncing ? 1 : 0)),
+  gauge("sync_target_block", "Highest certified block that a peer reports", (s) => s.sync?.target),
+  gauge("sync_blocks_per_second", "Speed of sync", (s) => s.sync?.blocksPerSecond),
+  gauge("p2p_peers", "Connected peers", (s) => s.network?.peers),
+  gauge("p2p_banned", "Peers that are banned for a time", (s) => s.network?.banned),
 ];
 
+const number = (value: bigint | number): string =>
+  typeof value === "bigint" ? String(value) : String(+value.toFixed(3));
+
 function prometheus(status: NodeStatus): string {
-  const own = SERIES.map(
-    ([name, type, help, read]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${read(status)}\n`,
-  );
-  const memory = `# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes ${process.memoryUsage.rss()}\n`;
-  return own.join("") + memory;
+  const own = SERIES.flatMap(({ name, type, help, read }) => {
+    const value = read(status);
+    return value === undefined ? [] : [block(name, type, help, [`openledger_${name} ${number(value)}`])];
+  });
+  const memory = block("process_resident_memory_bytes", "gauge", "Resident memory", [
+    `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
+  ]);
+  return [...own, commitLatency(status), ...byTopic(status), memory].join("");
 }
 
-/** Healthy: blocks are made. Ready: healthy, and the index is at most two blocks behind. */
+function commitLatency({ consensus: { commitLatency: latency } }: NodeStatus): string {
+  const name = "consensus_commit_latency_seconds";
+  return block(name, "summary", "From the beginning of a proposal to its commit, of the last 512 blocks", [
+    `openledger_${name}{quantile="0.5"} ${latency.p50Ms / 1_000}`,
+    `openledger_${name}{quantile="0.99"} ${latency.p99Ms / 1_000}`,
+    `openledger_${name}_count ${latency.count}`,
+  ]);
+}
+
+/** Messages and bytes of gossip, labelled by topic and direction. */
+function byTopic({ network }: NodeStatus): string[] {
+  if (network === undefined) return [];
+  const lines = (unit: "messages" | "bytes") =>
+    Object.entries(network.topics).flatMap(([topic, counts]) =>
+      (["in", "out"] as const).map(
+        (direction) =>
+          `openledger_p2p_gossip_${unit}_total{topic="${topic}",direction="${direction}"} ${counts[direction][unit]}`,
+      ),
+    );
+  return [
+    block("p2p_gossip_messages_total", "counter", "Gossip messages", lines("messages")),
+    block("p2p_gossip_bytes_total", "counter", "Bytes of gossip messages", lines("bytes")),
+  ];
+}
+
+function block(name: string, type: string, help: string, lines: readonly string[]): string {
+  const full = name.startsWith("process_") ? name : `openledger_${name}`;
+  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("\n")}\n`;
+}
+
+/**
+ * Healthy: nothing is broken that a restart would not mend. Ready: it may be relied on, that is in step with the network
+ * and its index; a validator signs.
+ */
 function report(status: NodeStatus): { healthy: boolean; ready: boolean; body: object } {
-  const healthy = status.halted === undefined;
-  const isIndexed = status.indexedNumber === undefined || status.indexedNumber + 2n >= status.headNumber;
-  const ready = healthy && isIndexed && status.indexError === undefined;
+  const { consensus, sync, halted, indexError, headNumber, indexedNumber } = status;
+  const problems: string[] = [];
+  if (halted !== undefined) problems.push(halted);
+  if (indexError !== undefined) problems.push(indexError);
+  if (indexedNumber !== undefined && indexedNumber + 2n < headNumber) {
+    problems.push(`the index is ${headNumber - indexedNumber} blocks behind`);
+  }
+  if (consensus.signingProblem !== undefined) problems.push(`not signing: ${consensus.signingProblem}`);
+  if (sync?.isSyncing === true) problems.push(`syncing: block ${headNumber} of ${sync.target}`);
+  else if (consensus.sinceBlockMs > status.quietMs) {
+    problems.push(`no block for ${Math.round(consensus.sinceBlockMs / 1_000)} s`);
+  }
+  if (consensus.peers === 0 && consensus.validators > 1) problems.push("no peers");
+  const healthy = halted === undefined;
   const body = {
     healthy,
-    ready,
-    head: Number(status.headNumber),
-    indexed: status.indexedNumber === undefined ? null : Number(status.indexedNumber),
-    problems: [status.halted, status.indexError].filter((problem) => problem !== undefined),
+    ready: problems.length === 0,
+    head: Number(headNumber),
+    indexed: indexedNumber === undefined ? null : Number(indexedNumber),
+    mode: consensus.mode,
+    epoch: consensus.epoch,
+    view: consensus.viewInEpoch,
+    peers: consensus.peers ?? null,
+    syncing: sync?.isSyncing ? { target: Number(sync.target), etaSeconds: sync.etaSeconds ?? null } : null,
+    problems,
   };
-  return { healthy, ready, body };
+  return { healthy, ready: body.ready, body };
 }
 
 /** `names`: Host names to accept, see core/host-header.ts. */

@@ -22,7 +22,8 @@ const contract = (address: Uint8Array | string) => ({
 export const NETWORK_FILE = "network.json";
 
 export interface Endpoints {
-  readonly rpc: string;
+  /** Undefined where JSON-RPC does not run. */
+  readonly rpc: string | undefined;
   readonly graphql: string | undefined;
   readonly content: string | undefined;
   readonly host: string | undefined;
@@ -34,7 +35,12 @@ export function describeNetwork(name: string, chainId: bigint, genesisHash: Uint
     id: Number(chainId),
     name: `OpenLedger ${name}`,
     nativeCurrency: { name: "OPEN", symbol: "OPEN", decimals: 18 },
-    rpcUrls: { default: { http: [endpoints.rpc], webSocket: [endpoints.rpc.replace(/^http/, "ws")] } },
+    rpcUrls: {
+      default: {
+        http: endpoints.rpc === undefined ? [] : [endpoints.rpc],
+        webSocket: endpoints.rpc === undefined ? [] : [endpoints.rpc.replace(/^http/, "ws")],
+      },
+    },
     contracts: {
       datanet: contract(DATANET_ADDRESS),
       models: contract(MODELS_ADDRESS),

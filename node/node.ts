@@ -2,209 +2,151 @@
  * The composition root: a whole node, assembled from top to bottom. What starts last stops first.
  */
 import type { Hex } from "viem";
-import { createContentServer } from "../attribution/content-server.ts";
-import { ContentStore } from "../attribution/content-store.ts";
-import { hexToBytes } from "../core/bytes.ts";
+import type { Domain } from "../consensus/scheme.ts";
+import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import { blsAggregate, blsVerify } from "../core/bls.ts";
 import { Mempool } from "../execution/mempool.ts";
-import { decodeTransaction } from "../execution/tx/decode.ts";
-import { gasEstimator } from "../execution/tx/estimate.ts";
 import type { Genesis } from "../genesis/schema.ts";
-import { createGraphqlServer } from "../indexer/server.ts";
-import { createIndexer, type Indexer } from "../indexer/store.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
-import type { Listener, NodeConfig } from "./config.ts";
+import type { NodeConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { Driver } from "./driver.ts";
-import { VERSION } from "./help.ts";
-import { closeServer, listen, listenError } from "./http.ts";
+import { Engine } from "./engine/engine.ts";
+import { TxGossip } from "./engine/tx-gossip.ts";
+import type { Validating } from "./engine/types.ts";
+import { keepEvidence } from "./evidence.ts";
 import type { Logger } from "./log.ts";
-import { createMetricsServer, type NodeStatus } from "./metrics.ts";
-import { startModelHost } from "./model-host.ts";
 import { describeNetwork, type NetworkDescription, writeNetworkFile } from "./network.ts";
+import { connectPeers } from "./p2p/connect.ts";
+import type { Network } from "./p2p/types.ts";
 import type { Clock } from "./ports.ts";
-import { createRpc } from "./rpc/rpc.ts";
-import { startRpcServer } from "./rpc/server.ts";
+import { startServers } from "./servers.ts";
+import { statusReader } from "./status.ts";
+import { serveSync } from "./sync/server.ts";
+import { Sync } from "./sync/sync.ts";
 
 export interface NodePorts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly directory: DataDirectory;
-  /** Receives the priority fees of the blocks made here. */
-  readonly validator: Hex;
-  /** Signs the answers of the model host. */
-  readonly modelHostKey: Hex;
+  /** The key that votes, with its memory. Undefined: a full node, which follows. */
+  readonly validator: (Validating & { readonly feeAddress: Uint8Array }) | undefined;
+  /** Signs the answers of the model host. Undefined: it does not run. */
+  readonly modelHostKey: Hex | undefined;
+  /** The network in place of libp2p, for simulations. */
+  readonly network?: Network;
   /** Called once when no further block can be committed. */
   readonly onHalt: (error: Error) => void;
 }
 
 export interface Node {
   readonly network: NetworkDescription;
-  /** Begins to make blocks. Everything else runs already. */
-  start(): void;
+  readonly chain: Chain;
+  readonly engine: Engine;
+  /** Undefined: alone. */
+  readonly p2p: Network | undefined;
+  /** Begins to sync and to take part in consensus. The servers listen already. */
+  start(): Promise<void>;
   /** Stops in the opposite order of the start; what is committed stays. */
   stop(): Promise<void>;
 }
 
-const url = (listener: Listener, port: number): string => {
-  const name = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
-  return `http://${name}:${port}`;
-};
+/** The contract on L1 that verifies certificates: none yet. */
+const NO_L1_CONTRACT = new Uint8Array(20);
 
 /** Throws OperationError or DataError; then nothing is left running. */
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
-  const { clock, log, directory } = ports;
+  const { clock, log, directory, validator } = ports;
+  const { epochBlocks } = genesis.consensus;
+  const domain: Domain = { chainId: genesis.chainId, l1Contract: NO_L1_CONTRACT };
+  const scheme = { verify: blsVerify, aggregate: blsAggregate };
+  const named = (module: string) => log.child({ module });
   const closers: (() => unknown)[] = [];
-  const serving: Serving = { vhosts: config.vhosts, log, closers };
   const stop = async () => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const chain = await Chain.open(directory.store, genesis, PRECOMPILES, log.child({ module: "chain" }));
+    const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"));
     const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: genesis.gasLimit } });
     let halted: string | undefined;
-    const driver = new Driver({
+    const onHalt = (error: Error) => {
+      halted ??= error.message;
+      ports.onHalt(error);
+    };
+
+    const p2p = ports.network ?? (config.p2p && (await connectPeers(config.p2p, chain, directory.path, named("p2p"))));
+    if (p2p !== undefined) closers.push(() => p2p.stop());
+    const engine = new Engine({
       chain,
       mempool,
-      config: { intervalMs: config.blockIntervalMs, heartbeatMs: config.blockHeartbeatMs },
-      feeAddress: hexToBytes(ports.validator),
       clock,
-      log: log.child({ module: "driver" }),
-      onHalt(error) {
-        halted = error.message;
-        ports.onHalt(error);
-      },
+      log: named("consensus"),
+      domain,
+      scheme,
+      epochBlocks,
+      timing: config.timing,
+      feeAddress: validator?.feeAddress ?? TREASURY_ADDRESS,
+      validating: validator,
+      network: p2p,
+      logBlocks: config.logBlocks,
+      onEvidence: (evidence) => keepEvidence(directory.path, evidence, named("consensus")),
+      onHalt,
     });
-    closers.push(() => driver.stop());
+    closers.push(() => engine.stop());
 
-    let indexer: Indexer | undefined;
-    let graphql: string | undefined;
-    if (config.graphql !== undefined) {
-      indexer = createIndexer({ source: chain, path: directory.index, log: log.child({ module: "indexer" }) });
-      await indexer.start();
-      closers.push(() => indexer?.stop());
-      graphql = await startGraphql(config.graphql, indexer, serving);
+    const headState = () => chain.headState;
+    const gossip =
+      p2p && new TxGossip({ network: p2p, mempool, chainId: genesis.chainId, headState, clock, log: named("txs") });
+    if (gossip !== undefined) closers.push(() => gossip.stop());
+
+    const sync =
+      p2p &&
+      new Sync({
+        chain,
+        network: p2p,
+        clock,
+        log: named("sync"),
+        epochBlocks,
+        domain,
+        scheme,
+        exclusive: (work) => engine.exclusive(work),
+        onSynced: (synced) => engine.post({ type: "synced", ...synced }),
+        onFound: (found) => void engine.offer(found),
+        onHalt,
+      });
+    if (p2p !== undefined && sync !== undefined) {
+      serveSync({
+        network: p2p,
+        chain,
+        epochBlocks,
+        view: () => engine.view,
+        viewState: (view) => engine.viewState(view),
+        looseBlock: (hash) => engine.block(hash),
+      });
+      engine.connect(sync);
+      closers.push(() => sync.stop());
     }
-    const contents = await ContentStore.open(directory.content);
-    const content = config.content && (await startContent(config.content, contents, serving));
 
-    const rpc = createRpc({
+    const submit: typeof mempool.add = (tx, state, nowMs) => gossip?.submit(tx) ?? mempool.add(tx, state, nowMs);
+    const status = { chain, mempool, engine, timing: config.timing, sync, p2p, halted: () => halted };
+    const endpoints = await startServers(config, ports, {
       chain,
       mempool,
-      decode: decodeTransaction,
-      submit: (tx) => mempool.add(tx, chain.headState, clock.nowMs()),
-      estimateGas: gasEstimator(chain.rules),
-      clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
-      txFeeCapWei: config.txFeeCapWei,
-      log: log.child({ module: "rpc" }),
+      submit: (tx) => submit(tx, chain.headState, clock.nowMs()),
+      peerCount: () => p2p?.peers.length ?? 0,
+      progress: () => sync?.progress,
+      status: (indexer) => statusReader({ ...status, indexer }),
+      closers,
     });
-    closers.push(() => rpc.close());
-    const rpcServer = await startRpcServer({
-      rpc,
-      listener: config.http,
-      access: { vhosts: config.vhosts, origins: config.http.corsOrigins },
-      log: log.child({ module: "rpc" }),
-    });
-    closers.push(() => rpcServer.close());
-    const rpcUrl = url(config.http, rpcServer.port);
-
-    let modelHost: string | undefined;
-    if (config.host !== undefined) {
-      const host = await startModelHost({
-        listener: config.host,
-        vhosts: config.vhosts,
-        privateKey: ports.modelHostKey,
-        chainId: genesis.chainId,
-        rpcUrl,
-        content: contents,
-        answers: directory.answers,
-        log: log.child({ module: "host" }),
-      });
-      closers.push(() => host.close());
-      modelHost = host.url;
-    }
-    const metrics =
-      config.metrics &&
-      (await startMetrics(config.metrics, () => statusOf(chain, mempool, driver, indexer, halted), serving));
-
-    const endpoints = { rpc: rpcUrl, graphql, content, host: modelHost, metrics };
     const network = describeNetwork(genesis.name, genesis.chainId, chain.genesisHash, endpoints);
     writeNetworkFile(directory.path, network);
-    return { network, start: () => driver.start(), stop };
+    const start = async () => {
+      await engine.start();
+      sync?.start();
+    };
+    return { network, chain, engine, p2p, start, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** What every server of the node gets. */
-interface Serving {
-  readonly vhosts: readonly string[];
-  readonly log: Logger;
-  readonly closers: (() => unknown)[];
-}
-
-async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log, closers }: Serving): Promise<string> {
-  const server = await createGraphqlServer({
-    indexer,
-    host: listener.address,
-    port: listener.port,
-    allowedHosts: vhosts,
-    log: log.child({ module: "graphql" }),
-  }).catch((error: unknown) => {
-    throw listenError(error, listener, "graphql");
-  });
-  closers.push(() => server.close());
-  return server.url;
-}
-
-async function startContent(
-  listener: Listener,
-  store: ContentStore,
-  { vhosts, log, closers }: Serving,
-): Promise<string> {
-  const server = createContentServer({
-    store,
-    host: listener.address,
-    port: listener.port,
-    allowedHosts: vhosts,
-    onError: (err) => log.error({ err, module: "content" }, "content request failed"),
-  });
-  const address = await server.listen().catch((error: unknown) => {
-    throw listenError(error, listener, "content");
-  });
-  closers.push(() => server.close());
-  return address;
-}
-
-async function startMetrics(
-  listener: Listener,
-  status: () => NodeStatus,
-  { vhosts, closers }: Serving,
-): Promise<string> {
-  const server = createMetricsServer(status, vhosts);
-  const port = await listen(server, listener, "metrics");
-  closers.push(() => closeServer(server));
-  return url(listener, port);
-}
-
-function statusOf(
-  chain: Chain,
-  mempool: Mempool,
-  driver: Driver,
-  indexer: Indexer | undefined,
-  halted: string | undefined,
-): NodeStatus {
-  const index = indexer?.status();
-  const { pending, queued } = mempool.counts;
-  return {
-    headNumber: chain.head.number,
-    headTimestamp: chain.headBlock.header.timestamp,
-    indexedNumber: index === undefined ? undefined : (index.indexed?.number ?? -1n),
-    indexError: index?.error?.message,
-    poolTransactions: pending + queued,
-    blocksProduced: driver.blocksProduced,
-    transactionsIncluded: driver.transactionsIncluded,
-    halted,
-  };
 }

@@ -3,7 +3,7 @@
  * Precedence: configuration file < environment < flags.
  */
 
-export type OptionType = "path" | "address" | "port" | "integer" | "boolean" | "choice" | "list";
+export type OptionType = "path" | "address" | "account" | "port" | "integer" | "boolean" | "choice" | "list";
 
 export interface OptionSpec {
   readonly type: OptionType;
@@ -14,7 +14,17 @@ export interface OptionSpec {
   readonly maximum?: number;
   /** Word for the value in help texts. */
   readonly value?: string;
-  readonly group: "Node" | "JSON-RPC" | "GraphQL" | "Content store" | "Model host" | "Metrics" | "Chain" | "Logging";
+  readonly group:
+    | "Node"
+    | "Validator"
+    | "Network"
+    | "JSON-RPC"
+    | "GraphQL"
+    | "Content store"
+    | "Model host"
+    | "Metrics"
+    | "Chain"
+    | "Logging";
   readonly help: string;
 }
 
@@ -48,6 +58,88 @@ export const OPTIONS = {
     group: "Node",
     help: "Delete the chain, index, content and answers in the data directory first",
   },
+  validators: {
+    type: "integer",
+    default: "4",
+    minimum: 1,
+    maximum: 16,
+    value: "N",
+    group: "Node",
+    help: "Validators of the devnet, each a process of its own; one runs in this process, without a network",
+  },
+  genesis: {
+    type: "path",
+    value: "FILE",
+    group: "Node",
+    help: "Genesis of the network: the same file on all its nodes",
+  },
+  sync: {
+    type: "choice",
+    default: "full",
+    choices: ["full", "checkpoint"],
+    value: "MODE",
+    group: "Node",
+    help: "full executes every block; checkpoint takes the state of a recent certified block from peers",
+  },
+  validator: {
+    type: "boolean",
+    default: "false",
+    group: "Validator",
+    help: "Vote with the key in the data directory's validator folder",
+  },
+  "validator.fee": {
+    type: "account",
+    value: "ADDRESS",
+    group: "Validator",
+    help: "Account that receives the priority fees of own blocks (default: the validator's)",
+  },
+  "validator.devnetkey": {
+    type: "integer",
+    maximum: 255,
+    value: "INDEX",
+    group: "Validator",
+    help: "Vote with this publicly known key instead, on a devnet only",
+  },
+  p2p: { type: "boolean", default: "true", group: "Network", help: "Talk to other nodes" },
+  "p2p.addr": listen("Network", "Listening address for peers"),
+  "p2p.port": port("9222", "Network", "Listening port for peers"),
+  "p2p.announce": {
+    type: "list",
+    default: "",
+    value: "ADDRESSES",
+    group: "Network",
+    help: "Multiaddrs at which others reach this node, comma-separated (default: the listening address)",
+  },
+  "p2p.bootnodes": {
+    type: "list",
+    default: "",
+    value: "ADDRESSES",
+    group: "Network",
+    help: "Multiaddrs with peer ids where others are found, comma-separated",
+  },
+  "p2p.peers": {
+    type: "list",
+    default: "",
+    value: "ADDRESSES",
+    group: "Network",
+    help: "Multiaddrs with peer ids that are always kept connected, comma-separated",
+  },
+  "p2p.allow": {
+    type: "list",
+    default: "",
+    value: "PEERS",
+    group: "Network",
+    help: "Peer ids that may connect, comma-separated (default: any)",
+  },
+  "p2p.maxpeers": {
+    type: "integer",
+    default: "50",
+    maximum: 500,
+    value: "N",
+    group: "Network",
+    help: "Most peers at a time",
+  },
+  http: { type: "boolean", default: "true", group: "JSON-RPC", help: "Serve JSON-RPC and WebSocket" },
   "http.addr": listen("JSON-RPC", "Listening address of JSON-RPC and WebSocket"),
   "http.port": port("8545", "JSON-RPC", "Listening port of JSON-RPC and WebSocket"),
   "http.vhosts": {
@@ -107,6 +199,16 @@ export const OPTIONS = {
     group: "Chain",
     help: "Time between blocks while there are no transactions, in milliseconds",
   },
+  "consensus.delta": {
+    type: "integer",
+    default: "500",
+    minimum: 20,
+    maximum: 60_000,
+    value: "MS",
+    group: "Chain",
+    help: "Longest time that a message should take between validators, in milliseconds: a missing leader costs twice that",
+  },
+  "log.blocks": { type: "boolean", default: "true", group: "Logging", help: "A line for each block" },
   "log.level": {
     type: "choice",
     default: "info",

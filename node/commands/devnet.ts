@@ -5,6 +5,8 @@ export const devnetOptions = [
   "config",
   "datadir",
   "fresh",
+  "validators",
+  "p2p.port",
   "http.addr",
   "http.port",
   "http.vhosts",
@@ -24,6 +26,7 @@ export const devnetOptions = [
   "metrics.port",
   "block.interval",
   "block.heartbeat",
+  "consensus.delta",
   "log.level",
   "log.format",
 ] as const;
@@ -31,9 +34,11 @@ export const devnetOptions = [
 export const devnetCommand: Command = {
   name: "devnet",
   argumentsUsage: "",
-  summary: "Start a chain with one validator on this machine",
-  description: `Starts block production, JSON-RPC, the indexer with GraphQL, a content store and a model host, and prefunds ten
-well-known accounts. Resumes what the data directory holds. Ctrl-C stops it; a second Ctrl-C stops it at once.`,
+  summary: "Start a network of validators on this machine",
+  description: `Starts validators as processes of their own (--validators N), of which the first serves JSON-RPC, the indexer with
+GraphQL, a content store, a model host and metrics, and prefunds ten well-known accounts. A validator that dies is
+started again and catches up. With --validators 1 everything runs in this process. Resumes what the data directory
+holds. Ctrl-C stops it; a second Ctrl-C stops it at once.`,
   options: devnetOptions,
   async run(args) {
     const { runDevnet } = await import("../devnet.ts");

@@ -1,0 +1,59 @@
+/** `openledger node`: a validator or a full node of any network. */
+import type { Command } from "../help.ts";
+
+export const nodeOptions = [
+  "config",
+  "datadir",
+  "genesis",
+  "sync",
+  "validator",
+  "validator.fee",
+  "validator.devnetkey",
+  "validator.password",
+  "p2p",
+  "p2p.addr",
+  "p2p.port",
+  "p2p.announce",
+  "p2p.bootnodes",
+  "p2p.peers",
+  "p2p.allow",
+  "p2p.maxpeers",
+  "http",
+  "http.addr",
+  "http.port",
+  "http.vhosts",
+  "http.corsdomain",
+  "rpc.txfeecap",
+  "graphql",
+  "graphql.addr",
+  "graphql.port",
+  "content",
+  "content.addr",
+  "content.port",
+  "host",
+  "host.addr",
+  "host.port",
+  "metrics",
+  "metrics.addr",
+  "metrics.port",
+  "block.interval",
+  "block.heartbeat",
+  "consensus.delta",
+  "log.level",
+  "log.blocks",
+  "log.format",
+] as const;
+
+export const nodeCommand: Command = {
+  name: "node",
+  argumentsUsage: "",
+  summary: "Run a validator or a full node",
+  description: `Joins the network of --genesis: syncs what it has missed, then follows every block. With --validator it votes with
+the key in the data directory (openledger validator keys create), unless the key's memory is missing or damaged: then
+it observes and says why. Options usually come from --config FILE.`,
+  options: nodeOptions,
+  async run(args) {
+    const { runNode } = await import("../run-node.ts");
+    return runNode(args);
+  },
+};

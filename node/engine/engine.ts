@@ -1,0 +1,420 @@
+/**
+ * Carries out what consensus decides. Events are handled one at a time, in order, and the effects of one are seen to
+ * before the next: a vote is durable before anything that follows from it. Blocks are made, checked and committed
+ * beside that loop, so that votes are heard meanwhile; what comes of it is posted as an event.
+ */
+
+import { CodecError, decodeCertificate, decodeVote, encodeCertificate, encodeVote } from "../../consensus/codec.ts";
+import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts";
+import { voteDigest } from "../../consensus/scheme.ts";
+import { Simplex } from "../../consensus/simplex.ts";
+import { type Certificate, KIND, type Proposal, type Vote } from "../../consensus/types.ts";
+import type { WalRecord } from "../../consensus/wal.ts";
+import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
+import type { Topic, Verdict } from "../p2p/types.ts";
+import { BlockWork } from "./block-work.ts";
+import { Bodies } from "./bodies.ts";
+import { Committer } from "./committer.ts";
+import { decodeBlockMessage, encodeBlockMessage, isBlockOf, placeOf } from "./messages.ts";
+import { simplexStart } from "./start.ts";
+import { type EngineStatus, Statistics } from "./status.ts";
+import type { Catching, EngineParts } from "./types.ts";
+
+/** Events from the network that wait; further ones are ignored. */
+const MOST_WAITING = 4_096;
+/** The log begins anew when it is larger than this, and at each epoch. */
+const ROTATE_BYTES = 64 * 1024 * 1024;
+/** Of the interval and of Δ: making and checking a block both have to fit into a leader's time. */
+const BUILD_SHARE = 0.5;
+
+interface Job {
+  readonly event: ConsensusEvent;
+  readonly judged?: (verdict: Verdict) => void;
+}
+
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #bodies = new Bodies();
+  readonly #work: BlockWork;
+  readonly #committer: Committer;
+  readonly #statistics: Statistics;
+  #catching: Catching | undefined;
+  #core: Simplex;
+  readonly #queue: Job[] = [];
+  #pumping: Promise<void> | undefined;
+  /** Work beside the loop that has not come back yet. */
+  readonly #tasks = new Set<Promise<void>>();
+  #cancelTimer: () => void = () => {};
+  #unsubscribe: () => void = () => {};
+  #isStopped = false;
+  #isHalted = false;
+  #signingProblem: string | undefined;
+  #isSyncing = false;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    const { chain, mempool, clock, log, feeAddress, timing, validating } = parts;
+    this.#work = new BlockWork({
+      chain,
+      mempool,
+      clock,
+      log,
+      feeAddress,
+      buildMs: BUILD_SHARE * Math.min(timing.intervalMs, timing.deltaMs),
+      bodies: this.#bodies,
+      fetch: async (hashes) => (await this.#catching?.blocks(hashes)) ?? [],
+    });
+    this.#statistics = new Statistics(clock);
+    this.#committer = new Committer({
+      parts,
+      work: this.#work,
+      ensure: async (certificate) => (await this.#catching?.ensure(certificate)) === true,
+      post: (event) => this.#post(event),
+      statistics: this.#statistics,
+    });
+    this.#core = new Simplex(
+      {
+        domain: parts.domain,
+        scheme: parts.scheme,
+        epochBlocks: parts.epochBlocks,
+        timing,
+        publicKey: validating?.signer.publicKey,
+      },
+      simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
+      clock.nowMs(),
+    );
+    if (validating !== undefined && validating.reasons.length > 0) this.#stopSigning(validating.reasons.join("; "));
+  }
+
+  /** Sync needs the engine and the engine needs sync. Call once, before `start`. */
+  connect(catching: Catching): void {
+    this.#catching = catching;
+  }
+
+  /** Whatever commits blocks does it here, one after another. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#committer.exclusive(work);
+  }
+
+  /** Executes again what the log remembers, then begins. */
+  async start(): Promise<void> {
+    const { chain, network, mempool, clock, validating } = this.#parts;
+    for (const record of validating?.log.records ?? []) {
+      if (record.type === "block") this.#bodies.add(record.id, record.bytes);
+    }
+    for (const block of this.#core.openBlocks()) await this.#work.execute(block);
+    network?.handleTopic("vote", (data, from) => this.#onVoteMessage(data, from));
+    network?.handleTopic("cert", (data, from) => this.#onCertificateMessage(data, from));
+    network?.handleTopic("block", (data, from) => this.#onBlockMessage(data, from));
+    const offIncludable = mempool.onIncludable(() => this.#post({ type: "includable", value: true }));
+    const offCommit = chain.onCommit(({ number }) => this.#committer.committed(number));
+    this.#unsubscribe = () => {
+      offIncludable();
+      offCommit();
+    };
+    if (this.#signingProblem !== undefined) this.#post({ type: "signing", allowed: false });
+    if (mempool.includableSinceMs !== undefined) this.#post({ type: "includable", value: true });
+    await this.#carryOutAll(this.#core.start(clock.nowMs()));
+  }
+
+  /** Resolves when what is being committed is committed. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    this.#unsubscribe();
+    await this.#pumping;
+    while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
+    await this.#committer.idle();
+  }
+
+  get status(): EngineStatus {
+    const { validating, network } = this.#parts;
+    const mode = validating === undefined ? "follow" : this.#signingProblem === undefined ? "validate" : "observe";
+    return this.#statistics.status(this.#core, mode, this.#signingProblem, network?.peers.length);
+  }
+
+  get view(): number {
+    return this.#core.view;
+  }
+
+  /** What is known of views, for peers who missed it. */
+  viewState(view: number): { readonly certificates: readonly Certificate[]; readonly votes: readonly Vote[] } {
+    return this.#core.viewState(view);
+  }
+
+  /** A certificate or vote that a peer sent when it was asked. */
+  offer(event: ConsensusEvent): Promise<Verdict> {
+    if (this.#isStopped || this.#queue.length >= MOST_WAITING) return Promise.resolve("ignore");
+    return new Promise((judged) => this.#enqueue({ event, judged }));
+  }
+
+  post(event: ConsensusEvent): void {
+    this.#post(event);
+  }
+
+  block(hash: Uint8Array): Uint8Array | undefined {
+    return this.#bodies.get(hash) ?? this.#parts.chain.raw(hash);
+  }
+
+  /** Who is behind does not vote: what it would say about old epochs helps nobody. */
+  setSyncing(isSyncing: boolean): void {
+    if (this.#isSyncing === isSyncing) return;
+    this.#isSyncing = isSyncing;
+    this.#post({ type: "signing", allowed: !isSyncing && this.#signingProblem === undefined });
+  }
+
+  // From the network: cheap checks first
+
+  #onVoteMessage(data: Uint8Array, from: string): Verdict | Promise<Verdict> {
+    const vote = decoded(() => decodeVote(data));
+    if (vote === undefined) return "reject";
+    if (!this.#core.isNews(vote)) {
+      this.#hintWhenAhead(vote.epoch, from);
+      return "ignore";
+    }
+    return this.offer({ type: "vote", vote, from });
+  }
+
+  #onCertificateMessage(data: Uint8Array, from: string): Verdict | Promise<Verdict> {
+    const certificate = decoded(() => decodeCertificate(data));
+    if (certificate === undefined) return "reject";
+    if (!this.#core.isNewCertificate(certificate)) {
+      this.#hintWhenAhead(certificate.epoch, from);
+      return "ignore";
+    }
+    return this.offer({ type: "certificate", certificate, from });
+  }
+
+  #onBlockMessage(data: Uint8Array, from: string): Verdict | Promise<Verdict> {
+    const message = decoded(() => decodeBlockMessage(data));
+    if (message === undefined) return "reject";
+    const { proposal, raw } = message;
+    if (!this.#core.isNews(proposal.vote)) {
+      this.#hintWhenAhead(proposal.vote.epoch, from);
+      return "ignore";
+    }
+    if (raw.length > 0) {
+      if (!isBlockOf(raw, proposal)) return "reject";
+      this.#bodies.add(proposal.vote.block, raw);
+      this.#statistics.proposed(proposal.vote.block, this.#parts.clock.nowMs());
+    }
+    return this.offer({ type: "proposal", proposal, from });
+  }
+
+  #hintWhenAhead(epoch: number, from: string): void {
+    if (epoch > this.#core.epoch) this.#catching?.hint(from);
+  }
+
+  // The loop
+
+  #post(event: ConsensusEvent): void {
+    this.#enqueue({ event });
+  }
+
+  #enqueue(job: Job, isNext = false): void {
+    if (isNext) this.#queue.unshift(job);
+    else this.#queue.push(job);
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  async #pump(): Promise<void> {
+    // After this turn, so that whoever posts is done first.
+    await null;
+    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
+      const { event, judged } = job;
+      if (this.#isHalted || (this.#isStopped && event.type === "timer")) {
+        judged?.("ignore");
+        continue;
+      }
+      try {
+        const effects = this.#core.step(event, this.#parts.clock.nowMs());
+        const from = "from" in event ? event.from : undefined;
+        judged?.(effects.some((effect) => effect.type === "blame" && effect.peer === from) ? "reject" : "accept");
+        await this.#carryOutAll(effects);
+      } catch (error) {
+        judged?.("ignore");
+        this.#halt(error as Error);
+      }
+    }
+  }
+
+  async #carryOutAll(effects: readonly ConsensusEffect[]): Promise<void> {
+    for (const effect of effects) await this.#carryOut(effect);
+  }
+
+  async #carryOut(effect: ConsensusEffect): Promise<void> {
+    const { clock, log, network, validating } = this.#parts;
+    switch (effect.type) {
+      case "timer":
+        this.#cancelTimer();
+        if (!this.#isStopped && Number.isFinite(effect.atMs)) {
+          this.#cancelTimer = clock.at(effect.atMs, () => this.#post({ type: "timer" }));
+        }
+        break;
+      case "vote":
+        await this.#castVote(effect);
+        break;
+      case "send-vote":
+        this.#publish("vote", encodeVote(effect.vote));
+        break;
+      case "send-certificate":
+        this.#publish("cert", encodeCertificate(effect.certificate));
+        break;
+      case "log-certificate":
+        this.#statistics.certified(effect.certificate);
+        validating?.log.appendLazy([{ type: "certificate", certificate: effect.certificate }]);
+        break;
+      case "build":
+        this.#beside(async () => {
+          const startedMs = clock.nowMs();
+          const block = await this.#work.build(effect.parent);
+          if (block !== undefined) this.#statistics.proposed(block, startedMs);
+          this.#post(
+            block === undefined
+              ? { type: "build-failed", view: effect.view }
+              : { type: "built", view: effect.view, block },
+          );
+        });
+        break;
+      case "validate":
+        this.#beside(async () => {
+          const valid = await this.#work.validate(effect.block);
+          this.#post({ type: "validated", view: effect.view, block: effect.block, valid });
+        });
+        break;
+      case "finalize":
+        this.#beside(async () => {
+          await this.#committer.finalize(effect.certificate, effect.tip);
+          this.#forget();
+        });
+        break;
+      case "fetch":
+        this.#beside(async () => this.#catching?.views(effect.epoch, effect.views));
+        break;
+      case "evidence": {
+        const { signer, epoch, first } = effect.evidence;
+        this.#statistics.evidence++;
+        log.warn({ validator: signer, epoch, view: first.view }, "a validator contradicted itself");
+        this.#parts.onEvidence(effect.evidence);
+        break;
+      }
+      case "blame":
+        log.debug({ peer: effect.peer, reason: effect.reason }, "peer blamed");
+        network?.penalize(effect.peer, effect.reason);
+        break;
+      case "halt":
+        throw new Error(`consensus is broken: ${effect.reason}`);
+    }
+  }
+
+  /** Durable first, then signed, then sent, then heard here too. */
+  async #castVote({ subject, signer, proposal }: ConsensusEffect & { readonly type: "vote" }): Promise<void> {
+    const { validating, domain, log } = this.#parts;
+    if (validating === undefined || this.#signingProblem !== undefined) return;
+    const raw = subject.kind === KIND.notarize ? this.block(subject.block) : undefined;
+    const records: WalRecord[] = [];
+    if (raw !== undefined) {
+      const { number, parentHash } = placeOf(raw);
+      records.push({ type: "block", id: subject.block, height: Number(number), parent: parentHash, bytes: raw });
+    }
+    let signature: Uint8Array;
+    try {
+      const digest = voteDigest(domain, this.#core.set.hash, subject);
+      signature = await validating.signer.signVote(subject, digest, records);
+    } catch (error) {
+      if ((error as Error).name === "GuardError") {
+        log.error({ err: error, view: subject.view }, "vote refused by the signer guard");
+      } else this.#stopSigning(`a vote could not be made durable: ${(error as Error).message}`);
+      return;
+    }
+    this.#statistics.voted();
+    const vote: Vote = { ...subject, signer, signature };
+    if (proposal === undefined) {
+      this.#publish("vote", encodeVote(vote));
+      this.#enqueue({ event: { type: "vote", vote, from: undefined } }, true);
+      return;
+    }
+    const signed: Proposal = { ...proposal, vote };
+    const isAgain = equalsBytes(proposal.parent, subject.block);
+    this.#publish("block", encodeBlockMessage({ proposal: signed, raw: isAgain ? EMPTY_BYTES : (raw ?? EMPTY_BYTES) }));
+    this.#enqueue({ event: { type: "proposal", proposal: signed, from: undefined } }, true);
+  }
+
+  /** Nothing is lost by it but the votes: the node goes on as an observer until the operator has looked at it. */
+  #stopSigning(reason: string): void {
+    if (this.#signingProblem !== undefined) return;
+    this.#signingProblem = reason;
+    this.#parts.log.error({ reason }, "this validator does not sign");
+    this.#enqueue({ event: { type: "signing", allowed: false } }, true);
+  }
+
+  #publish(topic: Topic, data: Uint8Array): void {
+    const { network, log } = this.#parts;
+    network?.publish(topic, data).catch((err: unknown) => log.warn({ err, topic }, "message could not be published"));
+  }
+
+  /** What no certificate can make final any more need not be kept. */
+  #forget(): void {
+    const { chain, validating, log } = this.#parts;
+    const open = this.#core.openBlocks();
+    this.#bodies.retain(open);
+    chain.prune(open);
+    const consensusLog = validating?.log;
+    if (consensusLog === undefined || consensusLog.size < ROTATE_BYTES) return;
+    this.#beside(async () => {
+      try {
+        await consensusLog.rotate(this.#openRecords());
+      } catch (error) {
+        log.error({ err: error }, "the log could not be rotated");
+        this.#stopSigning(`the log could not be rotated: ${(error as Error).message}`);
+      }
+    });
+  }
+
+  #openRecords(): readonly WalRecord[] {
+    const { votes, certificates } = this.#core.openRecords();
+    const { finalized, epoch } = this.#core;
+    const blocks = this.#core.openBlocks().flatMap((id): WalRecord[] => {
+      const bytes = this.block(id);
+      if (bytes === undefined) return [];
+      const { number, parentHash } = placeOf(bytes);
+      return [{ type: "block", id, height: Number(number), parent: parentHash, bytes }];
+    });
+    return [
+      { type: "tip", epoch, ...finalized },
+      ...votes.map((subject): WalRecord => ({ type: "vote", subject })),
+      ...certificates.map((certificate): WalRecord => ({ type: "certificate", certificate })),
+      ...blocks,
+    ];
+  }
+
+  #beside(work: () => Promise<unknown>): void {
+    const task = work()
+      .then(() => {})
+      .catch((error: unknown) => this.#halt(error as Error))
+      .finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** Also while stopping: the last block may be the one that cannot be written. */
+  #halt(error: Error): void {
+    if (this.#isHalted) return;
+    this.#isHalted = true;
+    if (this.#isStopped) this.#parts.log.error({ err: error }, "failed while stopping");
+    this.#cancelTimer();
+    this.#unsubscribe();
+    this.#parts.onHalt(error);
+  }
+}
+
+/** Undefined for bytes that are no message. */
+function decoded<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof CodecError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+/** Runs `openledger node`: one node of the network that a genesis file describes, until a signal or a failure. */
+import { readFileSync } from "node:fs";
+import { type Genesis, GenesisError, parseGenesis } from "../genesis/schema.ts";
+import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
+import { nodeOptions } from "./commands/node.ts";
+import { nodeConfig, readOptions } from "./config.ts";
+import { openDataDirectory } from "./data-directory.ts";
+import { OperationError, UsageError } from "./errors.ts";
+import { createLog } from "./log.ts";
+import { runUntilSignal } from "./run.ts";
+import { openValidator } from "./validator/open.ts";
+
+export async function runNode(args: readonly string[]): Promise<number> {
+  const values = readOptions(args, process.env, nodeOptions);
+  const file = values.genesis as string | undefined;
+  if (file === undefined) throw new UsageError("openledger node needs --genesis FILE: the network's genesis");
+  const genesis = readGenesis(file);
+  const config = nodeConfig(values, genesis.name, process.stdout.isTTY === true);
+  const log = createLog(config.logLevel, config.logFormat);
+  const directory = await openDataDirectory(config.datadir, false);
+  try {
+    const validator =
+      values.validator === true
+        ? await openValidator({
+            directory: directory.path,
+            genesis,
+            devnetKey: values["validator.devnetkey"] as number | undefined,
+            passwordFile: values["validator.password"] as string | undefined,
+            feeAddress: values["validator.fee"] as string | undefined,
+          })
+        : undefined;
+    try {
+      return await runUntilSignal(config, genesis, {
+        log,
+        directory,
+        validator,
+        modelHostKey: isDevnet(genesis) ? privateKeyOf(devnetAccount(DEVNET_ACCOUNTS - 1)) : undefined,
+        onReady(network) {
+          log.info({ chain: network.id, rpc: network.rpcUrls.default.http[0] }, "ready");
+          // Whoever started this process waits for it.
+          process.send?.({ type: "ready", network });
+        },
+      });
+    } finally {
+      await validator?.close();
+    }
+  } finally {
+    await directory.close();
+  }
+}
+
+export const DEVNET_CHAIN_ID = 161299n;
+
+export const isDevnet = (genesis: Genesis): boolean => genesis.chainId === DEVNET_CHAIN_ID;
+
+function readGenesis(file: string): Genesis {
+  try {
+    return parseGenesis(JSON.parse(readFileSync(file, "utf8")));
+  } catch (error) {
+    if (error instanceof GenesisError) throw new UsageError(`${file}: ${error.message}`);
+    throw new OperationError(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}

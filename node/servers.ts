@@ -1,0 +1,164 @@
+/** Everything of a node that listens: GraphQL with its indexer, content store, JSON-RPC, model host, metrics. */
+import { createContentServer } from "../attribution/content-server.ts";
+import { ContentStore } from "../attribution/content-store.ts";
+import type { Transaction } from "../core/chain.ts";
+import type { AddResult, Mempool } from "../execution/mempool.ts";
+import { decodeTransaction } from "../execution/tx/decode.ts";
+import { gasEstimator } from "../execution/tx/estimate.ts";
+import { createGraphqlServer } from "../indexer/server.ts";
+import { createIndexer, type Indexer } from "../indexer/store.ts";
+import type { Chain } from "./chain.ts";
+import type { Listener, NodeConfig } from "./config.ts";
+import { UsageError } from "./errors.ts";
+import { VERSION } from "./help.ts";
+import { closeServer, listen, listenError } from "./http.ts";
+import type { Logger } from "./log.ts";
+import { createMetricsServer } from "./metrics.ts";
+import { startModelHost } from "./model-host.ts";
+import type { Endpoints } from "./network.ts";
+import type { NodePorts } from "./node.ts";
+import { createRpc } from "./rpc/rpc.ts";
+import { startRpcServer } from "./rpc/server.ts";
+import type { NodeStatus } from "./status.ts";
+import type { Progress } from "./sync/progress.ts";
+
+export interface ServerParts {
+  readonly chain: Chain;
+  readonly mempool: Mempool;
+  readonly submit: (tx: Transaction) => AddResult;
+  readonly peerCount: () => number;
+  /** Undefined: alone. */
+  readonly progress: () => Progress | undefined;
+  readonly status: (indexer: Indexer | undefined) => () => NodeStatus;
+  /** What has to be closed at the end is put in here. */
+  readonly closers: (() => unknown)[];
+}
+
+/** What every server of the node gets. */
+interface Serving {
+  readonly vhosts: readonly string[];
+  readonly log: Logger;
+  readonly closers: (() => unknown)[];
+}
+
+const url = (listener: Listener, port: number): string => {
+  const name = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
+  return `http://${name}:${port}`;
+};
+
+/** Starts those that the configuration asks for. Throws OperationError when one cannot listen. */
+export async function startServers(
+  config: NodeConfig,
+  { directory, log, modelHostKey }: NodePorts,
+  parts: ServerParts,
+): Promise<Endpoints> {
+  const { chain, closers, status } = parts;
+  const serving: Serving = { vhosts: config.vhosts, log, closers };
+  let indexer: Indexer | undefined;
+  let graphql: string | undefined;
+  if (config.graphql !== undefined) {
+    indexer = createIndexer({ source: chain, path: directory.index, log: log.child({ module: "indexer" }) });
+    await indexer.start();
+    closers.push(() => indexer?.stop());
+    graphql = await startGraphql(config.graphql, indexer, serving);
+  }
+  const contents = await ContentStore.open(directory.content);
+  const content = config.content && (await startContent(config.content, contents, serving));
+  const rpc = config.http && (await startRpc(config, config.http, parts, serving));
+
+  let host: string | undefined;
+  if (config.host !== undefined && modelHostKey !== undefined) {
+    if (rpc === undefined) throw new UsageError("the model host needs JSON-RPC: leave out --http false or --host");
+    const server = await startModelHost({
+      listener: config.host,
+      vhosts: config.vhosts,
+      privateKey: modelHostKey,
+      chainId: chain.chainId,
+      rpcUrl: rpc,
+      content: contents,
+      answers: directory.answers,
+      log: log.child({ module: "host" }),
+    });
+    closers.push(() => server.close());
+    host = server.url;
+  }
+  const metrics = config.metrics && (await startMetrics(config.metrics, status(indexer), serving));
+  return { rpc, graphql, content, host, metrics };
+}
+
+async function startRpc(
+  config: NodeConfig,
+  listener: NonNullable<NodeConfig["http"]>,
+  { chain, mempool, submit, peerCount, progress }: ServerParts,
+  { vhosts, log, closers }: Serving,
+): Promise<string> {
+  const rpc = createRpc({
+    chain,
+    mempool,
+    decode: decodeTransaction,
+    submit,
+    estimateGas: gasEstimator(chain.rules),
+    clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
+    txFeeCapWei: config.txFeeCapWei,
+    peerCount,
+    syncStatus() {
+      const now = progress();
+      if (now === undefined || !now.isSyncing) return undefined;
+      return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
+    },
+    log: log.child({ module: "rpc" }),
+  });
+  closers.push(() => rpc.close());
+  const server = await startRpcServer({
+    rpc,
+    listener,
+    access: { vhosts, origins: listener.corsOrigins },
+    log: log.child({ module: "rpc" }),
+  });
+  closers.push(() => server.close());
+  return url(listener, server.port);
+}
+
+async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log, closers }: Serving): Promise<string> {
+  const server = await createGraphqlServer({
+    indexer,
+    host: listener.address,
+    port: listener.port,
+    allowedHosts: vhosts,
+    log: log.child({ module: "graphql" }),
+  }).catch((error: unknown) => {
+    throw listenError(error, listener, "graphql");
+  });
+  closers.push(() => server.close());
+  return server.url;
+}
+
+async function startContent(
+  listener: Listener,
+  store: ContentStore,
+  { vhosts, log, closers }: Serving,
+): Promise<string> {
+  const server = createContentServer({
+    store,
+    host: listener.address,
+    port: listener.port,
+    allowedHosts: vhosts,
+    onError: (err) => log.error({ err, module: "content" }, "content request failed"),
+  });
+  const address = await server.listen().catch((error: unknown) => {
+    throw listenError(error, listener, "content");
+  });
+  closers.push(() => server.close());
+  return address;
+}
+
+async function startMetrics(
+  listener: Listener,
+  status: () => NodeStatus,
+  { vhosts, closers }: Serving,
+): Promise<string> {
+  const server = createMetricsServer(status, vhosts);
+  const port = await listen(server, listener, "metrics");
+  closers.push(() => closeServer(server));
+  return url(listener, port);
+}
