@@ -212,6 +212,84 @@ describe("the state database", () => {
     );
   });
 
+  test("a tree of pending states: paths of any length are committed at once, as one by one", async () => {
+    const growth = fc.record({
+      operations: fc.array(operation, { maxLength: 12 }),
+      parent: fc.nat(),
+      commit: fc.nat(3),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(growth, { minLength: 1, maxLength: 12 }), async (steps) => {
+        const [store, plain] = [memoryStore(), memoryStore()];
+        const options = { headRoot: EMPTY_TRIE_ROOT, nodeBudget: 20 };
+        const database = openStateDatabase({ ...options, reader: store });
+        /** Commits what becomes final one by one: that this is right, the test above shows. */
+        const linear = openStateDatabase({ ...options, reader: plain });
+        interface Node {
+          readonly state: SealedState;
+          readonly parent: Node | undefined;
+          readonly operations: readonly Operation[];
+          readonly expected: Snapshot;
+        }
+        const root: Node = { state: database.head, parent: undefined, operations: [], expected: new Map() };
+        const all: Node[] = [root];
+        let head = root;
+        let open: Node[] = [root];
+        const pathTo = (node: Node | undefined): Node[] =>
+          !node || node === head ? [] : [...pathTo(node.parent), node];
+
+        for (const { operations, parent, commit } of steps) {
+          const below = open[parent % open.length]!;
+          const own = new LayerStateManager(below.state.fork());
+          await apply([own], operations);
+          const state = database.seal(own.layer);
+          const node = { state, parent: below, operations, expected: snapshot(state.reader) };
+          all.push(node);
+          open.push(node);
+          if (commit > 0) continue;
+          const path = pathTo(node);
+          database.stage(node.state, store);
+          // In the store, and nobody was told yet.
+          for (const { state, expected } of all) expect(snapshot(state.reader)).toEqual(expected);
+          database.committed(node.state);
+          for (const { operations, state } of path) {
+            const again = new LayerStateManager(linear.head.fork());
+            await apply([again], operations);
+            const sealed = linear.seal(again.layer);
+            expect(bytesToHex(state.stateRoot)).toBe(bytesToHex(sealed.stateRoot));
+            linear.stage(sealed, plain);
+            linear.committed(sealed);
+          }
+          head = node;
+          open = open.filter((each) => each === head || isAbove(each, head));
+        }
+        for (const { state, expected } of all) expect(snapshot(state.reader)).toEqual(expected);
+        const everything = (of: typeof store) => [...of.iterate(EMPTY_BYTES, Uint8Array.of(255))];
+        expect(everything(store)).toEqual(everything(plain));
+        const reopened = openStateDatabase({ ...options, headRoot: head.state.stateRoot, reader: store });
+        expect(snapshot(reopened.head.reader)).toEqual(head.expected);
+
+        function isAbove(node: Node, below: Node): boolean {
+          return node.parent !== undefined && (node.parent === below || isAbove(node.parent, below));
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("a pending state counts its memory, a committed one has none", () => {
+    const { store, database } = committedWith((layer) => layer.setAccount(address(0), account(1n)));
+    expect(database.head.heldBytes).toBe(0);
+    const layer = database.head.fork();
+    layer.setAccount(address(1), { ...account(1n), codeHash: layer.addCode(new Uint8Array(5_000)) });
+    for (let s = 0; s < 100; s++) layer.setStorage(address(1), slot(s), Uint8Array.of(1));
+    const state = database.seal(layer);
+    expect(state.heldBytes).toBeGreaterThan(5_000 + 100 * 200);
+    expect(database.seal(state.fork()).heldBytes).toBeLessThan(2_000);
+    commit(database, store, state);
+    expect(state.heldBytes).toBe(0);
+  });
+
   function committedWith(write: (layer: ReturnType<SealedState["fork"]>) => void) {
     const store = memoryStore();
     const database = openStateDatabase({ reader: store, headRoot: EMPTY_TRIE_ROOT });
