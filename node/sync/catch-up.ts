@@ -129,8 +129,18 @@ export class CatchUp {
     if (claim !== undefined && claim.number !== number) {
       peers.accuse(claim.peer, `status: the certified block is ${number}, not ${claim.number}`);
     }
+    if (known !== undefined && number > chain.head.number) await this.#commitKnown(certificate);
     await this.#advance(header, certificate);
     return this.#isCommitted(header);
+  }
+
+  /** The block was executed before, as a proposal. */
+  #commitKnown(certificate: Certificate): Promise<void> {
+    const { chain, exclusive } = this.#parts;
+    return exclusive(async () => {
+      if (chain.raw(certificate.block) === undefined) return;
+      await chain.commitThrough(certificate.block, encodeCertificate(certificate));
+    });
   }
 
   #isCommitted({ header, hash }: HashedHeader): boolean {
@@ -182,6 +192,7 @@ export class CatchUp {
     const { chain, exclusive, onProgress } = this.#parts;
     return exclusive(async () => {
       let parent: Uint8Array | undefined;
+      let isBusy = false;
       for (const [index, raw] of blocks.entries()) {
         const number = first + BigInt(index);
         const hash = hashes[index]!;
@@ -191,15 +202,21 @@ export class CatchUp {
         }
         parent ??= chain.head.hash;
         const verdict = await chain.verify(raw, parent);
-        if (!verdict.ok) throw new SyncHalt(`certified block ${number} does not execute: ${verdict.reason}`);
+        if (!verdict.ok && verdict.fault === "invalid") {
+          throw new SyncHalt(`certified block ${number} does not execute: ${verdict.reason}`);
+        }
+        isBusy = !verdict.ok;
+        if (isBusy) break; // blocks of consensus take the room; those up to here make some
         parent = hash;
         await breathe();
         if (this.#isStopped) throw new Stalled();
       }
-      if (parent === undefined) return;
-      const isCertified = equalsBytes(parent, certificate.block);
-      await chain.commitThrough(parent, isCertified ? encodeCertificate(certificate) : undefined);
-      onProgress();
+      if (parent !== undefined) {
+        const isCertified = equalsBytes(parent, certificate.block);
+        await chain.commitThrough(parent, isCertified ? encodeCertificate(certificate) : undefined);
+        onProgress();
+      }
+      if (isBusy) throw new Stalled();
     });
   }
 

@@ -136,8 +136,12 @@ export class Sync {
         });
         continue;
       }
-      const isReached = await this.#pursue(target);
-      waiting?.resolve(isReached);
+      let isReached = false;
+      try {
+        isReached = await this.#pursue(target);
+      } finally {
+        waiting?.resolve(isReached);
+      }
       if (this.#isStopped) return;
       const peer = target.claim?.peer;
       if (peer !== undefined) this.#peers[isReached ? "trust" : "doubt"](peer);

@@ -1,6 +1,7 @@
 /** What sync needs from the rest of the node. */
 import type { Certificate, Tip } from "../../consensus/types.ts";
 import type { ValidatorSet } from "../../consensus/validators.ts";
+import type { Verification } from "../chain-above.ts";
 import type { Head } from "../chain-store.ts";
 
 /** The chain as sync reads it. node/chain.ts has more. */
@@ -22,15 +23,12 @@ export interface SyncChain {
   /** Known from genesis, and for an epoch once the last block before it is committed. */
   validatorSet(epoch: number): ValidatorSet | undefined;
   /** Executes the block on its parent and keeps it in the tree. No rule about the clock is applied. */
-  verify(
-    raw: Uint8Array,
-    parentHash: Uint8Array,
-  ): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>;
+  verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification>;
   /**
    * Commits the verified block and all below it. `certificate`: the encoded one that names this block; undefined where
    * only a later block is known to have one.
    */
-  commitThrough(hash: Uint8Array, certificate: Uint8Array | undefined): Promise<void>;
+  commitThrough(hash: Uint8Array, certificate: Uint8Array | undefined): Promise<unknown>;
 }
 
 /** Where the chain stands after sync, for consensus. */

@@ -18,6 +18,7 @@ import { EMPTY_BLOOM } from "../../../execution/block/bloom.ts";
 import { encodeHeader, protocolFields } from "../../../execution/block/header.ts";
 import { orderedRoot } from "../../../execution/block/ordered-root.ts";
 import { rlpEncode, rlpListOf, rlpWhole } from "../../../execution/rlp.ts";
+import type { Verification } from "../../chain-above.ts";
 import { checkBlock } from "../block-check.ts";
 import { hashedHeader, headerOf } from "../messages.ts";
 import type { SyncChain } from "../types.ts";
@@ -155,6 +156,8 @@ export class LedgerChain implements SyncChain {
   executed = 0;
   /** Called before each execution. */
   beforeVerify: (number: number) => void = () => {};
+  /** Blocks for which there is no room now. */
+  refuses: (number: number) => boolean = () => false;
 
   constructor(ledger: Ledger, height = 0) {
     this.#ledger = ledger;
@@ -197,17 +200,18 @@ export class LedgerChain implements SyncChain {
     return epoch <= epochOfHeight(this.#height + 1, this.#ledger.epochBlocks) ? setOf(epoch) : undefined;
   }
 
-  async verify(raw: Uint8Array, parentHash: Uint8Array) {
+  async verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification> {
     const { header, hash } = hashedHeader(headerOf(raw), rlpWhole(headerOf(raw)));
     const number = Number(header.number);
     this.beforeVerify(number);
     this.executed++;
+    if (this.refuses(number)) return { ok: false, fault: "unavailable", reason: "no room", hash };
     if (!equalsBytes(header.parentHash, parentHash)) throw new Error(`block ${number} is executed on another parent`);
     if (this.raw(parentHash) === undefined) throw new Error(`block ${number} is executed on an unknown parent`);
     checkBlock(raw);
-    if (number === this.#ledger.invalid) return { ok: false, reason: "as the test wants it" } as const;
+    if (number === this.#ledger.invalid) return { ok: false, fault: "invalid", reason: "as the test wants it", hash };
     this.#tree.set(bytesToHex(hash), raw);
-    return { ok: true } as const;
+    return { ok: true, hash };
   }
 
   async commitThrough(hash: Uint8Array, certificate: Uint8Array | undefined): Promise<void> {
@@ -220,5 +224,23 @@ export class LedgerChain implements SyncChain {
     this.#height = number;
     if (certificate !== undefined) this.#certified.set(BigInt(number), certificate);
     this.commits.push({ number, isCertified: certificate !== undefined });
+  }
+
+  /** What consensus does: makes the blocks up to this one final, the last one of an epoch before the next begins. */
+  async goTo(height: number): Promise<void> {
+    for (let number = this.#height + 1; number <= height; number++) {
+      const hash = this.#ledger.hashes[number]!;
+      this.#tree.set(bytesToHex(hash), this.#ledger.raws[number]!);
+      if (number !== height && !isLastOfEpoch(number, this.#ledger.epochBlocks)) continue;
+      await this.commitThrough(hash, encodeCertificate(this.#ledger.certificateOf(number)));
+    }
+  }
+
+  /** What a new process finds: what was committed, and nothing else. */
+  restarted(): LedgerChain {
+    const chain = new LedgerChain(this.#ledger);
+    chain.#height = this.#height;
+    for (const [number, certificate] of this.#certified) chain.#certified.set(number, certificate);
+    return chain;
   }
 }

@@ -27,12 +27,15 @@ export class SyncWorld {
 
   /** A node that has the ledger up to `height`, all of it by default, and answers. */
   server(id: string, height = this.ledger.height, ledger = this.ledger): FakeNode {
+    return this.serve(id, new LedgerChain(ledger, height), ledger);
+  }
+
+  serve(id: string, chain: LedgerChain, ledger = this.ledger): FakeNode {
     const node = this.network.join(id);
-    const { epochBlocks } = ledger;
     serveSync({
       network: node,
-      chain: new LedgerChain(ledger, height),
-      epochBlocks,
+      chain,
+      epochBlocks: ledger.epochBlocks,
       view: () => 0,
       viewState: (view) => ({
         certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
@@ -40,6 +43,11 @@ export class SyncWorld {
       }),
     });
     return node;
+  }
+
+  /** A node's chain that ends there. */
+  chainAt(height: number): LedgerChain {
+    return new LedgerChain(this.ledger, height);
   }
 
   /** Connected to all others, not started. */
@@ -50,6 +58,11 @@ export class SyncWorld {
     const halts: Error[] = [];
     const found: Found[] = [];
     let last: Promise<unknown> = Promise.resolve();
+    const exclusive: Syncer["exclusive"] = (work) => {
+      const result = last.then(work);
+      last = result.catch(() => {});
+      return result;
+    };
     const sync = new Sync({
       chain,
       network: node,
@@ -58,17 +71,13 @@ export class SyncWorld {
       epochBlocks: this.ledger.epochBlocks,
       domain: DOMAIN,
       scheme: SCHEME,
-      exclusive: (work) => {
-        const result = last.then(work);
-        last = result.catch(() => {});
-        return result;
-      },
+      exclusive,
       onSynced: (to) => synced.push(to),
       onFound: (event) => found.push(event),
       onHalt: (error) => halts.push(error),
     });
     this.network.connectAll();
-    return { chain, node, sync, synced, halts, found, lines };
+    return { chain, node, sync, exclusive, synced, halts, found, lines };
   }
 
   /** Lets time pass until the syncer has the height, or sync ended. */
@@ -89,6 +98,7 @@ export interface Syncer {
   readonly chain: LedgerChain;
   readonly node: FakeNode;
   readonly sync: Sync;
+  readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
   readonly synced: Synced[];
   readonly halts: Error[];
   readonly found: Found[];
