@@ -1,6 +1,6 @@
 /** What is known of one view. */
 import { type BallotRules, Ballots } from "./ballots.ts";
-import { isSameBlock } from "./certificates.ts";
+import { isSameBlock, isSameSubject } from "./certificates.ts";
 import { type Certificate, KIND, type Proposal, type Subject } from "./types.ts";
 
 export type ProposalPhase =
@@ -40,8 +40,9 @@ export class Round {
     return this.#signed;
   }
 
+  /** Once is enough: a log has a vote again after each restart that announced it again. */
   sign(subject: Subject): void {
-    this.#signed = [...this.#signed, subject];
+    if (!this.#signed.some((signed) => isSameSubject(signed, subject))) this.#signed = [...this.#signed, subject];
   }
 
   get hasVoted(): boolean {

@@ -126,9 +126,12 @@ export class Simplex {
     return this.#views.size;
   }
 
-  /** What is known of a view of the current epoch, for peers who missed it. */
+  /**
+   * What is proven of a view of the current epoch, and the own votes in it, for peers who missed it. Votes of others are
+   * not passed on: nobody may have looked at their signatures, and whoever does blames the one who sent them.
+   */
   viewState(view: number): { readonly certificates: readonly Certificate[]; readonly votes: readonly Vote[] } {
-    return this.#views.stateOf(view);
+    return this.#views.stateOf(view, this.#signer);
   }
 
   /** Blocks that may still become final, or be built upon: their bytes have to be kept. */
@@ -236,6 +239,8 @@ export class Simplex {
 
   #onVote(vote: Vote, from: string | undefined, isVerified: boolean, nowMs: number): void {
     if (!this.#isCountable(vote)) return;
+    // Whoever else votes in this node's name forges; kept, it would be sent again as the own vote.
+    if (!isVerified && vote.signer === this.#signer) return;
     const round = this.#views.at(vote.view);
     // Late votes count as long as the view is open; after that only to catch a contradiction.
     const isNeeded = this.#isOpen(vote) && round.certificateFor(vote.kind) === undefined;

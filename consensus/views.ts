@@ -166,9 +166,13 @@ export class Views {
     return [...views].filter((view) => view > this.finalized.view).sort((a, b) => a - b);
   }
 
-  /** What is known of a view, for peers who missed it. */
-  stateOf(view: number): { readonly certificates: readonly Certificate[]; readonly votes: readonly Vote[] } {
+  /** What is proven of a view, and the votes of `signer`, for peers who missed it. */
+  stateOf(
+    view: number,
+    signer: number | undefined,
+  ): { readonly certificates: readonly Certificate[]; readonly votes: readonly Vote[] } {
     const round = this.#rounds.get(view);
-    return { certificates: round?.certificates ?? [], votes: round?.ballots.votes ?? [] };
+    const votes = signer === undefined ? [] : (round?.ballots.votesOf(signer) ?? []);
+    return { certificates: round?.certificates ?? [], votes };
   }
 }
