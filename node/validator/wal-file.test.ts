@@ -68,7 +68,10 @@ describe("opening", () => {
   });
 
   test("a torn tail is cut off before the next record", async () => {
-    const files = await logWith([1, 2]);
+    const files = await logWith([1]);
+    const longer = await open(files);
+    await longer.append([block(5_000), vote(2)]);
+    await longer.close();
     files.put(SEGMENT, files.bytesOf(SEGMENT).slice(0, -1));
     const wal = await open(files);
     expect(viewsOf(wal)).toEqual([1]);
@@ -164,6 +167,19 @@ describe("group commit", () => {
     expect(done).toEqual([2, 3, 4, 5]);
     expect(gate.waiting()).toBe(0);
     expect(viewsOf(await reopened(files))).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("a rotation keeps its place among appends", async () => {
+    const files = await logWith([1]);
+    const wal = await open(files);
+    await Promise.all([
+      wal.append([vote(2)]),
+      wal.rotate([vote(2), vote(3)]),
+      wal.append([vote(4)]),
+      wal.append([vote(5)]),
+    ]);
+    expect(viewsOf(await reopened(files))).toEqual([2, 3, 4, 5]);
+    expect(files.paths).toEqual([`${DIR}/00000002.log`]);
   });
 
   test("lazy records cost no sync of their own and precede the next append", async () => {

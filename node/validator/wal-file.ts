@@ -230,10 +230,8 @@ class WalFile implements Wal {
     const file = await this.#files.open(path);
     if (file === undefined) throw new Error(`${path} has vanished`);
     this.#file = file;
-    if ((await file.sizeBytes()) > this.#end) {
-      await file.truncate(this.#end);
-      await file.sync();
-    }
+    // Durable with the frame that follows.
+    if ((await file.sizeBytes()) > this.#end) await file.truncate(this.#end);
     await this.#removeOthers();
     return file;
   }
