@@ -1,10 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeCertificate, encodeCertificate } from "../../consensus/codec.ts";
+import { baseView } from "../../consensus/types.ts";
+import type { ValidatorSet } from "../../consensus/validators.ts";
 import { equalsBytes } from "../../core/bytes.ts";
+import { rlpChildren, rlpWhole } from "../../execution/rlp.ts";
 import type { RequestHandler } from "../p2p/types.ts";
 import type { FakeNode } from "../testing/network.ts";
-import { decodeStatus, encodeEpochEnd, encodeStatus, headerOf, type Status } from "./messages.ts";
+import {
+  decodeRangeRequest,
+  decodeStatus,
+  encodeEpochEnd,
+  encodeHeaders,
+  encodeStatus,
+  headerOf,
+  type Part,
+  type Status,
+} from "./messages.ts";
 import { certify, Ledger, setOf } from "./testing/ledger.ts";
 import { mapping, SyncWorld } from "./testing/world.ts";
 
@@ -39,83 +51,77 @@ function* forever(chunk: Uint8Array): Iterable<Uint8Array> {
   for (;;) yield chunk;
 }
 
-const forged = certify({ ...LEDGER.tip }, OTHER_SET(), [0, 1, 2]);
-function OTHER_SET() {
-  return setOf(999);
-}
+const UNKNOWN = new Uint8Array(32).fill(9);
+const forged = certify({ ...LEDGER.tip, block: UNKNOWN }, setOf(999));
+const farAhead = certify(
+  { epoch: 100, view: baseView(100) + 1, parentView: baseView(100), block: UNKNOWN },
+  setOf(100),
+);
+
+/** Epoch 0 is as it was; from then on validators finalize whom only the liar knows. */
+const COUP = new Ledger({
+  blocks: 200,
+  epochBlocks: 30,
+  salt: 1,
+  sets: (epoch) => setOf(epoch === 0 ? 0 : 500 + epoch),
+});
+
+type Change = (chunks: Uint8Array[]) => Iterable<Uint8Array>;
+
+/** Lies about headers or about blocks by number, and is honest about the others. */
+const about = (part: Part, change: Change) => (node: FakeNode) =>
+  node.lie(
+    "blocks-by-range",
+    mapping((chunks, payload) => (decodeRangeRequest(payload).part === part ? change(chunks) : chunks)),
+  );
+
+/** The epochs' ends with some parts replaced. */
+const ends = (
+  change: (epoch: number, number: number) => { raw?: Uint8Array; signer?: ValidatorSet; next?: ValidatorSet },
+) =>
+  mapping((chunks) =>
+    chunks.map((_, epoch) => {
+      const number = 30 * epoch + 29;
+      const { raw = LEDGER.raws[number]!, signer = setOf(epoch), next = setOf(epoch + 1) } = change(epoch, number);
+      const certificate = encodeCertificate(LEDGER.certificateOf(number, LEDGER.hashes[number]!, signer));
+      return encodeEpochEnd(headerOf(raw), certificate, next);
+    }),
+  );
+
+const firstItem = (list: Uint8Array): Uint8Array => {
+  const { start, end } = rlpChildren(list, rlpWhole(list))[0]!;
+  return list.subarray(start, end);
+};
 
 /** What a peer does that no honest one does, and whether it must be found out. */
 const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; readonly isFoundOut: boolean }>> = {
   "other bytes in a block": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.map((chunk) => flipped(chunk, chunk.length - 40))),
-      ),
+    lie: about("blocks", (chunks) => chunks.map((chunk) => flipped(chunk, chunk.length - 40))),
     isFoundOut: true,
   },
-  "other bytes in a header": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.map((chunk) => flipped(chunk, 60))),
-      ),
+  "other bytes in the header of a block": {
+    lie: about("blocks", (chunks) => chunks.map((chunk) => flipped(chunk, 60))),
     isFoundOut: true,
   },
-  "another range of blocks": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.slice(1)),
-      ),
-    isFoundOut: true,
-  },
-  "blocks backwards": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.toReversed()),
-      ),
-    isFoundOut: true,
-  },
-  "no blocks": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping(() => []),
-      ),
-    isFoundOut: true,
-  },
-  "a block cut off": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.map((chunk) => chunk.slice(0, -1))),
-      ),
-    isFoundOut: true,
-  },
-  "blocks without end": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => forever(chunks[0]!)),
-      ),
-    isFoundOut: true,
-  },
-  "one block at a time": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.slice(0, 1)),
-      ),
+  "other bytes in a header": { lie: about("headers", ([chunk]) => [flipped(chunk!, 60)]), isFoundOut: true },
+  "another range of blocks": { lie: about("blocks", (chunks) => chunks.slice(1)), isFoundOut: true },
+  "blocks backwards": { lie: about("blocks", (chunks) => chunks.toReversed()), isFoundOut: true },
+  "no blocks": { lie: about("blocks", () => []), isFoundOut: true },
+  "no headers": { lie: about("headers", () => [encodeHeaders([])]), isFoundOut: true },
+  "a block cut off": { lie: about("blocks", (chunks) => chunks.map((chunk) => chunk.slice(0, -1))), isFoundOut: true },
+  "blocks without end": { lie: about("blocks", (chunks) => forever(chunks[0]!)), isFoundOut: true },
+  "headers without end": { lie: about("headers", (chunks) => forever(chunks[0]!)), isFoundOut: true },
+  "one block at a time": { lie: about("blocks", (chunks) => chunks.slice(0, 1)), isFoundOut: false },
+  "one header at a time": {
+    lie: about("headers", ([chunk]) => [encodeHeaders([firstItem(chunk!)])]),
     isFoundOut: false,
   },
   "the blocks of another chain": {
-    lie: (node) =>
-      node.lie(
-        "blocks-by-range",
-        mapping((chunks) => chunks.map((_, index) => OTHER.raws[index + 1]!)),
-      ),
+    lie: about("blocks", (chunks) => chunks.map((_, index) => OTHER.raws[index + 1]!)),
+    isFoundOut: true,
+  },
+  "the headers of another chain": {
+    lie: about("headers", () => [encodeHeaders([headerOf(OTHER.raws[28]!)])]),
     isFoundOut: true,
   },
   "no answer about blocks": { lie: (node) => node.lie("blocks-by-range", silent), isFoundOut: false },
@@ -155,32 +161,10 @@ const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; re
     isFoundOut: true,
   },
   "a certificate of a block that is lower": { lie: (node) => node.lie("status", claiming(208)), isFoundOut: true },
-  "epochs that nobody has": {
-    lie: (node) =>
-      node.lie(
-        "status",
-        claiming(
-          3_000,
-          certify(
-            { epoch: 100, view: 100 * 2 ** 32 + 1, parentView: 100 * 2 ** 32, block: new Uint8Array(32).fill(9) },
-            setOf(100),
-          ),
-        ),
-      ),
-    isFoundOut: true,
-  },
+  "epochs that nobody has": { lie: (node) => node.lie("status", claiming(3_000, farAhead)), isFoundOut: true },
   "epochs that nobody has, and silence": {
     lie: (node) => {
-      node.lie(
-        "status",
-        claiming(
-          3_000,
-          certify(
-            { epoch: 100, view: 100 * 2 ** 32 + 1, parentView: 100 * 2 ** 32, block: new Uint8Array(32).fill(9) },
-            setOf(100),
-          ),
-        ),
-      );
+      node.lie("status", claiming(3_000, farAhead));
       for (const protocol of ["blocks-by-range", "blocks-by-hash", "epochs"] as const) node.lie(protocol, silent);
     },
     isFoundOut: false,
@@ -189,15 +173,7 @@ const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; re
     lie: (node) =>
       node.lie(
         "epochs",
-        mapping((chunks) =>
-          chunks.map((_, epoch) => {
-            const number = 30 * epoch + 29;
-            const signed = LEDGER.certificateOf(number, LEDGER.hashes[number]!, setOf(Math.max(0, epoch - 1)));
-            const certificate =
-              epoch === 0 ? encodeCertificate(LEDGER.certificates.get(29)!) : encodeCertificate(signed);
-            return encodeEpochEnd(headerOf(LEDGER.raws[number]!), certificate, setOf(epoch + 1));
-          }),
-        ),
+        ends((epoch) => ({ signer: setOf(Math.max(0, epoch - 1)) })),
       ),
     isFoundOut: true,
   },
@@ -205,13 +181,7 @@ const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; re
     lie: (node) =>
       node.lie(
         "epochs",
-        mapping((chunks) =>
-          chunks.map((_, epoch) => {
-            const number = 30 * epoch + 29;
-            const certificate = encodeCertificate(LEDGER.certificates.get(number)!);
-            return encodeEpochEnd(headerOf(LEDGER.raws[number]!), certificate, setOf(500 + epoch));
-          }),
-        ),
+        ends((epoch) => ({ next: setOf(500 + epoch) })),
       ),
     isFoundOut: true,
   },
@@ -219,11 +189,19 @@ const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; re
     lie: (node) =>
       node.lie(
         "epochs",
+        ends((_, number) => ({ raw: OTHER.raws[number]! })),
+      ),
+    isFoundOut: true,
+  },
+  "epochs that validators of its own finalized": {
+    lie: (node) =>
+      node.lie(
+        "epochs",
         mapping((chunks) =>
           chunks.map((_, epoch) => {
-            const number = 30 * epoch + 29;
-            const certificate = encodeCertificate(LEDGER.certificates.get(number)!);
-            return encodeEpochEnd(headerOf(OTHER.raws[number]!), certificate, setOf(epoch + 1));
+            const { raws, certificates } = epoch === 0 ? LEDGER : COUP;
+            const certificate = encodeCertificate(certificates.get(30 * epoch + 29)!);
+            return encodeEpochEnd(headerOf(raws[30 * epoch + 29]!), certificate, COUP.sets(epoch + 1));
           }),
         ),
       ),
