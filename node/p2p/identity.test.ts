@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataError } from "../errors.ts";
-import { createIdentity, loadIdentity, peerIdOf } from "./identity.ts";
+import { createIdentity, loadIdentity } from "./identity.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -18,15 +18,16 @@ describe("identity", () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readdir(directory)).toEqual(["network.key"]);
     const second = await loadIdentity(file);
-    expect(peerIdOf(second)).toBe(peerIdOf(first));
-    expect(peerIdOf(first)).toMatch(/^12D3KooW/);
+    expect(second.peerId).toBe(first.peerId);
+    expect(second.privateKey.equals(first.privateKey)).toBe(true);
+    expect(first.peerId).toMatch(/^12D3KooW/);
   });
 
   it("two that start at once do not end up with different keys in one file", async () => {
     const file = join(directory, "network.key");
     const results = await Promise.allSettled([loadIdentity(file), loadIdentity(file)]);
-    const made = results.filter((result) => result.status === "fulfilled").map(({ value }) => peerIdOf(value));
-    expect(made).toContain(peerIdOf(await loadIdentity(file)));
+    const made = results.filter((result) => result.status === "fulfilled").map(({ value }) => value.peerId);
+    expect(made).toContain((await loadIdentity(file)).peerId);
     expect(new Set(made).size).toBe(1);
   });
 
@@ -46,11 +47,14 @@ describe("identity", () => {
     await expect(loadIdentity(file)).rejects.toThrow(`chmod 600 ${file}`);
   });
 
-  it("a directory that is not there is named", async () => {
-    await expect(loadIdentity(join(directory, "no", "network.key"))).rejects.toThrow("cannot be written");
+  it("makes its directory; one that cannot be is named", async () => {
+    const file = join(directory, "p2p", "network.key");
+    await loadIdentity(file);
+    expect((await stat(join(directory, "p2p"))).mode & 0o777).toBe(0o700);
+    await expect(loadIdentity(join(file, "below"))).rejects.toThrow(`the network key ${join(file, "below")} cannot be`);
   });
 
   it("ids differ", async () => {
-    expect(peerIdOf(await createIdentity())).not.toBe(peerIdOf(await createIdentity()));
+    expect((await createIdentity()).peerId).not.toBe((await createIdentity()).peerId);
   });
 });

@@ -4,24 +4,32 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { link, open, readFile, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
-import type { Ed25519PrivateKey, PrivateKey } from "@libp2p/interface";
+import type { Ed25519PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { DataError } from "../errors.ts";
 import type { PeerId } from "./types.ts";
 
-export const createIdentity = (): Promise<Ed25519PrivateKey> => generateKeyPair("Ed25519");
+export interface Identity {
+  readonly privateKey: Ed25519PrivateKey;
+  readonly peerId: PeerId;
+}
 
-export const peerIdOf = (identity: PrivateKey): PeerId => peerIdFromPrivateKey(identity).toString();
+const identityOf = (privateKey: Ed25519PrivateKey): Identity => ({
+  privateKey,
+  peerId: peerIdFromPrivateKey(privateKey).toString(),
+});
+
+export const createIdentity = async (): Promise<Identity> => identityOf(await generateKeyPair("Ed25519"));
 
 /**
  * The key in the file; a new one, readable only by its owner, where there is no file. Throws DataError when the file is
  * damaged or others may read it. The file is there in whole or not at all, whenever the process ends.
  */
-export async function loadIdentity(file: string): Promise<Ed25519PrivateKey> {
+export async function loadIdentity(file: string): Promise<Identity> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw new DataError(`the network key ${file} cannot be read: ${error.message}`, { cause: error });
@@ -34,11 +42,11 @@ export async function loadIdentity(file: string): Promise<Ed25519PrivateKey> {
   return parse(text.trim(), file);
 }
 
-function parse(text: string, file: string): Ed25519PrivateKey {
+function parse(text: string, file: string): Identity {
   try {
     const key = privateKeyFromProtobuf(hexToBytes(text as Hex));
     if (key.type !== "Ed25519") throw new RangeError(`a key of type ${key.type}`);
-    return key;
+    return identityOf(key);
   } catch (error) {
     throw new DataError(
       `the network key ${file} is damaged: restore it, or remove it and the node gets a new name in the network`,
@@ -47,13 +55,14 @@ function parse(text: string, file: string): Ed25519PrivateKey {
   }
 }
 
-async function create(file: string): Promise<Ed25519PrivateKey> {
+async function create(file: string): Promise<Identity> {
   const identity = await createIdentity();
   const beside = `${file}.${randomBytes(6).toString("hex")}`;
   try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const handle = await open(beside, "wx", 0o600);
     try {
-      await handle.writeFile(`${bytesToHex(privateKeyToProtobuf(identity))}\n`);
+      await handle.writeFile(`${bytesToHex(privateKeyToProtobuf(identity.privateKey))}\n`);
       await handle.sync();
     } finally {
       await handle.close();

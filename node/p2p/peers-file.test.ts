@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testLog } from "../testing/world.ts";
-import { createIdentity, peerIdOf } from "./identity.ts";
+import { createIdentity } from "./identity.ts";
 import { MAX_KNOWN_PEERS } from "./limits.ts";
 import { PeersFile } from "./peers-file.ts";
 
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 async function peer(port: number, seenMs: number) {
-  const id = peerIdOf(await createIdentity());
+  const { peerId: id } = await createIdentity();
   return { id, addresses: [`/ip4/127.0.0.1/tcp/${port}/p2p/${id}`], seenMs };
 }
 

@@ -48,14 +48,61 @@ export class RequestError extends Error {
   }
 }
 
+/** Messages and bytes as they travel. */
+export interface Traffic {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Counters count from the start. */
+export interface NetworkStats {
+  /** Connected now, and banned now. */
+  readonly peers: number;
+  readonly banned: number;
+  readonly bans: number;
+  readonly topics: Readonly<
+    Record<
+      Topic,
+      {
+        readonly in: Traffic;
+        readonly out: Traffic;
+        readonly rejected: number;
+        readonly ignored: number;
+        /** Unseen: above the rate or the size, or too many were in work. */
+        readonly dropped: number;
+      }
+    >
+  >;
+  /** Gossip frames that do not decode. */
+  readonly garbage: number;
+  /** Connections renewed because gossip no longer came through. */
+  readonly deafLinks: number;
+  readonly requests: {
+    readonly asked: number;
+    readonly served: number;
+    readonly bytesServed: number;
+    readonly busy: number;
+    readonly refused: number;
+    /** Answers that broke off, and requests of our own that failed. */
+    readonly failed: number;
+    /** Requests that were none. */
+    readonly bad: number;
+  };
+}
+
 export interface Network {
   readonly id: PeerId;
+  /** Where others reach this node, with its id; for the log and for tests. */
+  readonly addresses?: readonly string[];
+  readonly stats?: NetworkStats;
   readonly peers: readonly Peer[];
   /** Called when a peer is ready to be asked. Returns the unsubscriber. */
   onPeer(listener: (peer: PeerId) => void): () => void;
   /**
-   * To everybody on the topic. Resolves to the number of peers it was handed to: 0 without peers is no error. Does not
-   * come back to the own handler. Throws RangeError when it is larger than the topic allows.
+   * To everybody on the topic. Resolves to the number of peers it was handed to: 0 without peers is no error, and neither
+   * is a message that is known already. What this node published before is handed to its peers again; those who have it
+   * drop it and do not pass it on. Does not come back to the own handler. Throws RangeError when it is larger than the
+   * topic allows.
    */
   publish(topic: Topic, data: Uint8Array): Promise<number>;
   /** One handler a topic. */

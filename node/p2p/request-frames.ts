@@ -1,0 +1,89 @@
+/**
+ * A request is one libp2p stream. Integers are big-endian.
+ *
+ *   asker     payload length u32 ‖ payload, and closes its end
+ *   answerer  status u8, and when it is OK: (chunk length u32 ‖ chunk)… ‖ trailer u32, and closes its end
+ *
+ * No chunk is as long as a trailer is high. An answer without a trailer was cut off.
+ */
+import type { Clock } from "../ports.ts";
+
+export const STATUS = {
+  ok: 0,
+  /** Ask later. */
+  busy: 1,
+  /** This node does not answer this. */
+  refused: 2,
+} as const;
+
+export const TRAILER = {
+  complete: 0xffff_ffff,
+  /** What came before is fine, the rest failed. */
+  failed: 0xffff_fffe,
+} as const;
+
+export function frame(bytes: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(4 + bytes.length);
+  new DataView(framed.buffer).setUint32(0, bytes.length);
+  framed.set(bytes, 4);
+  return framed;
+}
+
+export function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+export const readU32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+
+/** Time is up. */
+export class TimeUp extends Error {}
+
+/** Something that ends: by itself after a time, or before. */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #cancel: () => void;
+
+  constructor(clock: Clock, ms: number) {
+    this.#cancel = clock.at(clock.nowMs() + ms, () => this.end(new TimeUp(`more than ${ms} ms`)));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  end(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  clear(): void {
+    this.#cancel();
+  }
+}
+
+/** Places for so many at once, and so many a peer. */
+export class Places {
+  readonly #limits: { readonly peer: number; readonly all: number };
+  readonly #taken = new Map<string, number>();
+  #all = 0;
+
+  constructor(limits: { readonly peer: number; readonly all: number }) {
+    this.#limits = limits;
+  }
+
+  take(peer: string): boolean {
+    const taken = this.#taken.get(peer) ?? 0;
+    if (taken >= this.#limits.peer || this.#all >= this.#limits.all) return false;
+    this.#taken.set(peer, taken + 1);
+    this.#all++;
+    return true;
+  }
+
+  giveBack(peer: string): void {
+    const taken = this.#taken.get(peer)! - 1;
+    if (taken === 0) this.#taken.delete(peer);
+    else this.#taken.set(peer, taken);
+    this.#all--;
+  }
+}
