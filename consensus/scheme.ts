@@ -1,5 +1,5 @@
 /** The signature scheme as consensus sees it. core/bls.ts is the real one, tests and the simulator bring cheaper ones. */
-import { bigIntToFixed, concatBytes, padTo32 } from "../core/bytes.ts";
+import { bigIntToFixed, padTo32 } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import type { Subject } from "./types.ts";
 
@@ -18,7 +18,6 @@ export interface Domain {
 }
 
 const VOTE_DOMAIN = keccak256(new TextEncoder().encode("OpenLedger vote v1"));
-const word = (value: number | bigint): Uint8Array => bigIntToFixed(BigInt(value), 32);
 
 /**
  * What is signed: keccak256 of nine 32-byte words, so that L1 computes it with abi.encode:
@@ -27,18 +26,25 @@ const word = (value: number | bigint): Uint8Array => bigIntToFixed(BigInt(value)
  *
  * The epoch and the set's hash are in it because a nullification of an old set must not skip a view of a new one.
  */
-export function voteDigest(domain: Domain, setHash: Uint8Array, subject: Subject): Uint8Array {
-  return keccak256(
-    concatBytes(
-      VOTE_DOMAIN,
-      word(domain.chainId),
-      padTo32(domain.l1Contract),
-      word(subject.epoch),
-      setHash,
-      word(subject.kind),
-      word(subject.view),
-      word(subject.parentView),
-      subject.block,
-    ),
-  );
+export function voteDigest(
+  { chainId, l1Contract }: Domain,
+  setHash: Uint8Array,
+  { kind, epoch, view, parentView, block }: Subject,
+): Uint8Array {
+  const message = new Uint8Array(9 * 32);
+  const words = new DataView(message.buffer);
+  const put = (word: number, value: number): void => {
+    words.setUint32(word * 32 + 24, Math.floor(value / 2 ** 32));
+    words.setUint32(word * 32 + 28, value % 2 ** 32);
+  };
+  message.set(VOTE_DOMAIN);
+  message.set(bigIntToFixed(chainId, 32), 32);
+  message.set(padTo32(l1Contract), 64);
+  put(3, epoch);
+  message.set(setHash, 128);
+  put(5, kind);
+  put(6, view);
+  put(7, parentView);
+  message.set(block, 256);
+  return keccak256(message);
 }
