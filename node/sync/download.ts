@@ -3,7 +3,7 @@
  * block is checked against its hash as it comes in, so that what one peer sends never depends on another.
  *
  * Memory: what is buffered plus the most that the answers under way may bring stays within `MAX_BUFFER_BYTES`, except
- * that the lowest missing block may always be asked for, from two peers when the first is slow: two answers more.
+ * that the block which comes next may always be asked for, from two peers when the first is slow: two answers more.
  */
 import { equalsBytes } from "../../core/bytes.ts";
 import { type PeerId, RequestError } from "../p2p/types.ts";
@@ -118,8 +118,8 @@ export class Download {
     while (this.#lanes.size < LANES) {
       const start = this.#lowestFree();
       if (start === undefined) break;
-      const isNext = this.#isMissing(start);
-      if (!isNext && this.#bufferedBytes + (this.#lanes.size + 1) * MAX_ANSWER_BYTES > this.#maxBufferBytes) break;
+      const isAwaited = start === this.#next;
+      if (!isAwaited && this.#bufferedBytes + (this.#lanes.size + 1) * MAX_ANSWER_BYTES > this.#maxBufferBytes) break;
       if (!this.#ask(start, this.#endOf(start))) return;
     }
     this.#hedge();
@@ -142,12 +142,6 @@ export class Download {
     let end = start + 1;
     while (end < limit && !this.#blocks.has(end) && this.#laneOf(end) === undefined) end++;
     return end;
-  }
-
-  /** Whether it is the first that the caller waits for. */
-  #isMissing(index: number): boolean {
-    for (let before = this.#next; before < index; before++) if (!this.#blocks.has(before)) return false;
-    return !this.#blocks.has(index);
   }
 
   #laneOf(index: number): Lane | undefined {
