@@ -82,13 +82,19 @@ export class Ballots {
     return kept !== undefined && isSameSubject(kept, vote) && sameBytes(kept.signature, vote.signature);
   }
 
+  /** False for a vote that is here, and for another one of its kind from a signer whose guilt is proven. */
+  wants(vote: Vote): boolean {
+    const kept = this.#bySigner.get(vote.signer)?.get(vote.kind);
+    return kept === undefined || !(this.has(vote) || (kept.verified && this.#accused.has(vote.signer)));
+  }
+
   /**
    * Precondition: the signer is in the set, the vote is of this view and epoch. `isVerified`: its signature has been
    * checked. Counts it, and certifies its subject once the stake is enough and `mayCertify`.
    */
   add(vote: Vote, from: string | undefined, isVerified: boolean, mayCertify: boolean): BallotOutcome {
-    if (this.has(vote)) {
-      if (isVerified) this.#bySigner.get(vote.signer)!.get(vote.kind)!.verified = true;
+    if (!this.wants(vote)) {
+      if (isVerified && this.has(vote)) this.#bySigner.get(vote.signer)!.get(vote.kind)!.verified = true;
       return NOTHING;
     }
     const ballot: Ballot = { vote, from, verified: isVerified };

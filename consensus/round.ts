@@ -49,7 +49,7 @@ export class Round {
     return this.#signed.length > 0;
   }
 
-  /** For a view long past: what was certified and what this node signed stays. */
+  /** For a view long past: what was certified, what this node signed, and what to build on stays. */
   withoutVotes(rules: BallotRules): Round {
     const kept = new Round(this.view, rules);
     kept.notarization = this.notarization;
@@ -57,6 +57,8 @@ export class Round {
     kept.finalization = this.finalization;
     kept.isEquivocated = this.isEquivocated;
     kept.#signed = this.#signed;
+    if (this.proposal !== undefined) kept.proposal = { ...this.proposal, certificates: [] };
+    kept.phase = this.phase;
     return kept;
   }
 
@@ -78,10 +80,11 @@ export class Round {
   }
 
   /** What two quorums cannot both have said while less than a third of the stake is faulty. */
-  conflictWith({ kind, block }: Certificate): string | undefined {
+  conflictWith(certificate: Certificate): string | undefined {
+    const { kind } = certificate;
     const { notarized, nullification, finalization } = this;
-    if (kind !== KIND.nullify && notarized !== undefined && !isSameBlock(notarized.block, block)) {
-      return `two blocks are certified in view ${this.view}`;
+    if (kind !== KIND.nullify && notarized !== undefined && !isSameSubject({ ...notarized, kind }, certificate)) {
+      return `two blocks, or one on two parents, are certified in view ${this.view}`;
     }
     const isBoth =
       (kind === KIND.nullify && finalization !== undefined) || (kind === KIND.finalize && nullification !== undefined);

@@ -67,8 +67,8 @@ export class Simplex {
   #enteredAtMs: number;
   #lastBlockAtMs: number | undefined;
   #includableAtMs: number | undefined;
-  /** View in which a block is being built, or was. */
-  #buildingView = -1;
+  /** View in which a block is being built, or was, and on what: another parent may come up meanwhile. */
+  #building: { readonly view: number; readonly parent: Tip } | undefined;
   #retryAtMs = 0;
   #timerAtMs = Number.NaN;
 
@@ -151,12 +151,21 @@ export class Simplex {
   isNews(vote: Vote): boolean {
     if (!this.#isCountable(vote)) return false;
     const round = this.#views.get(vote.view);
-    return round === undefined || !round.ballots.has(vote);
+    return round === undefined || round.ballots.wants(vote);
+  }
+
+  /** Whether the block, or what the proposal shows, could be of use: known votes may come with a block that is not. */
+  isNewProposal({ vote }: Proposal): boolean {
+    if (!this.#isCountable(vote) || !this.#isOpen(vote)) return false;
+    const round = this.#views.get(vote.view);
+    if (round?.proposal === undefined) return true;
+    return isSameSubject(round.proposal.vote, vote) ? round.phase === "waiting" : this.isNews(vote);
   }
 
   isNewCertificate(certificate: Certificate): boolean {
-    const isKnown = this.#views.get(certificate.view)?.certificateFor(certificate.kind) !== undefined;
-    return this.#isOpen(certificate) && !isKnown;
+    const known = this.#views.get(certificate.view)?.certificateFor(certificate.kind);
+    // Another one of its kind is the worst of news.
+    return this.#isOpen(certificate) && (known === undefined || !isSameSubject(known, certificate));
   }
 
   /** The first effects: the own votes of undecided views again, and the timer. */
@@ -166,7 +175,7 @@ export class Simplex {
     for (const round of this.#views.open) {
       // Nobody can tell which of them arrived.
       for (const subject of round.signed)
-        if (signer !== undefined) this.#effects.push({ type: "vote", subject, signer });
+        if (signer !== undefined && this.#maySign) this.#effects.push({ type: "vote", subject, signer });
       this.#finalizeVote(round);
       if (round.finalization !== undefined) this.#finalize(round.finalization);
     }
@@ -276,7 +285,7 @@ export class Simplex {
 
   /** Precondition: it is valid and of this epoch. */
   #accept(certificate: Certificate, nowMs: number): void {
-    if (!this.#isOpen(certificate)) return;
+    if (this.#isHalted || !this.#isOpen(certificate)) return;
     const round = this.#views.at(certificate.view);
     const conflict = round.conflictWith(certificate);
     if (conflict !== undefined) {
@@ -323,19 +332,31 @@ export class Simplex {
       return;
     }
     const round = this.#views.at(vote.view);
-    if (round.proposal !== undefined && isSameSubject(round.proposal.vote, vote)) return;
+    if (round.proposal !== undefined && isSameSubject(round.proposal.vote, vote)) {
+      // Only the vote is signed: this one may bring what whoever sent the first left out.
+      if (round.phase === "waiting") this.#takeCertificates(proposal, nowMs);
+      return;
+    }
     if (from !== undefined && !this.#isSignedBy(vote)) {
       this.#blame(from, "it sent a proposal that its leader did not sign");
       return;
     }
     this.#onVote(vote, from, true, nowMs);
     if (round.isEquivocated || round.proposal !== undefined) return;
+    // D11: an epoch holds its own heights only, and only its last block is proposed again.
+    const isOfEpoch = epochOfHeight(height, this.#config.epochBlocks) === this.epoch;
+    if (isSameBlock(parent, vote.block) && !(isOfEpoch && this.#isLast(height))) {
+      // Not the leader's fault, perhaps: its signature does not cover what is said of the parent.
+      this.#blame(from, "it sent a block that stands on itself");
+      return;
+    }
     round.proposal = proposal;
     round.proposedAtMs = nowMs;
-    // D11: an epoch holds its own heights only, and only its last block is proposed again.
-    const isAgain = isSameBlock(parent, vote.block);
-    const isOfEpoch = epochOfHeight(height, this.#config.epochBlocks) === this.epoch;
-    if (!isOfEpoch || (isAgain && !this.#isLast(height))) round.phase = "invalid";
+    if (!isOfEpoch) round.phase = "invalid";
+    this.#takeCertificates(proposal, nowMs);
+  }
+
+  #takeCertificates(proposal: Proposal, nowMs: number): void {
     // Rule 3 asks for them. Where one is missing or wrong the proposal waits: it may be known from elsewhere.
     // Nobody is blamed: the leader's signature does not cover them, and who knew them passed them on unseen.
     for (const certificate of proposal.certificates) if (!this.#onCertificate(certificate, undefined, nowMs)) break;
@@ -355,6 +376,8 @@ export class Simplex {
     if (round.phase === "waiting") {
       const standing = this.#views.standingOf(round.proposal);
       if (standing === "unsound") round.phase = "invalid";
+      // Somebody between the leader and here changed what is not signed: wait for the true one.
+      if (standing === "garbled") round.proposal = undefined;
       if (standing === "sound") {
         round.phase = "validating";
         this.#effects.push({ type: "validate", view: round.view, block: vote.block, height, parent });
@@ -380,8 +403,8 @@ export class Simplex {
   /** Rule 3. */
   #lead(): void {
     const { parent } = this.#views;
-    if (this.#buildingView === this.view || parent === undefined) return;
-    this.#buildingView = this.view;
+    if (this.#building?.view === this.view || parent === undefined) return;
+    this.#building = { view: this.view, parent };
     if (!this.#isLast(parent.height) || parent.view === this.#views.base.view) {
       this.#effects.push({ type: "build", view: this.view, height: parent.height + 1, parent: parent.block });
     } else {
@@ -391,9 +414,9 @@ export class Simplex {
   }
 
   #onBuilt(view: number, block: Uint8Array): void {
-    if (view !== this.view || this.#buildingView !== view) return;
-    const { parent } = this.#views;
-    if (parent !== undefined) this.#propose(parent, block, parent.height + 1);
+    if (view !== this.view || this.#building?.view !== view) return;
+    const { parent } = this.#building;
+    this.#propose(parent, block, parent.height + 1);
   }
 
   #propose(parent: Tip, block: Uint8Array, height: number): void {
@@ -416,7 +439,7 @@ export class Simplex {
   /** The one way to a signature: what was signed in a view is looked at here, whoever asks. */
   #vote(round: Round, subject: Subject, proposal?: Omit<Proposal, "vote">): void {
     const signer = this.#signer;
-    if (signer === undefined || !this.#maySign) return;
+    if (signer === undefined || !this.#maySign || this.#isHalted) return;
     if (round.signed.some((signed) => isSameSubject(signed, subject) || isSlashable(signed, subject))) return;
     round.sign(subject);
     const vote = { type: "vote", subject, signer } as const;
@@ -509,7 +532,7 @@ export class Simplex {
     this.#views = this.#viewsOf(epoch, set, base, tip, []);
     this.#signer = this.#indexIn(set);
     this.#finalization = undefined;
-    this.#buildingView = -1;
+    this.#building = undefined;
     this.#enter(nowMs);
     this.#lastBlockAtMs = nowMs;
   }

@@ -78,7 +78,8 @@ export class Views {
 
   /** Votes and proposals count from a little behind the final view to a little ahead of the current one. */
   isTimely({ epoch, view }: Subject): boolean {
-    return epoch === this.epoch && view > this.finalized.view - PAST_VIEWS && view <= this.current + FUTURE_VIEWS;
+    const isPast = view <= this.finalized.view - PAST_VIEWS || view < this.current - UNDECIDED_VIEWS;
+    return epoch === this.epoch && !isPast && view <= this.current + FUTURE_VIEWS;
   }
 
   /** Moves past every view that is over. False when there was none. */
@@ -143,12 +144,20 @@ export class Views {
     return undefined;
   }
 
-  /** Whether the parent is notarized or final, and each view between it and the proposal's nullified (rule 4). */
-  standingOf({ vote, parent }: Proposal): "sound" | "unsound" | "unknown" {
+  /**
+   * Whether the parent is notarized or final, and each view between it and the proposal's nullified (rule 4). "garbled"
+   * when what it says of its parent is not what its leader can have meant: a new block that is said to stand on itself,
+   * or a certified one that is said not to.
+   */
+  standingOf({ vote, height, parent }: Proposal): "sound" | "unsound" | "unknown" | "garbled" {
     if (vote.parentView < this.finalized.view) return "unsound"; // it would revert what is final
     const known = this.blockAt(vote.parentView);
     if (known === undefined) return "unknown";
+    const isAgain = isSameBlock(known, vote.block);
+    if (isAgain !== isSameBlock(parent, vote.block)) return "garbled";
     if (!isSameBlock(known, parent)) return "unsound";
+    const parentHeight = this.heightOf(vote.parentView, known);
+    if (parentHeight !== undefined && height !== parentHeight + (isAgain ? 0 : 1)) return "unsound";
     for (let view = vote.view - 1; view > vote.parentView; view--) {
       if (this.#rounds.get(view)?.nullification === undefined) return "unknown";
     }
