@@ -4,7 +4,7 @@ import { blsAggregate, blsPublicKey, blsSecretKey, blsSign, blsVerify } from "..
 import { type BallotOutcome, Ballots, isSlashable } from "./ballots.ts";
 import { isSameSubject, signersOf, verifyCertificate } from "./certificates.ts";
 import { voteDigest } from "./scheme.ts";
-import { DOMAIN, finalize, forgedVote, moved, notarize, nullify, rulesOf, setOf, voteOf } from "./test-helpers.ts";
+import { DOMAIN, finalize, forgedVote, moved, notarize, nullify, rulesOf, setOf, voteOf } from "./testing/votes.ts";
 import { KIND, type Subject, type Vote } from "./types.ts";
 import { isQuorum, type ValidatorSet, validatorSet } from "./validators.ts";
 
@@ -274,11 +274,19 @@ describe("what no honest validator signs", () => {
   });
 
   test("one piece of evidence against a validator in a view, and its first vote still counts", () => {
-    const { add, problemOf } = ballotsOf(FOUR);
+    const { add, ballots, problemOf, rules } = ballotsOf(FOUR);
     add(voteOf(FOUR, 0, A));
+    expect(ballots.wants(voteOf(FOUR, 0, B))).toBe(true);
     expect(add(voteOf(FOUR, 0, B)).evidence).toHaveLength(1);
     expect(add(voteOf(FOUR, 0, FINAL_B)).evidence).toHaveLength(0);
-    expect(add(voteOf(FOUR, 0, notarize(VIEW, "c"))).evidence).toHaveLength(0);
+    // The rest of what it signs is not even looked at.
+    const { verifications } = rules.scheme;
+    for (const name of ["c", "d", "e"]) {
+      const more = voteOf(FOUR, 0, notarize(VIEW, name));
+      expect(ballots.wants(more)).toBe(false);
+      expect(add(more)).toEqual(NOTHING);
+    }
+    expect(rules.scheme.verifications).toBe(verifications);
     add(voteOf(FOUR, 1, A));
     expect(problemOf(add(voteOf(FOUR, 2, A)))).toBeUndefined();
   });

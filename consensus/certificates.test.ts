@@ -15,7 +15,7 @@ import {
 import { bigIntToFixed, bytesToBigInt } from "../core/bytes.ts";
 import { bitmapOf, isSameBlock, isSameSubject, signersOf, stakeOf, verifyCertificate } from "./certificates.ts";
 import { voteDigest } from "./scheme.ts";
-import { block, DOMAIN, finalize, notarize, nullify, setOf } from "./test-helpers.ts";
+import { block, DOMAIN, finalize, notarize, nullify, setOf } from "./testing/votes.ts";
 import { baseView, type Certificate, type Subject } from "./types.ts";
 import { validatorSet } from "./validators.ts";
 

@@ -16,7 +16,7 @@ import {
   SUBJECT_BYTES,
   VOTE_BYTES,
 } from "./codec.ts";
-import { certificates, finalize, notarize, nullify, subjects, votes } from "./test-helpers.ts";
+import { certificates, finalize, notarize, nullify, subjects, votes } from "./testing/votes.ts";
 import { baseView, KIND, MAX_PROPOSAL_CERTIFICATES, type Proposal } from "./types.ts";
 
 const proposals: fc.Arbitrary<Proposal> = fc.record({

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { keccak256 } from "../core/crypto.ts";
-import { setOf } from "./test-helpers.ts";
+import { setOf } from "./testing/votes.ts";
 import { baseView, epochOfHeight, epochOfView, isLastOfEpoch, MAX_VALIDATORS, VIEWS_PER_EPOCH } from "./types.ts";
 import {
   decodeValidators,

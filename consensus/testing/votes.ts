@@ -1,12 +1,12 @@
 /** What tests of consensus are made of: cheap signatures that add up as BLS ones do, validator sets, votes. */
 import fc from "fast-check";
-import { bigIntToFixed, bytesToBigInt } from "../core/bytes.ts";
-import { keccak256 } from "../core/crypto.ts";
-import type { BallotRules } from "./ballots.ts";
-import { bitmapOf } from "./certificates.ts";
-import { type Domain, type Scheme, voteDigest } from "./scheme.ts";
-import { baseView, type Certificate, epochOfView, KIND, type Subject, VIEWS_PER_EPOCH, type Vote } from "./types.ts";
-import { type ValidatorSet, validatorSet } from "./validators.ts";
+import { bigIntToFixed, bytesToBigInt } from "../../core/bytes.ts";
+import { keccak256 } from "../../core/crypto.ts";
+import type { BallotRules } from "../ballots.ts";
+import { bitmapOf } from "../certificates.ts";
+import { type Domain, type Scheme, voteDigest } from "../scheme.ts";
+import { baseView, type Certificate, epochOfView, KIND, type Subject, VIEWS_PER_EPOCH, type Vote } from "../types.ts";
+import { type ValidatorSet, validatorSet } from "../validators.ts";
 
 const MODULUS = 1n << 256n;
 /** Bytes of a signature of `AdditiveScheme` without it are no point of its group. */
