@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bigIntToFixed, bytesToHex, EMPTY_BYTES, ZERO_32 } from "../core/bytes.ts";
@@ -5,6 +8,7 @@ import type { Transaction } from "../core/chain.ts";
 import type { Precompile } from "../core/precompile.ts";
 import { decodeBlock, encodeBlock } from "../execution/block/block-codec.ts";
 import { StoreError } from "../execution/state/errors.ts";
+import { openLevelStore } from "../execution/state/level-store.ts";
 import { COINBASE, CONTRACTS, SENDERS } from "../execution/testing/world.ts";
 import { Chain, type Proposal } from "./chain.ts";
 import { CHAIN_ID, contract, FakeStore, RECIPIENT, rich, signed, testGenesis } from "./testing/world.ts";
@@ -177,6 +181,37 @@ describe("committing a path", () => {
     expect(store.writes).toBe(writes + 2);
     expect((await open(store.copy())).latestCertificate).toEqual({ number: 5n, certificate: Uint8Array.of(5) });
     expect(chain.certificate(3n)).toEqual(Uint8Array.of(3));
+  });
+
+  test("on LevelDB as in memory", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "openledger-above-"));
+    const memory = new FakeStore();
+    const other = await open(memory);
+    const made = await line(other, [recorded(0n)], [recorded(1n, 2)], [], [recorded(2n, 4)]);
+    try {
+      let store = await openLevelStore(directory);
+      let chain = await Chain.open(store, GENESIS, []);
+      for (const proposal of made) await verified(chain, proposal);
+      for (const each of [chain, other]) {
+        await each.commitThrough(made[1]!.block.hash, Uint8Array.of(2));
+        await each.commitThrough(made[3]!.block.hash, undefined);
+      }
+      await store.close();
+      store = await openLevelStore(directory);
+      chain = await Chain.open(store, GENESIS, []);
+      expect(chain.head).toEqual(other.head);
+      expect(chain.latestCertificate).toEqual({ number: 2n, certificate: Uint8Array.of(2) });
+      expect(await chain.certificateFrom(1n)).toEqual(chain.latestCertificate);
+      expect(await chain.certificateFrom(3n)).toBeUndefined();
+      const stored: string[][] = [];
+      for await (const pair of store.iterate({ start: EMPTY_BYTES, end: Uint8Array.of(0xff) })) {
+        stored.push(pair.map(bytesToHex));
+      }
+      expect(stored).toEqual(everything(memory));
+      await store.close();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   test("refuses a block that is unknown or not above the head", async () => {

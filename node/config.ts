@@ -184,7 +184,7 @@ export function dataDirectory(values: Partial<Values>, network: string): string 
   return (values.datadir as string | undefined) ?? join(homedir(), ".openledger", network);
 }
 
-/** Of a command's options; those that it does not have are off. */
+/** Of a command's options. Parts that it cannot choose are off, but for JSON-RPC. */
 export function nodeConfig(values: Partial<Values>, network: string, isTerminal: boolean): NodeConfig {
   const listener = (name: "http" | "p2p" | "graphql" | "content" | "host" | "metrics"): Listener => ({
     address: values[`${name}.addr`] as string,
@@ -197,7 +197,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
   return {
     network,
     datadir: dataDirectory(values, network),
-    http: values.http === true ? { ...listener("http"), corsOrigins: list("http.corsdomain") } : undefined,
+    http: values.http !== false ? { ...listener("http"), corsOrigins: list("http.corsdomain") } : undefined,
     vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
     graphql: optional("graphql"),

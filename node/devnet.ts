@@ -34,7 +34,7 @@ async function runAlone(values: Values): Promise<number> {
   const genesis = parseGenesis(devnetGenesis(1));
   const directory = await openDataDirectory(config.datadir, values.fresh === true);
   try {
-    const validator = await openValidator({ directory: directory.path, genesis, devnetKey: 0 });
+    const validator = await openValidator({ datadir: directory.path, genesis, devnetKey: 0 });
     try {
       return await runUntilSignal(config, genesis, {
         log,

@@ -5,6 +5,8 @@ import type { Hex } from "viem";
 import type { Domain } from "../consensus/scheme.ts";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
 import { blsAggregate, blsVerify } from "../core/bls.ts";
+import { equalsBytes } from "../core/bytes.ts";
+import { readValidatorSet } from "../execution/block/validator-set.ts";
 import { Mempool } from "../execution/mempool.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
@@ -12,6 +14,7 @@ import { Chain } from "./chain.ts";
 import type { NodeConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { Engine } from "./engine/engine.ts";
+import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { keepEvidence } from "./evidence.ts";
@@ -24,13 +27,15 @@ import { startServers } from "./servers.ts";
 import { statusReader } from "./status.ts";
 import { serveSync } from "./sync/server.ts";
 import { Sync } from "./sync/sync.ts";
+import type { Validator } from "./validator/open.ts";
+import { createVoteSigner } from "./validator/vote-signer.ts";
 
 export interface NodePorts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly directory: DataDirectory;
   /** The key that votes, with its memory. Undefined: a full node, which follows. */
-  readonly validator: (Validating & { readonly feeAddress: Uint8Array }) | undefined;
+  readonly validator: Validator | undefined;
   /** Signs the answers of the model host. Undefined: it does not run. */
   readonly modelHostKey: Hex | undefined;
   /** The network in place of libp2p, for simulations. */
@@ -85,8 +90,8 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       scheme,
       epochBlocks,
       timing: config.timing,
-      feeAddress: validator?.feeAddress ?? TREASURY_ADDRESS,
-      validating: validator,
+      feeAddress: validator?.feeAddress ?? addressOf(chain, validator) ?? TREASURY_ADDRESS,
+      validating: validator && validatingOf(validator, chain, domain),
       network: p2p,
       logBlocks: config.logBlocks,
       onEvidence: (evidence) => keepEvidence(directory.path, evidence, named("consensus")),
@@ -149,4 +154,17 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     await stop();
     throw error;
   }
+}
+
+function validatingOf({ publicKey, sign, state }: Validator, chain: Chain, domain: Domain): Validating {
+  const { wal, guard, reasons } = state;
+  const setHashOf = (epoch: number) => setOf(chain, epoch).hash;
+  return { publicKey, reasons, log: wal, signer: createVoteSigner({ wal, guard, sign, domain, setHashOf }) };
+}
+
+/** The account that the key's validator has in the set of now; who is in no set makes no blocks. */
+function addressOf(chain: Chain, validator: Validator | undefined): Uint8Array | undefined {
+  if (validator === undefined) return undefined;
+  const { validators } = readValidatorSet(chain.headState);
+  return validators.find(({ publicKey }) => equalsBytes(publicKey, validator.publicKey))?.address;
 }

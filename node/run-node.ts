@@ -22,10 +22,10 @@ export async function runNode(args: readonly string[]): Promise<number> {
     const validator =
       values.validator === true
         ? await openValidator({
-            directory: directory.path,
+            datadir: directory.path,
             genesis,
             devnetKey: values["validator.devnetkey"] as number | undefined,
-            passwordFile: values["validator.password"] as string | undefined,
+            passwordFile: undefined,
             feeAddress: values["validator.fee"] as string | undefined,
           })
         : undefined;

@@ -9,7 +9,6 @@ export const nodeOptions = [
   "validator",
   "validator.fee",
   "validator.devnetkey",
-  "validator.password",
   "p2p",
   "p2p.addr",
   "p2p.port",

@@ -6,12 +6,12 @@
 
 import { CodecError, decodeCertificate, decodeVote, encodeCertificate, encodeVote } from "../../consensus/codec.ts";
 import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts";
-import { voteDigest } from "../../consensus/scheme.ts";
 import { Simplex } from "../../consensus/simplex.ts";
 import { type Certificate, KIND, type Proposal, type Vote } from "../../consensus/types.ts";
 import type { WalRecord } from "../../consensus/wal.ts";
 import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { Topic, Verdict } from "../p2p/types.ts";
+import { VoteRefused } from "../validator/positions.ts";
 import { BlockWork } from "./block-work.ts";
 import { Bodies } from "./bodies.ts";
 import { Committer } from "./committer.ts";
@@ -78,7 +78,7 @@ export class Engine {
         scheme: parts.scheme,
         epochBlocks: parts.epochBlocks,
         timing,
-        publicKey: validating?.signer.publicKey,
+        publicKey: validating?.publicKey,
       },
       simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
       clock.nowMs(),
@@ -214,9 +214,7 @@ export class Engine {
   #enqueue(job: Job, isNext = false): void {
     if (isNext) this.#queue.unshift(job);
     else this.#queue.push(job);
-    this.#pumping ??= this.#pump().finally(() => {
-      this.#pumping = undefined;
-    });
+    this.#pumping ??= this.#pump();
   }
 
   async #pump(): Promise<void> {
@@ -238,6 +236,8 @@ export class Engine {
         this.#halt(error as Error);
       }
     }
+    // At once: a job that comes a moment later must not find a pump that has ended.
+    this.#pumping = undefined;
   }
 
   async #carryOutAll(effects: readonly ConsensusEffect[]): Promise<void> {
@@ -311,7 +311,7 @@ export class Engine {
 
   /** Durable first, then signed, then sent, then heard here too. */
   async #castVote({ subject, signer, proposal }: ConsensusEffect & { readonly type: "vote" }): Promise<void> {
-    const { validating, domain, log } = this.#parts;
+    const { validating, log } = this.#parts;
     if (validating === undefined || this.#signingProblem !== undefined) return;
     const raw = subject.kind === KIND.notarize ? this.block(subject.block) : undefined;
     const records: WalRecord[] = [];
@@ -321,12 +321,11 @@ export class Engine {
     }
     let signature: Uint8Array;
     try {
-      const digest = voteDigest(domain, this.#core.set.hash, subject);
-      signature = await validating.signer.signVote(subject, digest, records);
+      signature = await validating.signer.signVote(subject, records);
     } catch (error) {
-      if ((error as Error).name === "GuardError") {
+      if (error instanceof VoteRefused) {
         log.error({ err: error, view: subject.view }, "vote refused by the signer guard");
-      } else this.#stopSigning(`a vote could not be made durable: ${(error as Error).message}`);
+      } else this.#stopSigning((error as Error).message);
       return;
     }
     this.#statistics.voted();
@@ -362,7 +361,7 @@ export class Engine {
     this.#bodies.retain(open);
     chain.prune(open);
     const consensusLog = validating?.log;
-    if (consensusLog === undefined || consensusLog.size < ROTATE_BYTES) return;
+    if (consensusLog === undefined || consensusLog.sizeBytes < ROTATE_BYTES) return;
     this.#beside(async () => {
       try {
         await consensusLog.rotate(this.#openRecords());

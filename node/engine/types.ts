@@ -1,40 +1,21 @@
 /** What the engine works with. */
 import type { Domain, Scheme } from "../../consensus/scheme.ts";
 import type { Timing } from "../../consensus/timing.ts";
-import type { Certificate, Evidence, Subject } from "../../consensus/types.ts";
-import type { WalRecord } from "../../consensus/wal.ts";
+import type { Certificate, Evidence } from "../../consensus/types.ts";
 import type { Mempool } from "../../execution/mempool.ts";
 import type { Chain } from "../chain.ts";
 import type { Logger } from "../log.ts";
 import type { Network, PeerId } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
+import type { VoteSigner } from "../validator/vote-signer.ts";
+import type { Wal } from "../validator/wal-file.ts";
 
 /** The key with its memory: see node/validator/. */
-export interface VoteSigner {
+export interface Validating {
   /** 96 bytes, uncompressed. */
   readonly publicKey: Uint8Array;
-  /**
-   * Makes `records` and the vote durable in the log and the position in the guard, then signs. Rejects with a
-   * GuardError, and nothing is written, when the key has signed what contradicts it; with anything else when the disk
-   * failed: then nothing may be signed any more.
-   */
-  signVote(subject: Subject, digest: Uint8Array, records: readonly WalRecord[]): Promise<Uint8Array>;
-}
-
-export interface ConsensusLog {
-  /** What was there at the start. */
-  readonly records: readonly WalRecord[];
-  /** Bytes since the last rotation. */
-  readonly size: number;
-  /** On disk with the next synced append at the latest. */
-  appendLazy(records: readonly WalRecord[]): void;
-  /** Replaces everything by these, atomically. */
-  rotate(records: readonly WalRecord[]): Promise<void>;
-}
-
-export interface Validating {
   readonly signer: VoteSigner;
-  readonly log: ConsensusLog;
+  readonly log: Pick<Wal, "records" | "sizeBytes" | "appendLazy" | "rotate">;
   /** Why it only observes until the operator says otherwise; empty when it may sign. */
   readonly reasons: readonly string[];
 }

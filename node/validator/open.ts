@@ -1,0 +1,66 @@
+/** A validator from a data directory: its key, its memory, and whether it may sign. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { blsPublicKey, blsSign } from "../../core/bls.ts";
+import { type Hex, hexToBytes } from "../../core/bytes.ts";
+import { memoryStore } from "../../execution/state/memory-store.ts";
+import type { Genesis } from "../../genesis/schema.ts";
+import { DataError, UsageError } from "../errors.ts";
+import { buildGenesisBlock } from "../genesis-block.ts";
+import { devnetValidatorKey } from "./devnet.ts";
+// KEYS
+import { createGuard, openValidatorState, type ValidatorState } from "./state.ts";
+
+export interface Validator {
+  /** 96 bytes, uncompressed. */
+  readonly publicKey: Uint8Array;
+  /** 32-byte digest to 96-byte signature. Nothing but node/validator/vote-signer.ts calls it. */
+  readonly sign: (digest: Uint8Array) => Uint8Array;
+  readonly state: ValidatorState;
+  /** Receives the priority fees of own blocks. */
+  readonly feeAddress: Uint8Array | undefined;
+  close(): Promise<void>;
+}
+
+export interface OpenValidatorOptions {
+  readonly datadir: string;
+  readonly genesis: Genesis;
+  /** Index of a publicly known key. */
+  readonly devnetKey?: number | undefined;
+  readonly passwordFile?: string | undefined;
+  /** 20 bytes, hex. */
+  readonly feeAddress?: string | undefined;
+}
+
+const DEVNET_CHAIN_ID = 161299n;
+
+/** Throws UsageError, DataError (locked, damaged, of another network), OperationError. */
+export async function openValidator(options: OpenValidatorOptions): Promise<Validator> {
+  const { datadir, genesis, devnetKey, passwordFile, feeAddress } = options;
+  const dir = join(datadir, "validator");
+  const key =
+    devnetKey === undefined
+      ? ((() => {
+          throw new UsageError(String(passwordFile));
+        })() as never)
+      : await devnetKeyOf(genesis, dir, devnetKey);
+  const genesisHash = buildGenesisBlock(genesis, memoryStore()).block.hash;
+  const state = await openValidatorState(dir, key.publicKey, { chainId: genesis.chainId, genesisHash });
+  return {
+    ...key,
+    state,
+    feeAddress: feeAddress === undefined ? undefined : hexToBytes(feeAddress as Hex),
+    close: () => state.close(),
+  };
+}
+
+/** Made with its memory at the first start: nobody else signs with it on this devnet. Throws UsageError elsewhere. */
+async function devnetKeyOf(genesis: Genesis, dir: string, index: number) {
+  if (genesis.chainId !== DEVNET_CHAIN_ID) {
+    throw new UsageError(`--validator.devnetkey is for devnets: ${genesis.name} has chain id ${genesis.chainId}`);
+  }
+  const secretKey = devnetValidatorKey(index);
+  const publicKey = blsPublicKey(secretKey);
+  if (!existsSync(dir)) await createGuard(dir, publicKey, { isImported: false });
+  return { publicKey, sign: (digest: Uint8Array) => blsSign(secretKey, digest) };
+}
