@@ -1,47 +1,60 @@
 /** Nodes with ledgers on a network in memory, for the tests of sync. */
+import type { Domain, Scheme } from "../../../consensus/scheme.ts";
 import type { Certificate } from "../../../consensus/types.ts";
 import type { RequestHandler } from "../../p2p/types.ts";
 import { VirtualClock } from "../../testing/clock.ts";
 import { FakeNetwork, type FakeNode } from "../../testing/network.ts";
 import { testLog } from "../../testing/world.ts";
 import type { Found } from "../lookup.ts";
-import { serveSync } from "../server.ts";
+import { type ServerParts, serveSync } from "../server.ts";
 import { Sync } from "../sync.ts";
-import type { Synced } from "../types.ts";
-import { DOMAIN, type Ledger, LedgerChain, SCHEME } from "./ledger.ts";
+import type { SyncChain, Synced } from "../types.ts";
+import { DOMAIN, Ledger, LedgerChain, SCHEME } from "./ledger.ts";
+
+export interface WorldRules {
+  readonly epochBlocks: number;
+  readonly domain: Domain;
+  readonly scheme: Scheme;
+}
 
 export class SyncWorld {
   readonly clock = new VirtualClock();
   readonly network: FakeNetwork;
-  readonly ledger: Ledger;
+  readonly #rules: WorldRules;
+  readonly #ledger: Ledger | undefined;
   /** Milliseconds one way, by the sender; 5 for those not named. */
   readonly delays = new Map<string, number | undefined>();
 
-  constructor(ledger: Ledger) {
-    this.ledger = ledger;
+  /** With a ledger, its blocks and validators; without, those of the chains that are served. */
+  constructor(of: Ledger | WorldRules) {
+    this.#ledger = of instanceof Ledger ? of : undefined;
+    this.#rules = of instanceof Ledger ? { epochBlocks: of.epochBlocks, domain: DOMAIN, scheme: SCHEME } : of;
     this.network = new FakeNetwork({
       clock: this.clock,
       delayMs: (from) => (this.delays.has(from) ? this.delays.get(from) : 5),
     });
   }
 
-  /** A node that has the ledger up to `height`, all of it by default, and answers. */
-  server(id: string, height = this.ledger.height, ledger = this.ledger): FakeNode {
-    return this.serve(id, new LedgerChain(ledger, height), ledger);
+  get ledger(): Ledger {
+    if (this.#ledger === undefined) throw new Error("this world has no ledger");
+    return this.#ledger;
   }
 
-  serve(id: string, chain: LedgerChain, ledger = this.ledger): FakeNode {
+  /** A node that has the ledger up to `height`, all of it by default, and answers. */
+  server(id: string, height = this.ledger.height, ledger = this.ledger): FakeNode {
+    return this.serve(id, new LedgerChain(ledger, height), (view) => ({
+      certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
+      votes: [],
+    }));
+  }
+
+  serve(
+    id: string,
+    chain: SyncChain,
+    viewState: ServerParts["viewState"] = () => ({ certificates: [], votes: [] }),
+  ): FakeNode {
     const node = this.network.join(id);
-    serveSync({
-      network: node,
-      chain,
-      epochBlocks: ledger.epochBlocks,
-      view: () => 0,
-      viewState: (view) => ({
-        certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
-        votes: [],
-      }),
-    });
+    serveSync({ network: node, chain, epochBlocks: this.#rules.epochBlocks, view: () => 0, viewState });
     return node;
   }
 
@@ -51,14 +64,16 @@ export class SyncWorld {
   }
 
   /** Connected to all others, not started. */
-  syncer(chain = new LedgerChain(this.ledger), id = "syncer"): Syncer {
+  syncer(): Syncer<LedgerChain>;
+  syncer<C extends SyncChain>(chain: C, id?: string): Syncer<C>;
+  syncer(chain: SyncChain = this.chainAt(0), id = "syncer"): Syncer<SyncChain> {
     const node = this.network.join(id);
     const { log, lines } = testLog();
     const synced: Synced[] = [];
     const halts: Error[] = [];
     const found: Found[] = [];
     let last: Promise<unknown> = Promise.resolve();
-    const exclusive: Syncer["exclusive"] = (work) => {
+    const exclusive: Syncer<SyncChain>["exclusive"] = (work) => {
       const result = last.then(work);
       last = result.catch(() => {});
       return result;
@@ -68,9 +83,7 @@ export class SyncWorld {
       network: node,
       clock: this.clock,
       log,
-      epochBlocks: this.ledger.epochBlocks,
-      domain: DOMAIN,
-      scheme: SCHEME,
+      ...this.#rules,
       exclusive,
       onSynced: (to) => synced.push(to),
       onFound: (event) => found.push(event),
@@ -81,7 +94,7 @@ export class SyncWorld {
   }
 
   /** Lets time pass until the syncer has the height, or sync ended. */
-  async reach({ chain, halts }: Syncer, height = this.ledger.height, limitMs = 600_000): Promise<void> {
+  async reach({ chain, halts }: Syncer<SyncChain>, height = this.ledger.height, limitMs = 600_000): Promise<void> {
     const untilMs = this.clock.nowMs() + limitMs;
     while (Number(chain.head.number) < height && halts.length === 0) {
       if (this.clock.nowMs() > untilMs) throw new Error(`block ${chain.head.number} after ${limitMs} ms`);
@@ -89,13 +102,13 @@ export class SyncWorld {
     }
   }
 
-  async ensure({ sync }: Syncer, certificate: Certificate): Promise<boolean> {
+  async ensure({ sync }: Syncer<SyncChain>, certificate: Certificate): Promise<boolean> {
     return this.clock.run(sync.ensure(certificate));
   }
 }
 
-export interface Syncer {
-  readonly chain: LedgerChain;
+export interface Syncer<C extends SyncChain> {
+  readonly chain: C;
   readonly node: FakeNode;
   readonly sync: Sync;
   readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
