@@ -87,9 +87,9 @@ function headAt(bytes: Uint8Array, at: number, salt: Uint8Array): number | undef
 
 function plausibleLength(bytes: Uint8Array, at: number): number | undefined {
   const room = bytes.length - at - FRAME_HEAD_BYTES;
-  // The high byte of what is at most 16 MiB is 0 or 1.
-  if (room < 1 || (bytes[at] as number) > 1) return undefined;
-  const length = new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
+  if (room < 1) return undefined;
+  let length = 0;
+  for (let i = at; i < at + 4; i++) length = length * 256 + (bytes[i] as number);
   return length > 0 && length <= Math.min(room, MAX_FRAME_BYTES) ? length : undefined;
 }
 

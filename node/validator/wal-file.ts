@@ -68,40 +68,47 @@ type Job =
   | { readonly type: "append"; readonly payload: Uint8Array }
   | { readonly type: "rotate"; readonly payloads: Uint8Array[] };
 
-/** `network` as in consensus/wal.ts. Throws DataError when the log is another network's or a newer program's. */
-export async function openWal(dir: string, network: Uint8Array, files: Files = systemFiles): Promise<Wal> {
+/** What is on the disk. */
+export interface LogReading {
+  readonly state: WalState;
+  readonly damage?: string | undefined;
+  readonly records: readonly WalRecord[];
+  /** Of the segment; 0 when there is none. */
+  readonly number: number;
+  readonly end: number;
+  readonly salt?: Uint8Array;
+}
+
+/**
+ * Changes nothing. `network` as in consensus/wal.ts; without it any network's log is read.
+ * Throws DataError when the log is another network's or a newer program's.
+ */
+export async function readLog(dir: string, network: Uint8Array | undefined, files: Files): Promise<LogReading> {
   const names = await files.list(dir);
-  if (names === undefined) return new WalFile(files, dir, network, { number: 0, state: "new", records: [], end: 0 });
+  if (names === undefined) return { state: "new", records: [], number: 0, end: 0 };
   const number = Math.max(0, ...names.map((name) => Number(SEGMENT.exec(name)?.[1] ?? 0)));
   const path = join(dir, segmentName(number));
   const file = number === 0 ? undefined : await files.open(path);
-  if (file === undefined) return new WalFile(files, dir, network, { number, state: "missing", records: [], end: 0 });
+  if (file === undefined) return { state: "missing", records: [], number, end: 0 };
   try {
     const sizeBytes = await file.sizeBytes();
     if (sizeBytes > MAX_SEGMENT_BYTES) {
       const damage = `${path} has ${sizeBytes} bytes, more than any log`;
-      return new WalFile(files, dir, network, { number, state: "damaged", damage, records: [], end: 0 });
+      return { state: "damaged", damage, records: [], number, end: 0 };
     }
     const { records, end, torn, salt, damage, refused } = decodeWal(await file.read(), network);
     if (refused !== undefined) throw new DataError(`${path} ${refused}`);
-    const found = { number, records, end, ...(salt === undefined ? {} : { salt }) };
-    if (damage !== undefined) {
-      return new WalFile(files, dir, network, { ...found, state: "damaged", damage: `${path} ${damage}` });
-    }
-    return new WalFile(files, dir, network, { ...found, state: torn ? "torn" : "intact" });
+    const found = { records, number, end, ...(salt === undefined ? {} : { salt }) };
+    if (damage !== undefined) return { ...found, state: "damaged", damage: `${path} ${damage}` };
+    return { ...found, state: torn ? "torn" : "intact" };
   } finally {
     await file.close();
   }
 }
 
-interface Found {
-  /** Of the segment; 0 when there is none. */
-  readonly number: number;
-  readonly state: WalState;
-  readonly records: readonly WalRecord[];
-  readonly end: number;
-  readonly salt?: Uint8Array;
-  readonly damage?: string;
+/** Reads the log; changes nothing until something is written. Throws DataError as readLog does. */
+export async function openWal(dir: string, network: Uint8Array, files: Files = systemFiles): Promise<Wal> {
+  return new WalFile(files, dir, network, await readLog(dir, network, files));
 }
 
 class WalFile implements Wal {
@@ -121,7 +128,7 @@ class WalFile implements Wal {
   #waitingBytes = 0;
   #lazyBytes = 0;
 
-  constructor(files: Files, dir: string, network: Uint8Array, found: Found) {
+  constructor(files: Files, dir: string, network: Uint8Array, found: LogReading) {
     this.#files = files;
     this.#dir = dir;
     this.#network = network;
