@@ -8,7 +8,7 @@ import type { Connection, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { MAX_GOSSIP_BACKLOG, MAX_GOSSIP_FRAME, SEEN_MS, TOPIC_LIMITS } from "./limits.ts";
 import type { Names } from "./names.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
-import type { PeerId } from "./types.ts";
+import type { PeerId, Topic } from "./types.ts";
 
 export const HEARTBEAT_MS = 700;
 
@@ -128,11 +128,24 @@ function topicScore() {
   };
 }
 
-export function gossipsubOptions(names: Names, appScore: (peer: PeerId) => number): Partial<GossipsubOpts> {
-  const limitOf = (name: string): number => {
+export interface GossipsubParts {
+  readonly names: Names;
+  /** At most 0. */
+  readonly appScore: (peer: PeerId) => number;
+  /** What came does not decompress, or not to what it claims. */
+  readonly onUndecodable: (topic: Topic) => void;
+}
+
+export function gossipsubOptions({ names, appScore, onUndecodable }: GossipsubParts): Partial<GossipsubOpts> {
+  const decode = (name: string, payload: Uint8Array): Uint8Array => {
     const topic = names.topicOf(name);
     if (topic === undefined) throw new RangeError(`unknown topic ${name}`);
-    return TOPIC_LIMITS[topic].maxBytes;
+    try {
+      return decodePayload(payload, TOPIC_LIMITS[topic].maxBytes);
+    } catch (error) {
+      onUndecodable(topic);
+      throw error;
+    }
   };
   return {
     globalSignaturePolicy: StrictNoSign,
@@ -175,7 +188,7 @@ export function gossipsubOptions(names: Names, appScore: (peer: PeerId) => numbe
     msgIdFn: (message) => messageId(message.topic, message.data),
     msgIdToStrFn: messageIdToString,
     dataTransform: {
-      inboundTransform: (name, payload) => decodePayload(payload, limitOf(name)),
+      inboundTransform: decode,
       outboundTransform: (_, data) => encodePayload(data),
     },
     scoreThresholds: {

@@ -52,6 +52,8 @@ export interface NetworkParts {
 const TICK_MS = 1_000;
 const BAN_MS = 600_000;
 const SAVE_TICKS = 60;
+/** Whoever has not said by then what it speaks takes a place for nothing. */
+const IDENTIFY_MS = 10_000;
 /** libp2p forgets a peer so long after it went: its own parts ask for it when it goes. */
 const FORGET_TICKS = 10;
 /** Connections that are not yet known to be peers, and static peers above the maximum. */
@@ -193,13 +195,16 @@ export class Libp2pNetwork implements Network {
     for (const { id, address } of this.#parsed.staticPeers) this.#dialer.add("static", id, [address]);
     for (const { id, address } of this.#parsed.bootnodes) this.#dialer.add("boot", id, [address]);
     for (const { id, addresses } of this.#file.peers) this.#dialer.add("known", id, addresses);
-    this.#log.info({ id: this.id, addresses: this.addresses }, "listening for peers");
     this.#onTick();
   }
 
   #create(): Promise<Libp2p<Services>> {
     const { listen, announce, maxPeers } = this.#parsed;
-    const options = gossipsubOptions(this.#names, (id) => this.#reputation.score(id));
+    const options = gossipsubOptions({
+      names: this.#names,
+      appScore: (id) => this.#reputation.score(id),
+      onUndecodable: (topic) => this.#counters.topics[topic].rejected++,
+    });
     return createLibp2p<Services>({
       start: false,
       privateKey: this.#config.privateKey,
@@ -316,8 +321,10 @@ export class Libp2pNetwork implements Network {
   #onTick(): void {
     this.#tick++;
     const service = this.#libp2p.services.gossip;
-    for (const { id } of this.#table.all()) {
+    const nowMs = this.#clock.nowMs();
+    for (const { id, isReady, openedMs, connection } of this.#table.all()) {
       if (service.getScore(id) <= SCORE_THRESHOLDS.graylist) this.#ban(id, "invalid messages");
+      else if (!isReady && nowMs - openedMs > IDENTIFY_MS) closeConnection(connection);
     }
     this.#links.check(this.#table.ready());
     this.#gossip.trim((id) => this.#table.has(id));
@@ -328,8 +335,7 @@ export class Libp2pNetwork implements Network {
       if (!this.#table.has(peer.toString())) this.#libp2p.peerStore.delete(peer).catch(() => undefined);
     }
     if (this.#tick % SAVE_TICKS === 0) void this.#file.save();
-    const dueMs = this.#clock.nowMs() + (this.#config.tuning?.tickMs ?? TICK_MS);
-    this.#cancelTick = this.#clock.at(dueMs, () => this.#onTick());
+    this.#cancelTick = this.#clock.at(nowMs + (this.#config.tuning?.tickMs ?? TICK_MS), () => this.#onTick());
   }
 
   /** The link does not work: a new one in its place. */
@@ -377,6 +383,10 @@ export class Libp2pNetwork implements Network {
       .getSubscribers(this.#names.topic(topic))
       .map(String)
       .filter((id) => gossip.streamsOutbound.has(id));
+  }
+
+  meshPeers(topic: Topic): readonly PeerId[] {
+    return [...(this.#libp2p.services.gossip.mesh.get(this.#names.topic(topic)) ?? [])];
   }
 
   get addresses(): readonly string[] {

@@ -19,8 +19,8 @@ export const PENALTY = {
   slow: 10,
 } as const;
 
-/** At this score a peer is banned. */
-export const BAN_SCORE = -100;
+/** At this score a peer is banned: four reports in short order, of which time has taken its part. */
+export const BAN_SCORE = -90;
 
 const HALF_LIFE_MS = 120_000;
 
