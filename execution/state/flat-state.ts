@@ -5,6 +5,7 @@
  *   0x02 ‖ address ‖ slot [‖ generation u32]  storage value, no leading zeros; absent for zero
  *   0x03 ‖ keccak256(node)                    trie node RLP, of every state since genesis
  *   0x04 ‖ keccak256(code)                    code
+ *   0x05 ‖ keccak256(key)                     the address or slot, which a trie knows only by its hash
  *
  * Generation 0 is left out of slot keys. It rises only when an account loses storage that was on disk: never by the
  * rules since Cancun (EIP-6780 deletes what the same transaction created, and EIP-7610 refuses to create over
@@ -15,8 +16,9 @@ import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import { type AccountRecord, decodeRecord, encodeRecord, hasStorageRoot, NO_RECORD } from "./account-codec.ts";
 import { GenerationCache, PairCache } from "./cache.ts";
 import { damaged } from "./errors.ts";
+import { hashedKey } from "./history.ts";
 import type { KeyedReader } from "./keyed-reader.ts";
-import { bytesKey, writeKey } from "./keys.ts";
+import { bytesKey, keyBytes, writeKey } from "./keys.ts";
 import type { StorageOverlay } from "./layer.ts";
 import type { AccountState, BatchWriter, KeyValueReader } from "./types.ts";
 
@@ -24,11 +26,14 @@ const ACCOUNTS = 0x01;
 const STORAGE = 0x02;
 const NODES = 0x03;
 const CODES = 0x04;
+const KEYS = 0x05;
 
 /** Cache entries. */
 const RECORDS_CACHED = 65_536;
 const SLOTS_CACHED = 262_144;
 const CODES_CACHED = 1_024;
+/** Addresses and slots known to be in KEYS. */
+const KEYS_CACHED = 262_144;
 
 /** What a block changes; keys are `bytesKey` of address, slot, node hash and code hash. */
 export interface StateChanges {
@@ -47,6 +52,7 @@ export class FlatState implements KeyedReader {
   readonly #records = new GenerationCache<AccountRecord>(RECORDS_CACHED);
   readonly #slots = new PairCache<Uint8Array>(SLOTS_CACHED);
   readonly #codes = new GenerationCache<Uint8Array>(CODES_CACHED);
+  readonly #storedKeys = new GenerationCache<number>(KEYS_CACHED);
 
   constructor(store: KeyValueReader) {
     this.#store = store;
@@ -107,21 +113,35 @@ export class FlatState implements KeyedReader {
       const at = tableKey(ACCOUNTS, key);
       if (record.account === undefined && record.generation === 0) batch.del(at);
       else batch.put(at, encodeRecord(record));
+      if (record.account !== undefined) this.#stageKey(key, batch);
     }
     forEachSlot(changes, (addressKey, key, value, generation) => {
       const at = slotKey(addressKey, key, generation);
-      if (value.length === 0) batch.del(at);
-      else batch.put(at, value);
+      if (value.length === 0) {
+        batch.del(at);
+        return;
+      }
+      batch.put(at, value);
+      this.#stageKey(key, batch);
     });
     for (const [key, rlp] of changes.nodes) batch.put(tableKey(NODES, key), rlp);
     for (const [key, code] of changes.codes) batch.put(tableKey(CODES, key), code);
   }
 
+  /** Without it nobody could tell which account or slot a leaf of a trie is. */
+  #stageKey(key: string, batch: BatchWriter): void {
+    if (this.#storedKeys.get(key) === undefined) batch.put(tableKey(KEYS, bytesKey(hashedKey(key))), keyBytes(key));
+  }
+
   /** The staged changes are in the store: the caches follow. */
   committed(changes: StateChanges): void {
-    for (const [key, record] of changes.records) this.#records.set(key, record);
+    for (const [key, record] of changes.records) {
+      this.#records.set(key, record);
+      if (record.account !== undefined) this.#storedKeys.set(key, 1);
+    }
     forEachSlot(changes, (addressKey, key, value, generation) => {
       this.#slots.set(generationKey(addressKey, generation), key, value);
+      if (value.length > 0) this.#storedKeys.set(key, 1);
     });
     for (const [key, code] of changes.codes) this.#codes.set(key, code);
   }
@@ -162,3 +182,37 @@ function slotKey(addressKey: string, slotKey: string, generation: number): Uint8
 function generationKey(addressKey: string, generation: number): string {
   return generation === 0 ? addressKey : `${addressKey}${generation}`;
 }
+
+/**
+ * A trie node, code, or the address or slot behind a hashed key: whatever has this keccak256. Only what is committed, or
+ * was imported.
+ */
+export function readStateItem(store: KeyValueReader, hash: Uint8Array): Uint8Array | undefined {
+  const key = bytesKey(hash);
+  return store.get(tableKey(NODES, key)) ?? store.get(tableKey(KEYS, key)) ?? store.get(tableKey(CODES, key));
+}
+
+const TABLES = { node: NODES, code: CODES, key: KEYS } as const;
+
+/** Precondition: `hash` is the item's keccak256. */
+export function stageStateItem(
+  batch: BatchWriter,
+  kind: keyof typeof TABLES,
+  hash: Uint8Array,
+  item: Uint8Array,
+): void {
+  batch.put(tableKey(TABLES[kind], bytesKey(hash)), item);
+}
+
+/** For the head of a store that has no flat tables yet: every account and slot, once. */
+export function stageFlatAccount(batch: BatchWriter, address: Uint8Array, account: AccountState): void {
+  batch.put(tableKey(ACCOUNTS, bytesKey(address)), encodeRecord({ account, generation: 0 }));
+}
+
+/** As above. `value`: without leading zeros, not empty. */
+export function stageFlatSlot(batch: BatchWriter, address: Uint8Array, slot: Uint8Array, value: Uint8Array): void {
+  batch.put(slotKey(bytesKey(address), bytesKey(slot), 0), value);
+}
+
+/** Keys of the flat tables: what a store holds between them is a head's accounts and slots. */
+export const FLAT_TABLES = { start: Uint8Array.of(ACCOUNTS), end: Uint8Array.of(STORAGE + 1) } as const;
