@@ -134,7 +134,7 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
   const found = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
-    const match = /^--?([a-z][a-z.]*)(?:=(.*))?$/s.exec(arg);
+    const match = /^--?([a-z][a-z0-9.]*)(?:=(.*))?$/s.exec(arg);
     const name = match?.[1] as OptionName | undefined;
     if (name === undefined || !allowed.includes(name)) {
       const near = name === undefined ? "" : suggestion(name, [...allowed, "help"], "--");
