@@ -24,10 +24,9 @@ export class Bodies {
     return this.#raws.get(bytesToHex(hash));
   }
 
-  /** Drops those that are not among `hashes`. */
-  retain(hashes: Iterable<Uint8Array>): void {
-    const kept = new Set<string>([...hashes].map(bytesToHex));
-    for (const key of this.#raws.keys()) if (!kept.has(key)) this.#drop(key);
+  /** It is committed: the chain has it. */
+  drop(hash: Uint8Array): void {
+    this.#drop(bytesToHex(hash));
   }
 
   #drop(key: string): void {

@@ -22,7 +22,7 @@ import type { Catching, EngineParts } from "./types.ts";
 
 /** Events from the network that wait; further ones are ignored. */
 const MOST_WAITING = 4_096;
-/** The log begins anew when it is larger than this, and at each epoch. */
+/** The log begins anew when it is larger than this. */
 const ROTATE_BYTES = 64 * 1024 * 1024;
 /** Of the interval and of Δ: making and checking a block both have to fit into a leader's time. */
 const BUILD_SHARE = 0.5;
@@ -48,6 +48,7 @@ export class Engine {
   #unsubscribe: () => void = () => {};
   #isStopped = false;
   #isHalted = false;
+  #isRotating = false;
   #signingProblem: string | undefined;
   #isSyncing = false;
 
@@ -107,7 +108,10 @@ export class Engine {
     network?.handleTopic("cert", (data, from) => this.#onCertificateMessage(data, from));
     network?.handleTopic("block", (data, from) => this.#onBlockMessage(data, from));
     const offIncludable = mempool.onIncludable(() => this.#post({ type: "includable", value: true }));
-    const offCommit = chain.onCommit(({ number }) => this.#committer.committed(number));
+    const offCommit = chain.onCommit(({ number, hash }) => {
+      this.#bodies.drop(hash);
+      this.#committer.committed(number);
+    });
     this.#unsubscribe = () => {
       offIncludable();
       offCommit();
@@ -287,7 +291,7 @@ export class Engine {
       case "finalize":
         this.#beside(async () => {
           await this.#committer.finalize(effect.certificate, effect.tip);
-          this.#forget();
+          this.#rotateWhenLarge();
         });
         break;
       case "fetch":
@@ -354,20 +358,20 @@ export class Engine {
     network?.publish(topic, data).catch((err: unknown) => log.warn({ err, topic }, "message could not be published"));
   }
 
-  /** What no certificate can make final any more need not be kept. */
-  #forget(): void {
-    const { chain, validating, log } = this.#parts;
-    const open = this.#core.openBlocks();
-    this.#bodies.retain(open);
-    chain.prune(open);
+  /** What is below the head is not needed in the log any more. */
+  #rotateWhenLarge(): void {
+    const { validating, log } = this.#parts;
     const consensusLog = validating?.log;
-    if (consensusLog === undefined || consensusLog.sizeBytes < ROTATE_BYTES) return;
+    if (consensusLog === undefined || consensusLog.sizeBytes < ROTATE_BYTES || this.#isRotating) return;
+    this.#isRotating = true;
     this.#beside(async () => {
       try {
         await consensusLog.rotate(this.#openRecords());
       } catch (error) {
         log.error({ err: error }, "the log could not be rotated");
         this.#stopSigning(`the log could not be rotated: ${(error as Error).message}`);
+      } finally {
+        this.#isRotating = false;
       }
     });
   }

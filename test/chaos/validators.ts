@@ -253,7 +253,7 @@ class Load {
         const raw = await client.signTransaction({ ...request, nonce, chainId: 161299, type: "eip1559", chain: null });
         const receipt = await node.rpc<{ transactionHash: Hash; blockHash: Hash }>("eth_sendRawTransactionSync", [
           raw,
-          3_000,
+          "0xbb8",
         ]);
         this.seen.set(receipt.transactionHash, receipt.blockHash);
       } catch {
