@@ -239,7 +239,7 @@ describe("a peer that misbehaves", () => {
   it("more than its rate is dropped unseen, and bans it in the end", async () => {
     const a = await nodes.start({ tuning: { rates: { vote: { perSecond: 1, burst: 10 } } } });
     const heard = listen(a, "vote");
-    const { raw, gossip } = await attach(a);
+    const { gossip } = await attach(a);
     for (let index = 0; index < 150; index++) gossip.send(dataFrame("vote", bytes(`vote ${index}`)));
     await until(() => a.stats.bans === 1, "banned");
     expect(heard.length).toBeGreaterThanOrEqual(10);

@@ -376,6 +376,11 @@ export class Libp2pNetwork implements Network {
     };
   }
 
+  /** What is below, for tests that break it. */
+  get libp2p(): Libp2p<Services> {
+    return this.#libp2p;
+  }
+
   /** Peers that messages on the topic go to. */
   subscribers(topic: Topic): readonly PeerId[] {
     const { gossip } = this.#libp2p.services;
