@@ -34,6 +34,8 @@ async function runAlone(values: Values): Promise<number> {
   const genesis = parseGenesis(devnetGenesis(1));
   const directory = await openDataDirectory(config.datadir, values.fresh === true);
   try {
+    // What the key signed on the chain that is gone would bind it on the new one, which is the same network.
+    if (values.fresh === true) rmSync(join(directory.path, "validator"), { recursive: true, force: true });
     const validator = await openValidator({ datadir: directory.path, genesis, devnetKey: 0 });
     try {
       return await runUntilSignal(config, genesis, {

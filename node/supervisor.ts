@@ -102,6 +102,7 @@ export class Supervisor {
       pauseMs: before?.pauseMs ?? FIRST_PAUSE_MS,
       restart: undefined,
     });
+    this.#log.info({ validator: member.name, pid: child.pid }, "validator started");
     child.stderr?.setEncoding("utf8");
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue;

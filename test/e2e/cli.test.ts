@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createPublicClient, http } from "viem";
 import { afterEach, describe, expect, it } from "vitest";
-import { ANY_PORTS, type Devnet, runCommand, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
+import { ALONE, type Devnet, runCommand, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -60,10 +60,10 @@ describe("a data directory", () => {
     const first = await devnet(datadir);
     await expect.poll(() => blockNumber(first), { timeout: 30_000 }).toBeGreaterThan(2n);
 
-    const second = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
+    const second = await runCommand(["devnet", "--datadir", datadir, ...ALONE]);
     expect(second.code).toBe(3);
     expect(second.output).toMatch(/^openledger: .*chain is in use by another process.*\n$/);
-    const freshSecond = await runCommand(["devnet", "--datadir", datadir, "--fresh", ...ANY_PORTS]);
+    const freshSecond = await runCommand(["devnet", "--datadir", datadir, "--fresh", ...ALONE]);
     expect(freshSecond.code).toBe(3);
 
     const height = await blockNumber(first);
@@ -85,14 +85,14 @@ describe("a data directory", () => {
     for (const name of readdirSync(chain).filter((file) => file.startsWith("MANIFEST"))) {
       writeFileSync(join(chain, name), "not a manifest");
     }
-    const exit = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
+    const exit = await runCommand(["devnet", "--datadir", datadir, ...ALONE]);
     expect(exit.code).toBe(3);
     expect(exit.output).toMatch(/^openledger: .*is damaged.*\n$/);
     const fresh = await devnet(datadir, ["--fresh"]);
     expect((await fresh.stop()).code).toBe(0);
 
     rmSync(chain, { recursive: true });
-    const emptied = await runCommand(["devnet", "--datadir", datadir, ...ANY_PORTS]);
+    const emptied = await runCommand(["devnet", "--datadir", datadir, ...ALONE]);
     expect(emptied).toMatchObject({ code: 3, output: expect.stringContaining("its chain is gone") });
   });
 });
@@ -107,7 +107,7 @@ describe("a port", () => {
       "devnet",
       "--datadir",
       directory(),
-      ...ANY_PORTS.filter((_, i, all) => all[i - (i % 2)] !== `--${name}.port`),
+      ...ALONE.filter((_, i, all) => all[i - (i % 2)] !== `--${name}.port`),
       `--${name}.port`,
       String(port),
     ]);

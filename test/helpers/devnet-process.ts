@@ -14,6 +14,8 @@ export const ANY_PORTS: readonly string[] = ["http", "graphql", "content", "host
   `--${name}.port`,
   "0",
 ]);
+/** Everything in one process, on ports that the system chooses. */
+export const ALONE: readonly string[] = ["--validators", "1", ...ANY_PORTS];
 /** Blocks as fast as they come, so that tests wait for work and not for time. */
 export const FAST_BLOCKS: readonly string[] = ["--block.interval", "50", "--block.heartbeat", "250"];
 
@@ -69,10 +71,15 @@ export interface Devnet {
 }
 
 /** Starts and waits until the node says that it is ready. Throws with its output when it ends before. */
-export async function startDevnet(datadir: string, args: readonly string[] = FAST_BLOCKS): Promise<Devnet> {
+export async function startDevnet(
+  datadir: string,
+  args: readonly string[] = FAST_BLOCKS,
+  validators = 1,
+): Promise<Devnet> {
+  const network = validators === 1 ? ALONE : ["--validators", String(validators), "--p2p.port", "0", ...ANY_PORTS];
   const child = spawn(
     process.execPath,
-    [MAIN, "devnet", "--datadir", datadir, ...ANY_PORTS, "--log.format", "json", ...args],
+    [MAIN, "devnet", "--datadir", datadir, ...network, "--log.format", "json", ...args],
     {
       env: cleanEnvironment(),
       stdio: ["ignore", "pipe", "pipe"],
@@ -90,12 +97,12 @@ export async function startDevnet(datadir: string, args: readonly string[] = FAS
   });
   failed.catch(() => {});
   await Promise.race([ready, failed]);
-  const network = JSON.parse(readFileSync(join(datadir, "network.json"), "utf8")) as NetworkDescription;
-  const { graphql = "", content = "", modelHost = "" } = network.openledger;
+  const description = JSON.parse(readFileSync(join(datadir, "network.json"), "utf8")) as NetworkDescription;
+  const { graphql = "", content = "", modelHost = "" } = description.openledger;
   return {
     datadir,
-    network,
-    rpcUrl: network.rpcUrls.default.http[0] as string,
+    network: description,
+    rpcUrl: description.rpcUrls.default.http[0] as string,
     graphqlUrl: graphql,
     contentUrl: content,
     hostUrl: modelHost,
