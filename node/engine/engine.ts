@@ -18,6 +18,7 @@ import { Committer } from "./committer.ts";
 import { decodeBlockMessage, encodeBlockMessage, isBlockOf, placeOf } from "./messages.ts";
 import { simplexStart } from "./start.ts";
 import { type EngineStatus, Statistics } from "./status.ts";
+import { SteadyClock } from "./steady-clock.ts";
 import type { Catching, EngineParts } from "./types.ts";
 
 /** Events from the network that wait; further ones are ignored. */
@@ -34,6 +35,7 @@ interface Job {
 
 export class Engine {
   readonly #parts: EngineParts;
+  readonly #clock: SteadyClock;
   readonly #bodies = new Bodies();
   readonly #work: BlockWork;
   readonly #committer: Committer;
@@ -45,7 +47,9 @@ export class Engine {
   /** Work beside the loop that has not come back yet. */
   readonly #tasks = new Set<Promise<void>>();
   #cancelTimer: () => void = () => {};
-  #unsubscribe: () => void = () => {};
+  #cancelRetry: () => void = () => {};
+  #offIncludable: () => void = () => {};
+  #offCommit: () => void = () => {};
   #isStopped = false;
   #isHalted = false;
   #isRotating = false;
@@ -54,6 +58,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#clock = new SteadyClock(parts.clock);
     const { chain, mempool, clock, log, feeAddress, timing, validating } = parts;
     this.#work = new BlockWork({
       chain,
@@ -65,7 +70,7 @@ export class Engine {
       bodies: this.#bodies,
       fetch: async (hashes) => (await this.#catching?.blocks(hashes)) ?? [],
     });
-    this.#statistics = new Statistics(clock);
+    this.#statistics = new Statistics(this.#clock);
     this.#committer = new Committer({
       parts,
       work: this.#work,
@@ -82,7 +87,7 @@ export class Engine {
         publicKey: validating?.publicKey,
       },
       simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
-      clock.nowMs(),
+      this.#clock.nowMs(),
     );
     if (validating !== undefined && validating.reasons.length > 0) this.#stopSigning(validating.reasons.join("; "));
   }
@@ -99,7 +104,7 @@ export class Engine {
 
   /** Executes again what the log remembers, then begins. */
   async start(): Promise<void> {
-    const { chain, network, mempool, clock, validating } = this.#parts;
+    const { chain, network, mempool, validating } = this.#parts;
     for (const record of validating?.log.records ?? []) {
       if (record.type === "block") this.#bodies.add(record.id, record.bytes);
     }
@@ -107,28 +112,29 @@ export class Engine {
     network?.handleTopic("vote", (data, from) => this.#onVoteMessage(data, from));
     network?.handleTopic("cert", (data, from) => this.#onCertificateMessage(data, from));
     network?.handleTopic("block", (data, from) => this.#onBlockMessage(data, from));
-    const offIncludable = mempool.onIncludable(() => this.#post({ type: "includable", value: true }));
-    const offCommit = chain.onCommit(({ number, hash }) => {
+    this.#offIncludable = mempool.onIncludable(() => this.#post({ type: "includable", value: true }));
+    this.#offCommit = chain.onCommit(({ number, hash }) => {
       this.#bodies.drop(hash);
       this.#committer.committed(number);
     });
-    this.#unsubscribe = () => {
-      offIncludable();
-      offCommit();
-    };
     if (this.#signingProblem !== undefined) this.#post({ type: "signing", allowed: false });
     if (mempool.includableSinceMs !== undefined) this.#post({ type: "includable", value: true });
-    await this.#carryOutAll(this.#core.start(clock.nowMs()));
+    await this.#carryOutAll(this.#core.start(this.#clock.nowMs()));
   }
 
-  /** Resolves when what is being committed is committed. */
+  /** Resolves when a block that is being made is committed, where that takes no votes of others. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTimer();
-    this.#unsubscribe();
-    await this.#pumping;
-    while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
+    this.#cancelRetry();
+    this.#offIncludable();
+    // An event begins work, and what comes of that is an event.
+    while (this.#pumping !== undefined || this.#tasks.size > 0) {
+      await this.#pumping;
+      await Promise.allSettled(this.#tasks);
+    }
     await this.#committer.idle();
+    this.#offCommit();
   }
 
   get status(): EngineStatus {
@@ -200,7 +206,7 @@ export class Engine {
     if (raw.length > 0) {
       if (!isBlockOf(raw, proposal)) return "reject";
       this.#bodies.add(proposal.vote.block, raw);
-      this.#statistics.proposed(proposal.vote.block, this.#parts.clock.nowMs());
+      this.#statistics.proposed(proposal.vote.block, this.#clock.nowMs());
     }
     return this.offer({ type: "proposal", proposal, from });
   }
@@ -231,7 +237,7 @@ export class Engine {
         continue;
       }
       try {
-        const effects = this.#core.step(event, this.#parts.clock.nowMs());
+        const effects = this.#core.step(event, this.#clock.nowMs());
         const from = "from" in event ? event.from : undefined;
         judged?.(effects.some((effect) => effect.type === "blame" && effect.peer === from) ? "reject" : "accept");
         await this.#carryOutAll(effects);
@@ -249,12 +255,12 @@ export class Engine {
   }
 
   async #carryOut(effect: ConsensusEffect): Promise<void> {
-    const { clock, log, network, validating } = this.#parts;
+    const { log, network, validating } = this.#parts;
     switch (effect.type) {
       case "timer":
         this.#cancelTimer();
         if (!this.#isStopped && Number.isFinite(effect.atMs)) {
-          this.#cancelTimer = clock.at(effect.atMs, () => this.#post({ type: "timer" }));
+          this.#cancelTimer = this.#clock.at(effect.atMs, () => this.#post({ type: "timer" }));
         }
         break;
       case "vote":
@@ -271,16 +277,7 @@ export class Engine {
         validating?.log.appendLazy([{ type: "certificate", certificate: effect.certificate }]);
         break;
       case "build":
-        this.#beside(async () => {
-          const startedMs = clock.nowMs();
-          const block = await this.#work.build(effect.parent);
-          if (block !== undefined) this.#statistics.proposed(block, startedMs);
-          this.#post(
-            block === undefined
-              ? { type: "build-failed", view: effect.view }
-              : { type: "built", view: effect.view, block },
-          );
-        });
+        if (!this.#isStopped) this.#beside(() => this.#build(effect.view, effect.parent));
         break;
       case "validate":
         this.#beside(async () => {
@@ -310,6 +307,20 @@ export class Engine {
         break;
       case "halt":
         throw new Error(`consensus is broken: ${effect.reason}`);
+    }
+  }
+
+  async #build(view: number, parent: Uint8Array): Promise<void> {
+    const startedMs = this.#clock.nowMs();
+    const block = await this.#work.build(parent);
+    if (block !== undefined) {
+      this.#statistics.proposed(block, startedMs);
+      this.#post({ type: "built", view, block });
+    } else if (!this.#isStopped) {
+      // Not at once: one who is alone leads the next view too, and would fail again and again.
+      const atMs = this.#clock.nowMs() + this.#parts.timing.intervalMs;
+      this.#cancelRetry();
+      this.#cancelRetry = this.#clock.at(atMs, () => this.#post({ type: "build-failed", view }));
     }
   }
 
@@ -407,7 +418,9 @@ export class Engine {
     this.#isHalted = true;
     if (this.#isStopped) this.#parts.log.error({ err: error }, "failed while stopping");
     this.#cancelTimer();
-    this.#unsubscribe();
+    this.#cancelRetry();
+    this.#offIncludable();
+    this.#offCommit();
     this.#parts.onHalt(error);
   }
 }
