@@ -2,12 +2,14 @@
 import type { Clock } from "../ports.ts";
 
 interface Timer {
-  readonly atMs: number;
+  atMs: number;
   readonly callback: () => void;
 }
 
 export class VirtualClock implements Clock {
   #nowMs: number;
+  /** Works during which no time passes. */
+  #held = 0;
   /** In the order in which they are due; equal times in the order in which they were set. */
   readonly #timers: Timer[] = [];
 
@@ -43,6 +45,23 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => this.at(this.#nowMs + ms, resolve));
   }
 
+  /** No time passes while the work runs: what is executed by turns of the event loop takes none. */
+  hold<T>(work: Promise<T>): Promise<T> {
+    this.#held++;
+    const release = () => {
+      this.#held--;
+    };
+    work.then(release, release);
+    return work;
+  }
+
+  /** As an operator sets a clock, forwards or back. A timer is due after as long as before, as those of a process are. */
+  setMs(nowMs: number): void {
+    const byMs = nowMs - this.#nowMs;
+    this.#nowMs = nowMs;
+    for (const timer of this.#timers) timer.atMs += byMs;
+  }
+
   /** Moves to the next timer and calls it. False when there is none. */
   step(): boolean {
     const timer = this.#timers.shift();
@@ -64,7 +83,7 @@ export class VirtualClock implements Clock {
     };
     work.then(settle, settle);
     for (;;) {
-      await idle();
+      await this.#settle();
       if (isSettled) return work;
       if (!this.step()) throw new Error("the work waits, and no timer is set");
       if (this.#nowMs > untilMs) throw new Error(`the work takes longer than ${limitMs} ms`);
@@ -74,7 +93,15 @@ export class VirtualClock implements Clock {
   /** Lets `ms` pass. */
   async pass(ms: number): Promise<void> {
     await this.run(this.sleep(ms));
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     await idle();
+    while (this.#held > 0) {
+      while (this.#held > 0) await idle();
+      await idle(); // what follows from it
+    }
   }
 }
 

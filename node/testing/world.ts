@@ -136,7 +136,6 @@ export class FakeStore implements LevelStore {
 export class FakeClock implements Clock {
   #nowMs = Number(START) * 1_000;
   #timers = new Map<symbol, { readonly atMs: number; readonly callback: () => void }>();
-  #onArmed: () => void = () => {};
 
   nowMs(): number {
     return this.#nowMs;
@@ -146,23 +145,10 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** When the next timer is due. */
-  get nextMs(): number {
-    return Math.min(...[...this.#timers.values()].map(({ atMs }) => atMs));
-  }
-
   at(atMs: number, callback: () => void): () => void {
     const id = Symbol();
     this.#timers.set(id, { atMs, callback });
-    this.#onArmed();
     return () => this.#timers.delete(id);
-  }
-
-  /** Resolves when somebody sets a timer: in a driver, the end of what an event brought about. */
-  armed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onArmed = resolve;
-    });
   }
 
   /** Moves the time, in either direction, and calls what is due. */

@@ -1,28 +1,20 @@
+/** The engine of a validator that is alone: its pace, its end, and what it does with refused transactions. */
 import { describe, expect, test } from "vitest";
-import { bigIntToFixed, bytesToHex } from "../core/bytes.ts";
-import type { Transaction } from "../core/chain.ts";
-import type { Precompile } from "../core/precompile.ts";
-import { Mempool } from "../execution/mempool.ts";
-import { StoreError } from "../execution/state/errors.ts";
-import { COINBASE, CONTRACTS, type GenesisAccount, KEYS, SENDERS } from "../execution/testing/world.ts";
-import { delegationCode } from "../execution/tx/authorization.ts";
-import { signAuthorization } from "../execution/tx/sign.ts";
-import { Chain } from "./chain.ts";
-import { Driver } from "./driver.ts";
-import {
-  CHAIN_ID,
-  contract,
-  FakeClock,
-  FakeStore,
-  RECIPIENT,
-  rich,
-  signed,
-  testGenesis,
-  testLog,
-} from "./testing/world.ts";
+import { bigIntToFixed, bytesToHex } from "../../core/bytes.ts";
+import type { Transaction } from "../../core/chain.ts";
+import type { Precompile } from "../../core/precompile.ts";
+import { validatorSet } from "../../core/validators.ts";
+import type { Mempool } from "../../execution/mempool.ts";
+import { StoreError } from "../../execution/state/errors.ts";
+import { COINBASE, CONTRACTS, type GenesisAccount, KEYS, SENDERS } from "../../execution/testing/world.ts";
+import { delegationCode } from "../../execution/tx/authorization.ts";
+import { signAuthorization } from "../../execution/tx/sign.ts";
+import { testValidator } from "../../genesis/testing/validators.ts";
+import { VirtualClock } from "../testing/clock.ts";
+import { TEST_TIMING, TestDisk, testNode } from "../testing/node.ts";
+import { CHAIN_ID, contract, RECIPIENT, rich, signed, testGenesis } from "../testing/world.ts";
 
-const INTERVAL_MS = 1_000;
-const HEARTBEAT_MS = 5_000;
+const { intervalMs: INTERVAL_MS, heartbeatMs: HEARTBEAT_MS } = TEST_TIMING;
 const BROKEN: Precompile = {
   address: bigIntToFixed(0x901n, 20),
   name: "broken",
@@ -32,63 +24,46 @@ const BROKEN: Precompile = {
 };
 
 async function setup(accounts: readonly GenesisAccount[] = [rich(0), rich(1), rich(2), rich(3)]) {
-  const store = new FakeStore();
-  const chain = await Chain.open(store, testGenesis(accounts), [BROKEN]);
-  const clock = new FakeClock();
-  const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: chain.rules.gasLimit } });
-  const { log, lines } = testLog();
-  const halts: Error[] = [];
-  const halted = Promise.withResolvers<Error>();
-  const driver = new Driver({
-    chain,
-    mempool,
-    config: { intervalMs: INTERVAL_MS, heartbeatMs: HEARTBEAT_MS },
-    feeAddress: COINBASE,
-    clock,
-    log,
-    onHalt(error) {
-      halts.push(error);
-      halted.resolve(error);
-    },
-  });
+  const validator = testValidator(0);
+  const clock = new VirtualClock();
+  const genesis = testGenesis(accounts, { validators: validatorSet([validator]) });
+  const disk = new TestDisk();
+  disk.validator.syncMs = 0;
+  const node = await testNode({ genesis, clock, disk, validator, precompiles: [BROKEN] });
+  const { chain, mempool, engine, lines, halts } = node;
+  const madeAtMs: number[] = [clock.nowMs()];
+  const proposeOn = chain.proposeOn;
+  chain.proposeOn = (...args) => {
+    madeAtMs.push(clock.nowMs());
+    return proposeOn(...args);
+  };
   const add = (...transactions: Transaction[]) => {
     for (const tx of transactions) expect(mempool.add(tx, chain.headState, clock.nowMs())).toMatchObject({ ok: true });
   };
-  /** What waits in the pool already brings the first block forward. */
-  const start = async () => {
-    driver.start();
-    if (mempool.includableSinceMs !== undefined) await clock.armed();
-  };
-  /** What comes while nothing waits brings the next block forward. */
-  const wake = async (...transactions: Transaction[]) => {
-    const armed = clock.armed();
-    add(...transactions);
-    await armed;
-  };
-  /** Lets the next timer fire and everything happen that follows from it; says how long that took. */
+  const start = () => clock.run(node.start());
+  /** Lets time pass until the next block; says how long it was after the one before that it was begun. */
   const beat = async () => {
-    const armed = clock.armed();
-    const waitedMs = clock.nextMs - clock.nowMs();
-    clock.setMs(clock.nextMs);
-    await armed;
-    return { waitedMs, transactions: chain.headBlock.transactions };
+    const committed = new Promise<void>((resolve) => {
+      const off = chain.onCommit(() => {
+        off();
+        resolve();
+      });
+    });
+    await clock.run(committed);
+    const [before, made] = madeAtMs.slice(-2) as [number, number];
+    return { waitedMs: made - before, transactions: chain.headBlock.transactions };
   };
   const messages = () => lines.map(({ msg }) => msg);
-  return {
-    store,
-    chain,
-    clock,
-    mempool,
-    driver,
-    lines,
-    messages,
-    halts,
-    halted: halted.promise,
-    add,
-    start,
-    wake,
-    beat,
+  const halted = async () => {
+    for (let i = 0; halts.length === 0; i++) {
+      if (i > 100) throw new Error("it goes on");
+      await clock.pass(INTERVAL_MS);
+    }
+    return halts[0]!;
   };
+  const stop = () => clock.run(node.stop());
+  const { store } = disk;
+  return { node, store, chain, clock, mempool, engine, lines, messages, halts, halted, add, start, stop, beat };
 }
 
 const pooled = (mempool: Mempool) => {
@@ -98,19 +73,47 @@ const pooled = (mempool: Mempool) => {
 
 describe("pace", () => {
   test("a heartbeat without transactions, an interval with them", async () => {
-    const { driver, start, clock, chain, wake, beat } = await setup();
+    const { engine, start, clock, chain, add, beat } = await setup();
     await start();
     expect(await beat()).toEqual({ waitedMs: HEARTBEAT_MS, transactions: [] });
     expect(await beat()).toEqual({ waitedMs: HEARTBEAT_MS, transactions: [] });
     const [one, two] = [signed(0, 0n), signed(0, 1n)];
-    clock.setMs(clock.nowMs() + 300);
-    await wake(one, two);
-    expect(await beat()).toEqual({ waitedMs: INTERVAL_MS - 300, transactions: [one, two] });
+    await clock.pass(300);
+    add(one, two);
+    expect(await beat()).toEqual({ waitedMs: INTERVAL_MS, transactions: [one, two] });
     expect(await beat()).toEqual({ waitedMs: HEARTBEAT_MS, transactions: [] });
-    expect(chain.head.number).toBe(4n);
-    expect([driver.blocksProduced, driver.transactionsIncluded]).toEqual([4, 2]);
+    await clock.pass(2 * INTERVAL_MS);
+    const late = signed(0, 2n);
+    add(late);
+    expect(await beat()).toMatchObject({ transactions: [late] });
+    expect(chain.head.number).toBe(5n);
+    expect(engine.status).toMatchObject({
+      mode: "validate",
+      validatorIndex: 0,
+      validators: 1,
+      peers: undefined,
+      blocksCommitted: 5,
+      transactionsCommitted: 3,
+      notarizations: 5,
+      finalizations: 5,
+      nullifications: 0,
+      votesCast: 10,
+    });
     expect(chain.headBlock.header.coinbase).toEqual(COINBASE);
     expect(chain.headBlock.header.timestamp).toBe(BigInt(Math.floor(clock.nowMs() / 1_000)));
+  });
+
+  test("a transaction that comes after the interval is in a block at once", async () => {
+    const { start, clock, add, beat } = await setup();
+    await start();
+    await beat();
+    await clock.pass(INTERVAL_MS + 300);
+    const tx = signed(0, 0n);
+    add(tx);
+    const arrivedMs = clock.nowMs();
+    expect((await beat()).transactions).toEqual([tx]);
+    // Two votes, each durable before it is signed.
+    expect(clock.nowMs() - arrivedMs).toBeLessThan(10);
   });
 
   test("what did not fit goes into the next block, an interval later", async () => {
@@ -137,31 +140,52 @@ describe("pace", () => {
   });
 
   test("a clock that is set back keeps neither the pace nor the time of blocks", async () => {
-    const { start, clock, chain, wake, beat } = await setup();
+    const { engine, start, clock, chain, add, beat } = await setup();
     await start();
     await beat();
     const { timestamp } = chain.headBlock.header;
     clock.setMs(clock.nowMs() - 3_600_000);
-    await wake(signed(0, 0n));
-    expect(await beat()).toMatchObject({ waitedMs: INTERVAL_MS, transactions: { length: 1 } });
+    add(signed(0, 0n));
+    const setAtMs = clock.nowMs();
+    expect(await beat()).toMatchObject({ transactions: { length: 1 } });
+    expect(clock.nowMs() - setAtMs).toBeLessThan(INTERVAL_MS + 10);
     expect(chain.headBlock.header.timestamp).toBe(timestamp);
+    expect((await beat()).waitedMs).toBe(HEARTBEAT_MS);
+    clock.setMs(clock.nowMs() - 3_600_000);
+    expect(engine.status.sinceBlockMs).toBeGreaterThanOrEqual(0);
+    const againMs = clock.nowMs();
+    await beat();
+    expect(clock.nowMs() - againMs).toBeLessThan(HEARTBEAT_MS + 10);
+  });
+
+  test("a clock that is set forward brings a block and no more", async () => {
+    const { start, clock, chain, beat } = await setup();
+    await start();
+    await beat();
+    clock.setMs(clock.nowMs() + 3_600_000);
+    await beat();
+    expect(chain.headBlock.header.timestamp).toBe(BigInt(Math.floor(clock.nowMs() / 1_000)));
     expect((await beat()).waitedMs).toBe(HEARTBEAT_MS);
   });
 
   test("an assembly that failed is tried again after an interval", async () => {
-    const { start, chain, messages, halts, add, beat } = await setup();
+    const { engine, start, clock, chain, messages, halts, add, beat } = await setup();
     const tx = signed(0, 0n);
     add(tx);
     await start();
-    const propose = chain.propose.bind(chain);
-    let failures = 2;
-    chain.propose = (input) => (failures-- > 0 ? Promise.reject(new Error("a defect")) : propose(input));
-    await beat();
-    expect(chain.head.number).toBe(0n);
-    expect((await beat()).waitedMs).toBe(INTERVAL_MS);
-    expect(chain.head.number).toBe(0n);
-    expect(await beat()).toEqual({ waitedMs: INTERVAL_MS, transactions: [tx] });
-    expect(messages()).toEqual(["block assembly failed", "block assembly failed", "block committed"]);
+    const { proposeOn } = chain;
+    const triedAtMs: number[] = [];
+    chain.proposeOn = (...args) => {
+      triedAtMs.push(clock.nowMs());
+      return triedAtMs.length < 4 ? Promise.reject(new Error("a defect")) : proposeOn(...args);
+    };
+    expect((await beat()).transactions).toEqual([tx]);
+    const gapsMs = triedAtMs.slice(1).map((atMs, index) => atMs - triedAtMs[index]!);
+    // What follows from a failure is a vote to go on, and that is made durable too.
+    for (const gapMs of gapsMs) expect(Math.abs(gapMs - INTERVAL_MS)).toBeLessThan(10);
+    expect(gapsMs).toHaveLength(3);
+    expect(messages()).toEqual([...Array(3).fill("block assembly failed"), "block committed"]);
+    expect(engine.status.nullifications).toBe(3);
     expect(halts).toEqual([]);
   });
 
@@ -171,51 +195,82 @@ describe("pace", () => {
     await start();
     await beat();
     expect(pooled(mempool)).toEqual({ pending: 0, queued: 1 });
-    const armed = clock.armed();
     clock.setMs(clock.nowMs() + mempool.limits.lifetimeMs);
-    await armed;
+    await beat();
     expect(pooled(mempool)).toEqual({ pending: 0, queued: 0 });
   });
 });
 
 describe("stopping", () => {
   test("leaves no timer and makes no block afterwards", async () => {
-    const { driver, start, clock, chain, add, beat } = await setup();
+    const { engine, start, clock, chain, add, beat, stop } = await setup();
     await start();
     await beat();
-    await driver.stop();
+    await stop();
     expect(clock.timers).toBe(0);
     add(signed(0, 0n));
-    clock.setMs(clock.nowMs() + 10 * HEARTBEAT_MS);
-    await driver.stop();
+    await clock.pass(10 * HEARTBEAT_MS);
+    await engine.stop();
     expect(clock.timers).toBe(0);
     expect(chain.head.number).toBe(1n);
   });
 
   test("before the start", async () => {
-    const { driver, clock } = await setup();
-    await driver.stop();
+    const { engine, clock } = await setup();
+    await engine.stop();
     expect(clock.timers).toBe(0);
   });
 
   test("a block that is being assembled is seen through", async () => {
-    const { driver, clock, chain, halts, add, start } = await setup();
+    const { engine, clock, chain, mempool, halts, messages, add, start, stop } = await setup();
     add(signed(0, 0n));
     await start();
     const begun = Promise.withResolvers<void>();
-    const propose = chain.propose.bind(chain);
-    chain.propose = (input) => {
+    const { proposeOn } = chain;
+    chain.proposeOn = (...args) => {
       begun.resolve();
-      return propose(input);
+      return proposeOn(...args);
     };
-    clock.setMs(clock.nextMs);
-    await begun.promise;
-    await driver.stop();
+    await clock.run(begun.promise);
+    await stop();
     expect([chain.head.number, clock.timers, halts]).toEqual([1n, 0, []]);
+    expect([mempool.counts.pending, engine.status.blocksCommitted]).toEqual([0, 1]);
+    expect(messages()).toEqual(["block committed"]);
+  });
+
+  test("and no further one, be it due", async () => {
+    const { clock, chain, store, add, start, stop } = await setup();
+    add(signed(0, 0n));
+    await start();
+    const { proposeOn } = chain;
+    let made = 0;
+    chain.proposeOn = (...args) => {
+      made++;
+      return proposeOn(...args);
+    };
+    const begun = Promise.withResolvers<void>();
+    store.beforeWrite = () => {
+      begun.resolve();
+      // A disk so slow that the next block is due when this one is written.
+      return clock.sleep(2 * HEARTBEAT_MS);
+    };
+    await clock.run(begun.promise);
+    await stop();
+    expect([made, chain.head.number, clock.timers]).toEqual([1, 1n, 0]);
+  });
+
+  test("while an assembly waits to be tried again", async () => {
+    const { clock, chain, start, stop, messages } = await setup();
+    await start();
+    chain.proposeOn = () => Promise.reject(new Error("a defect"));
+    await clock.pass(HEARTBEAT_MS + 1);
+    expect(messages()).toEqual(["block assembly failed"]);
+    await stop();
+    expect([chain.head.number, clock.timers]).toEqual([0n, 0]);
   });
 
   test("waits for the block that is being written", async () => {
-    const { driver, start, clock, chain, store, mempool, halts, add } = await setup();
+    const { engine, start, clock, chain, store, mempool, halts, messages, add } = await setup();
     add(signed(0, 0n));
     await start();
     const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -223,23 +278,22 @@ describe("stopping", () => {
       begun.resolve();
       return release.promise;
     };
-    clock.setMs(clock.nextMs);
-    await begun.promise;
+    await clock.run(begun.promise);
     let hasStopped = false;
-    const stopping = driver.stop().then(() => {
+    const stopping = engine.stop().then(() => {
       hasStopped = true;
     });
-    await new Promise(setImmediate);
+    await clock.pass(HEARTBEAT_MS);
     expect([hasStopped, chain.head.number]).toEqual([false, 0n]);
     release.resolve();
-    await stopping;
+    await clock.run(stopping);
     expect(chain.head.number).toBe(1n);
-    expect([clock.timers, mempool.counts.pending, driver.blocksProduced]).toEqual([0, 0, 1]);
-    expect(halts).toEqual([]);
+    expect([clock.timers, mempool.counts.pending, engine.status.blocksCommitted]).toEqual([0, 0, 1]);
+    expect([halts, messages()]).toEqual([[], ["block committed"]]);
   });
 
   test("says so when that block cannot be written", async () => {
-    const { driver, start, clock, chain, store, halts, messages, add } = await setup();
+    const { engine, start, clock, chain, store, halts, messages, add } = await setup();
     add(signed(0, 0n));
     await start();
     const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -247,11 +301,10 @@ describe("stopping", () => {
       begun.resolve();
       return release.promise;
     };
-    clock.setMs(clock.nextMs);
-    await begun.promise;
-    const stopping = driver.stop();
+    await clock.run(begun.promise);
+    const stopping = engine.stop();
     release.reject(new Error("no space left on device"));
-    await stopping;
+    await clock.run(stopping);
     expect(halts.map(({ message }) => message)).toEqual(["no space left on device"]);
     expect(messages()).toEqual(["failed while stopping"]);
     expect([chain.head.number, clock.timers]).toEqual([0n, 0]);
@@ -260,32 +313,30 @@ describe("stopping", () => {
 
 describe("halting", () => {
   test("once, when a block cannot be written; nothing is made afterwards", async () => {
-    const { driver, start, clock, chain, store, mempool, halts, halted, add } = await setup();
+    const { engine, start, clock, chain, store, mempool, halts, halted, add } = await setup();
     const tx = signed(0, 0n);
     add(tx);
     await start();
     const full = new StoreError("FAILED", "no space left on device");
     store.beforeWrite = () => Promise.reject(full);
-    clock.setMs(clock.nextMs);
-    expect(await halted).toBe(full);
+    expect(await halted()).toBe(full);
     store.beforeWrite = async () => {};
     expect(clock.timers).toBe(0);
     add(signed(1, 0n));
-    clock.setMs(clock.nowMs() + 10 * HEARTBEAT_MS);
-    await driver.stop();
+    await clock.pass(10 * HEARTBEAT_MS);
+    await engine.stop();
     expect(halts).toEqual([full]);
     expect([chain.head.number, store.writes, clock.timers]).toEqual([0n, 2, 0]);
     expect(mempool.get(tx.hash)).toBe(tx);
   });
 
   test("when the store cannot be read: no later attempt would fare better", async () => {
-    const { driver, start, clock, chain, halts, halted } = await setup();
+    const { engine, start, clock, chain, halts, halted } = await setup();
     const damage = new StoreError("DAMAGED", "damaged state");
-    chain.propose = () => Promise.reject(damage);
+    chain.proposeOn = () => Promise.reject(damage);
     await start();
-    clock.setMs(clock.nextMs);
-    expect(await halted).toBe(damage);
-    await driver.stop();
+    expect(await halted()).toBe(damage);
+    await engine.stop();
     expect([halts, clock.timers]).toEqual([[damage], 0]);
   });
 });
@@ -305,7 +356,7 @@ describe("transactions that are refused at their turn", () => {
 
   test("money moved away by somebody else: the pool gets rid of what cannot be paid, and keeps the rest", async () => {
     const victim = rich(1, { code: delegationCode(GIVER.address) });
-    const { start, wake, mempool, add, beat } = await setup([rich(0), victim, GIVER]);
+    const { start, mempool, add, beat } = await setup([rich(0), victim, GIVER]);
     const drain = call(0, 0n, victim.address);
     const dear = signed(1, 0n, { value: 6n * 10n ** 17n });
     const behind = signed(1, 1n);
@@ -317,7 +368,7 @@ describe("transactions that are refused at their turn", () => {
     // Nothing includable is left: no empty blocks at the pace of full ones.
     expect(await beat()).toEqual({ waitedMs: HEARTBEAT_MS, transactions: [] });
     const cheap = signed(1, 0n);
-    await wake(cheap);
+    add(cheap);
     expect((await beat()).transactions).toEqual([cheap, behind]);
   });
 
@@ -390,10 +441,10 @@ describe("transactions that are refused at their turn", () => {
     const tx = signed(0, 0n);
     add(tx, signed(0, 1n));
     await start();
-    const propose = chain.propose.bind(chain);
-    chain.propose = async (input) => {
+    const { proposeOn } = chain;
+    chain.proposeOn = async (parent, input) => {
       const refused = [...input.candidates];
-      const proposal = await propose({ ...input, candidates: [] });
+      const proposal = await proposeOn(parent, { ...input, candidates: [] });
       const rejected = refused.map((transaction) => ({
         transaction,
         code: "insufficient-funds" as const,
