@@ -62,24 +62,25 @@ export class RequestServer {
   /** Never rejects. The stream is closed or broken when it resolves. */
   async serve(protocol: Protocol, stream: Stream, peer: PeerId): Promise<void> {
     const { clock, limits, counters } = this.#parts;
-    if (!this.#isAllowed(protocol, peer)) {
-      counters.requests.busy++;
-      await this.#finish(stream, STATUS.busy);
-      return;
-    }
+    const isAllowed = this.#isAllowed(protocol, peer);
     const deadline = new Deadline(clock, limits[protocol].timeMs);
     this.#underWay.add(deadline);
     // However the asker leaves, the handler stops.
     const onClose = () => deadline.end(new StreamEnded("the asker left"));
     stream.addEventListener("close", onClose);
     try {
-      const payload = await this.#payload(protocol, stream, peer);
-      if (payload !== undefined) await this.#answer(protocol, stream, peer, payload, deadline.signal);
+      const payload = await this.#payload(protocol, stream, peer, isAllowed);
+      if (payload === undefined) return;
+      if (isAllowed) await this.#answer(protocol, stream, peer, payload, deadline.signal);
+      else {
+        counters.requests.busy++;
+        await this.#finish(stream, STATUS.busy);
+      }
     } finally {
       stream.removeEventListener("close", onClose);
       deadline.clear();
       this.#underWay.delete(deadline);
-      this.#places.giveBack(peer);
+      if (isAllowed) this.#places.giveBack(peer);
     }
   }
 
@@ -95,27 +96,32 @@ export class RequestServer {
     return hasBytes && all.take(1, nowMs) && this.#places.take(peer);
   }
 
-  async #payload(protocol: Protocol, stream: Stream, peer: PeerId): Promise<Uint8Array | undefined> {
-    const deadline = new Deadline(this.#parts.clock, REQUEST_READ_MS);
+  /**
+   * Undefined, and the stream is broken, when the request is none. One that is not answered is read as far as its length:
+   * what is said before anything was asked, together with the end of libp2p's negotiation, gets lost at the asker.
+   */
+  async #payload(protocol: Protocol, stream: Stream, peer: PeerId, isAnswered: boolean) {
+    const { clock, counters, penalize } = this.#parts;
+    const deadline = new Deadline(clock, REQUEST_READ_MS);
+    this.#underWay.add(deadline);
     const reader = new StreamReader(stream);
-    const isBroken = () => stream.status === "reset" || stream.status === "aborted";
     try {
       const length = readU32(await reader.read(4, deadline.signal));
-      if (length > MAX_REQUEST_BYTES) {
-        this.#parts.penalize(peer, PENALTY.garbage, `${protocol}: a request of ${length} bytes`);
-      } else {
-        return await reader.read(length, deadline.signal);
-      }
+      if (length > MAX_REQUEST_BYTES) throw new RangeError(`a request of ${length} bytes`);
+      return await reader.read(isAnswered ? length : 0, deadline.signal);
     } catch (error) {
-      if (error instanceof TimeUp) this.#parts.penalize(peer, PENALTY.slow, `${protocol}: the request never arrives`);
+      if (error instanceof TimeUp) penalize(peer, PENALTY.slow, `${protocol}: the request never arrives`);
       // A connection that breaks is nobody's fault; an end in the middle is.
-      else if (!isBroken()) this.#parts.penalize(peer, PENALTY.garbage, `${protocol}: half a request`);
+      else if (stream.status !== "reset" && stream.status !== "aborted") {
+        penalize(peer, PENALTY.garbage, `${protocol}: ${(error as Error).message}`);
+      }
+      counters.requests.bad++;
+      stream.abort(new Error("no request"));
+      return undefined;
     } finally {
       deadline.clear();
+      this.#underWay.delete(deadline);
     }
-    this.#parts.counters.requests.bad++;
-    stream.abort(new Error("no request"));
-    return undefined;
   }
 
   async #answer(protocol: Protocol, stream: Stream, peer: PeerId, payload: Uint8Array, signal: AbortSignal) {

@@ -5,6 +5,7 @@ import type { NetworkConfig } from "./config.ts";
 import { MAX_REQUEST_BYTES, PROTOCOL_LIMITS, REQUESTS_AT_ONCE } from "./limits.ts";
 import type { Libp2pNetwork } from "./network.ts";
 import { frame, STATUS, TRAILER, u32 } from "./request-frames.ts";
+import { StreamReader } from "./streams.ts";
 import { collect, failure, Nodes, until } from "./testing/nodes.ts";
 import { RawPeer } from "./testing/raw-peer.ts";
 
@@ -16,9 +17,11 @@ afterEach(async () => {
 });
 
 const NOTHING = new Uint8Array(0);
+/** Raw peers without gossip are left alone. */
+const linkTicks = { missing: 1_000, silent: 1_000, stuck: 1_000, announce: 1_000 };
 
 async function pair(tuning: NetworkConfig["tuning"] = {}): Promise<[Libp2pNetwork, Libp2pNetwork]> {
-  return (await nodes.startMesh(2, { tuning })) as [Libp2pNetwork, Libp2pNetwork];
+  return (await nodes.startMesh(2, { tuning, wantedPeers: 0 })) as [Libp2pNetwork, Libp2pNetwork];
 }
 
 /** A node, and a raw peer on it that answers with these bytes. */
@@ -28,13 +31,13 @@ async function withServer(
 ): Promise<{ node: Libp2pNetwork; raw: RawPeer }> {
   const raw = await RawPeer.start({ listens: true, serve: (_, stream) => serve(stream) });
   raws.push(raw);
-  const node = await nodes.start({ staticPeers: [raw.address], tuning, wantedPeers: 0 });
+  const node = await nodes.start({ staticPeers: [raw.address], tuning: { linkTicks, ...tuning }, wantedPeers: 0 });
   await until(() => node.peers.length === 1, "connected");
   return { node, raw };
 }
 
 async function withAsker(tuning: NetworkConfig["tuning"] = {}) {
-  const node = await nodes.start({ tuning, wantedPeers: 0 });
+  const node = await nodes.start({ tuning: { linkTicks, ...tuning }, wantedPeers: 0 });
   const raw = await RawPeer.start();
   raws.push(raw);
   const connection = await raw.connect(node.addresses[0]!);
@@ -42,10 +45,12 @@ async function withAsker(tuning: NetworkConfig["tuning"] = {}) {
   return { node, raw, connection };
 }
 
-/** Everything that comes until the stream ends. */
+/** Everything that comes until the stream ends; its own iterator waits for ever for an end that came before it. */
 async function readAll(stream: Stream): Promise<Buffer> {
+  const { signal } = new AbortController();
+  const reader = new StreamReader(stream);
   const parts: Uint8Array[] = [];
-  for await (const part of stream) parts.push(part.subarray());
+  while (!(await reader.isAtEnd(signal))) parts.push(await reader.read(1, signal));
   return Buffer.concat(parts);
 }
 

@@ -92,12 +92,7 @@ export class StreamReader {
   }
 
   #take(length: number): Uint8Array {
-    const [first] = this.#parts;
     this.#available -= length;
-    if (first !== undefined && first.length > length) {
-      this.#parts[0] = first.subarray(length);
-      return first.slice(0, length);
-    }
     const taken = new Uint8Array(length);
     let at = 0;
     let used = 0;
