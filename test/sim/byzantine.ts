@@ -19,10 +19,11 @@ import {
   signVote,
 } from "./lies.ts";
 import { type Message, type Network, type Range, recoded } from "./network.ts";
-import type { SimNode, Transport, World } from "./node.ts";
+import type { SimNode } from "./node.ts";
 import type { Behaviour } from "./plan.ts";
 import { moved } from "./scheme.ts";
 import { nameOfSubject } from "./trace.ts";
+import type { Transport, World } from "./world.ts";
 
 const KEPT_TALLIES = 96;
 const KEPT_CERTIFICATES = 160;
@@ -75,7 +76,7 @@ export class Coalition {
     for (const actor of this.#actors.values()) {
       actor.node = nodes[actor.endpoint];
       const act = (): void => {
-        if (actor.node?.isRunning) this.#act(actor);
+        if (actor.node?.core !== undefined) this.#act(actor);
         scheduler.after(random.between(1, 2 * plan.attackEveryMs), act);
       };
       scheduler.after(random.between(1, 1_000), act);
@@ -192,15 +193,20 @@ export class Coalition {
     if (context === undefined) return;
     switch (random.pick(actor.behaviours)) {
       case "mutator":
-        return this.#replay(actor);
+        this.#replay(actor);
+        break;
       case "splitter":
-        return random.chance(0.5) ? this.#voteTwice(actor, context) : this.#splitCertificates(actor);
+        if (random.chance(0.5)) this.#voteTwice(actor, context);
+        else this.#splitCertificates(actor);
+        break;
       case "flooder":
-        return this.#flood(actor, context);
+        this.#flood(actor, context);
+        break;
       case "liar":
-        return this.#contradict(actor, context);
+        this.#contradict(actor, context);
+        break;
       default:
-        return;
+        break; // the others only hold back
     }
   }
 

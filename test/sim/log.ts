@@ -85,7 +85,8 @@ export class SimLog {
     if (writing !== undefined && random.chance(0.5)) {
       // Renamed or not; and of a frame, as much as had been written.
       const { bytes, isRotation } = writing;
-      this.#put(isRotation ? bytes : bytes.subarray(0, random.below(bytes.length + 1)), isRotation);
+      const written = isRotation || random.chance(0.5) ? bytes.length : random.below(bytes.length);
+      this.#put(bytes.subarray(0, written), isRotation);
     }
     if (!isPowerLost) return;
     const loose = this.#length - this.#durable;

@@ -2,68 +2,26 @@
  * One simulated node: the production state machine, and a driver that carries out its effects on a simulated disk and
  * network as `consensus/events.ts` demands. It can stop at any effect; what it then remembers is what its disk has.
  */
-
 import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts";
 import { voteDigest } from "../../consensus/scheme.ts";
 import { Simplex } from "../../consensus/simplex.ts";
-import {
-  baseView,
-  type Certificate,
-  KIND,
-  type Proposal,
-  type Subject,
-  type Tip,
-  type Vote,
-} from "../../consensus/types.ts";
+import { type Certificate, KIND, type Proposal, type Subject, type Vote } from "../../consensus/types.ts";
 import type { ValidatorSet } from "../../consensus/validators.ts";
 import type { WalRecord } from "../../consensus/wal.ts";
 import { EMPTY_BYTES } from "../../core/bytes.ts";
-import type { Checkers } from "./checkers.ts";
+import { SimChain } from "./chain.ts";
 import { SimClock } from "./clock.ts";
-import { keyOf, type Ledger, type Member, type SimBlock } from "./ledger.ts";
+import { Fetching } from "./fetching.ts";
+import { keyOf, type Member, type SimBlock } from "./ledger.ts";
 import { SimLog } from "./log.ts";
 import type { Message, Range } from "./network.ts";
-import type { Plan } from "./plan.ts";
-import type { Random } from "./random.ts";
-import type { Scheduler } from "./scheduler.ts";
-import { type SimScheme, sign } from "./scheme.ts";
-import type { Trace } from "./trace.ts";
+import { sign } from "./scheme.ts";
+import type { Transport, World } from "./world.ts";
 
-/** What all nodes of a world share. */
-export interface World {
-  readonly plan: Plan;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly scheme: SimScheme;
-  readonly domain: { readonly chainId: bigint; readonly l1Contract: Uint8Array };
-  readonly ledger: Ledger;
-  readonly checkers: Checkers;
-  readonly trace: Trace;
-  /** Faults are over. */
-  isHealed: boolean;
-}
-
-/** How a node reaches the others. Broadcasts yield between peers, so that a node may stop in the middle. */
-export interface Transport {
-  readonly peers: readonly number[];
-  send(to: number, message: Message): void;
-}
-
-/** A range that answers a status has at most so many blocks. */
-const RANGE_BLOCKS = 64;
 const STATUS_EVERY_MS = 300;
-/** Work that waits for blocks is looked at again this often. */
-const RETRY_MS = 150;
-/** Proposals and finalizations that may wait for missing blocks at a time. */
-const MAX_WAITING = 64;
 const MAX_FETCHED_VIEWS = 64;
-const ROTATE_BYTES = 8_192;
-
-interface Waiting {
-  readonly view: number;
-  readonly parentKey: string;
-  readonly run: (hasAncestry: boolean) => void;
-}
+/** Peers that are asked for the same thing. */
+const ASKED_PEERS = 2;
 
 export class SimNode {
   readonly endpoint: number;
@@ -71,26 +29,20 @@ export class SimNode {
   readonly member: Member | undefined;
   readonly isHonest: boolean;
   readonly log: SimLog;
+  readonly chain: SimChain;
   readonly #world: World;
   readonly #transport: Transport;
   readonly #clock: SimClock;
-  /** The committed chain by height, and the certificate of each block that has its own. Durable. */
-  readonly chain: SimBlock[];
-  readonly #certificates = new Map<number, Certificate>();
-  /** Sets by epoch, as the committed chain has them. */
-  readonly #sets: ValidatorSet[];
   #core: Simplex | undefined;
   /** Counts starts and stops; what was scheduled in another life is void. */
   #life = 0;
   #timer = 0;
-  /** Blocks by key: of the log, or only in memory. */
-  #blocks = new Map<string, SimBlock>();
+  /** Blocks whose bytes are in the log. */
   #logged = new Set<string>();
-  #waiting: Waiting[] = [];
+  readonly #fetching: Fetching;
   /** The newest finalization that is not committed. */
   #pending: Certificate | undefined;
   #isCommitting = false;
-  #isRetryPlanned = false;
 
   constructor(world: World, endpoint: number, member: Member | undefined, transport: Transport) {
     const { scheduler, random, plan, ledger } = world;
@@ -101,41 +53,31 @@ export class SimNode {
     this.#transport = transport;
     this.#clock = new SimClock(scheduler, random, plan.clock);
     this.log = new SimLog(scheduler, random, () => this.#syncTimeMs());
-    this.chain = [ledger.genesis];
-    this.#sets = [ledger.genesisSet];
+    this.chain = new SimChain(ledger);
+    this.#fetching = new Fetching({
+      chain: this.chain,
+      ask: (key) => this.#ask({ type: "block-request", id: Uint8Array.from(Buffer.from(key, "latin1")) }),
+      commit: () => this.#commit(),
+      later: (delayMs, action) => this.#later(delayMs, action),
+    });
   }
 
+  /** Undefined while it does not run. */
   get core(): Simplex | undefined {
     return this.#core;
-  }
-
-  get isRunning(): boolean {
-    return this.#core !== undefined;
-  }
-
-  get height(): number {
-    return this.chain.length - 1;
-  }
-
-  /** The view up to which the committed chain decides. */
-  get committedView(): number {
-    return this.#position().tip.view;
   }
 
   // Beginning and ending
 
   start(): void {
-    const { plan, scheme, domain, trace, random } = this.#world;
+    const { plan, scheme, domain, ledger, trace, random } = this.#world;
     this.#life++;
     const records = this.log.open();
     const blocks = records.flatMap((record) => (record.type === "block" ? [record] : []));
     for (const { id } of blocks) {
-      const block = this.#world.ledger.find(keyOf(id));
-      if (block === undefined || block.height <= this.height) continue;
-      this.#blocks.set(block.key, block);
-      this.#logged.add(block.key);
+      const block = ledger.find(keyOf(id));
+      if (block !== undefined && this.chain.learn(block)) this.#logged.add(block.key);
     }
-    const { epoch, set, base, tip } = this.#position();
     const core = new Simplex(
       {
         domain,
@@ -145,10 +87,7 @@ export class SimNode {
         publicKey: this.member?.key.publicKey,
       },
       {
-        epoch,
-        set,
-        base,
-        tip,
+        ...this.chain.position,
         votes: records.flatMap((record) => (record.type === "vote" ? [record.subject] : [])),
         certificates: records.flatMap((record) => (record.type === "certificate" ? [record.certificate] : [])),
         blocks: blocks.map(({ id, height }) => ({ block: id, height })),
@@ -156,30 +95,28 @@ export class SimNode {
       this.#clock.nowMs(),
     );
     this.#core = core;
-    trace.note(this.endpoint, "start", this.height, () => `height ${this.height} view ${core.view}`);
+    trace.note(this.endpoint, "start", core.view, () => `at height ${this.chain.height}`);
     if (this.isHonest) this.#world.checkers.onStart(this);
     this.#carryOutAll(core.start(this.#clock.nowMs()));
     this.#later(random.between(1, STATUS_EVERY_MS), () => this.#sendStatus());
   }
 
-  stop(): void {
-    if (this.#core === undefined) return;
-    this.#world.trace.note(this.endpoint, "stop", this.height, () => "");
+  #stop(): void {
+    this.#world.trace.note(this.endpoint, "stop", this.chain.height, () => `at height ${this.chain.height}`);
     this.#core = undefined;
     this.#life++;
-    this.#blocks = new Map();
-    this.#logged = new Set();
-    this.#waiting = [];
+    this.chain.forgetLoose();
+    this.#logged.clear();
+    this.#fetching.clear();
     this.#pending = undefined;
     this.#isCommitting = false;
-    this.#isRetryPlanned = false;
     this.log.stop(this.#world.random.chance(0.5));
   }
 
   /** Stops, and starts again after a drawn time. */
   crash(): void {
     if (this.#core === undefined) return;
-    this.stop();
+    this.#stop();
     const { scheduler, random, plan } = this.#world;
     const life = this.#life;
     scheduler.after(random.between(1, plan.crash.downMs), () => {
@@ -187,21 +124,13 @@ export class SimNode {
     });
   }
 
-  /** Where the committed chain ends, as the state machine counts it. */
-  #position(): { epoch: number; set: ValidatorSet; base: Tip; tip: Tip } {
-    const { ledger } = this.#world;
-    const epoch = ledger.epochOf(this.height + 1);
-    const baseHeight = ledger.baseHeight(epoch);
-    const base = { view: baseView(epoch), height: baseHeight, block: this.chain[baseHeight]!.id };
-    const certificate = this.#certificates.get(this.height);
-    const tip =
-      this.height === baseHeight || certificate === undefined
-        ? base
-        : { view: certificate.view, height: this.height, block: this.chain[this.height]!.id };
-    return { epoch, set: this.#sets[epoch]!, base, tip };
+  /** On a faulty seed a node may stop right here. True when it did. */
+  #mayCrash(rate: number): boolean {
+    const { random, isHealed } = this.#world;
+    if (isHealed || rate === 0 || !random.chance(rate)) return false;
+    this.crash();
+    return true;
   }
-
-  // Time
 
   /** Runs after `delayMs` of true time, unless this life ended. */
   #later(delayMs: number, action: () => void): void {
@@ -218,14 +147,6 @@ export class SimNode {
     return random.between(0, syncMs);
   }
 
-  /** On a faulty seed a node may stop right here. True when it did. */
-  #mayCrash(rate: number): boolean {
-    const { random, isHealed } = this.#world;
-    if (isHealed || rate === 0 || !random.chance(rate)) return false;
-    this.crash();
-    return true;
-  }
-
   // Events
 
   step(event: ConsensusEvent): readonly ConsensusEffect[] {
@@ -234,11 +155,12 @@ export class SimNode {
     if (this.isHonest) this.#world.checkers.beforeStep(this, event);
     const effects = core.step(event, this.#clock.nowMs());
     this.#world.trace.step(this.endpoint, core.view, event, effects);
-    if (this.isHonest) this.#world.checkers.afterStep(this, event, effects);
+    if (this.isHonest) this.#world.checkers.afterStep(this, effects);
     this.#carryOutAll(effects);
     return effects;
   }
 
+  /** Cheap checks first, as the engine has them: what is no news goes no further. */
   receive(message: Message, from: number): void {
     const core = this.#core;
     if (core === undefined) return;
@@ -246,31 +168,36 @@ export class SimNode {
     switch (message.type) {
       case "vote":
         if (core.isNews(message.vote)) this.#judge({ type: "vote", vote: message.vote, from: peer }, message);
-        return;
+        break;
       case "certificate": {
         const { certificate } = message;
         if (core.isNewCertificate(certificate)) this.#judge({ type: "certificate", certificate, from: peer }, message);
-        return;
+        break;
       }
       case "proposal": {
         const { proposal, block } = message;
-        if (!core.isNews(proposal.vote) || !isBlockOf(block, proposal)) return;
+        if (!core.isNews(proposal.vote) || !isBlockOf(block, proposal)) break;
         this.#learn(block);
-        return this.#judge({ type: "proposal", proposal, from: peer }, message);
+        this.#judge({ type: "proposal", proposal, from: peer }, message);
+        break;
       }
       case "views":
-        return this.#answerViews(message.views, from);
+        this.#answerViews(message.views, from);
+        break;
       case "block-request": {
-        const block = this.#find(keyOf(message.id));
+        const block = this.chain.find(keyOf(message.id));
         if (block !== undefined) this.#transport.send(from, { type: "block", block });
-        return;
+        break;
       }
       case "block":
-        return this.#learn(message.block);
+        this.#learn(message.block);
+        break;
       case "status":
-        return this.#answerStatus(message.height, from);
+        this.#answerStatus(message.height, from);
+        break;
       case "range":
-        return this.#onRange(message.range);
+        this.#onRange(message.range);
+        break;
     }
   }
 
@@ -290,71 +217,26 @@ export class SimNode {
   #answerViews(views: readonly number[], from: number): void {
     for (const view of views.slice(0, MAX_FETCHED_VIEWS)) {
       const state = this.#core?.viewState(view);
-      for (const certificate of state?.certificates ?? [])
+      for (const certificate of state?.certificates ?? []) {
         this.#transport.send(from, { type: "certificate", certificate });
+      }
       for (const vote of state?.votes ?? []) this.#transport.send(from, { type: "vote", vote });
     }
   }
 
   // Blocks
 
-  #find(key: string): SimBlock | undefined {
-    const block = this.#blocks.get(key);
-    if (block !== undefined) return block;
-    // Only blocks of the committed chain are found by height.
-    const known = this.#world.ledger.find(key);
-    return known !== undefined && this.chain[known.height] === known ? known : undefined;
-  }
-
   #learn(block: SimBlock): void {
-    if (this.#blocks.has(block.key) || block.height <= this.height) return;
-    this.#blocks.set(block.key, block);
-    this.#retry();
+    if (this.chain.learn(block)) this.#fetching.retry();
   }
 
-  /** The first block missing between `key` and the committed chain; true when none is; false when it forks off. */
-  #missing(key: string): string | boolean {
-    for (let at = key; ; ) {
-      const block = this.#find(at);
-      if (block === undefined) return at;
-      if (block.height <= this.height) return this.chain[block.height] === block;
-      at = block.parentKey;
-    }
-  }
-
-  /** Runs once all ancestors are here, or with false when they cannot lead to the committed chain. */
   #withAncestry(view: number, parentKey: string, run: (hasAncestry: boolean) => void): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting.view > (this.#core as Simplex).finalized.view);
-    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
-    this.#waiting.push({ view, parentKey, run });
-    this.#retry();
+    this.#fetching.withAncestry(view, (this.#core as Simplex).finalized.view, parentKey, run);
   }
 
-  #retry(): void {
-    const ready: Waiting[] = [];
-    const missing = new Set<string>();
-    this.#waiting = this.#waiting.filter((waiting) => {
-      const state = this.#missing(waiting.parentKey);
-      if (typeof state === "string") missing.add(state);
-      else ready.push(waiting);
-      return typeof state === "string";
-    });
-    for (const { parentKey, run } of ready) run(this.#missing(parentKey) === true);
-    this.#commit(missing);
-    for (const key of missing) this.#request(key);
-    if (missing.size === 0 || this.#isRetryPlanned) return;
-    this.#isRetryPlanned = true;
-    this.#later(RETRY_MS, () => {
-      this.#isRetryPlanned = false;
-      this.#retry();
-    });
-  }
-
-  #request(key: string): void {
-    const id = Uint8Array.from(Buffer.from(key, "latin1"));
-    for (const to of this.#world.random.shuffled(this.#transport.peers).slice(0, 2)) {
-      this.#transport.send(to, { type: "block-request", id });
-    }
+  #ask(message: Message): void {
+    const { peers } = this.#transport;
+    for (const to of this.#world.random.shuffled(peers).slice(0, ASKED_PEERS)) this.#transport.send(to, message);
   }
 
   // Effects
@@ -369,57 +251,41 @@ export class SimNode {
   }
 
   #carryOut(effect: ConsensusEffect): void {
-    const { random, plan, ledger, isHealed } = this.#world;
     switch (effect.type) {
       case "timer":
-        return this.#setTimer(effect.atMs);
+        this.#setTimer(effect.atMs);
+        break;
       case "vote":
-        return this.#persistVote(effect.subject, effect.signer, effect.proposal);
+        this.#persistVote(effect.subject, effect.signer, effect.proposal);
+        break;
       case "send-vote":
-        return this.#broadcast({ type: "vote", vote: effect.vote });
+        this.#broadcast({ type: "vote", vote: effect.vote });
+        break;
       case "send-certificate":
-        return this.#broadcast({ type: "certificate", certificate: effect.certificate });
+        this.#broadcast({ type: "certificate", certificate: effect.certificate });
+        break;
       case "log-certificate":
-        return this.log.appendLazy([{ type: "certificate", certificate: effect.certificate }]);
-      case "build": {
-        const { view, height, parent } = effect;
-        this.#withAncestry(view, keyOf(parent), (hasAncestry) => {
-          const isFailing = !hasAncestry || (!isHealed && random.chance(plan.work.failRate));
-          this.#later(random.between(0, plan.work.buildMs), () => {
-            if (isFailing) return this.step({ type: "build-failed", view });
-            const block = ledger.create(parent, height, random.bits(), true);
-            this.#blocks.set(block.key, block);
-            this.step({ type: "built", view, block: block.id });
-          });
-        });
-        return;
-      }
-      case "validate": {
-        const { view, block: id } = effect;
-        const block = this.#find(keyOf(id));
-        if (block === undefined) return; // only a block that fell behind the committed chain is forgotten
-        this.#withAncestry(view, block.parentKey, (hasAncestry) => {
-          const valid = hasAncestry && ledger.isValid(block);
-          this.#later(random.between(0, plan.work.validateMs), () =>
-            this.step({ type: "validated", view, block: id, valid }),
-          );
-        });
-        return;
-      }
+        this.log.appendLazy([{ type: "certificate", certificate: effect.certificate }]);
+        break;
+      case "build":
+        this.#build(effect.view, effect.height, effect.parent);
+        break;
+      case "validate":
+        this.#validate(effect.view, effect.block);
+        break;
       case "finalize":
         if (this.#pending === undefined || this.#pending.view < effect.certificate.view) {
           this.#pending = effect.certificate;
         }
-        return this.#retry();
+        this.#fetching.retry();
+        break;
       case "fetch":
-        for (const to of random.shuffled(this.#transport.peers).slice(0, 2)) {
-          this.#transport.send(to, { type: "views", views: effect.views });
-        }
-        return;
+        this.#ask({ type: "views", views: effect.views });
+        break;
       case "evidence":
       case "blame":
       case "halt":
-        return; // the checkers saw them
+        break; // the checkers saw them
     }
   }
 
@@ -432,21 +298,49 @@ export class SimNode {
     });
   }
 
+  #build(view: number, height: number, parent: Uint8Array): void {
+    const { random, plan, ledger, isHealed } = this.#world;
+    this.#withAncestry(view, keyOf(parent), (hasAncestry) => {
+      const isFailing = !hasAncestry || (!isHealed && random.chance(plan.work.failRate));
+      this.#later(random.between(0, plan.work.buildMs), () => {
+        if (isFailing) {
+          this.step({ type: "build-failed", view });
+          return;
+        }
+        const block = ledger.create(parent, height, random.bits(), true);
+        this.chain.learn(block);
+        this.step({ type: "built", view, block: block.id });
+      });
+    });
+  }
+
+  #validate(view: number, id: Uint8Array): void {
+    const { random, plan, ledger } = this.#world;
+    const block = this.chain.find(keyOf(id));
+    if (block === undefined) return; // the committed chain has passed it
+    this.#withAncestry(view, block.parentKey, (hasAncestry) => {
+      const valid = hasAncestry && ledger.isValid(block);
+      this.#later(random.between(0, plan.work.validateMs), () =>
+        this.step({ type: "validated", view, block: id, valid }),
+      );
+    });
+  }
+
   #persistVote(subject: Subject, signer: number, proposal: Omit<Proposal, "vote"> | undefined): void {
     const { set } = this.#core as Simplex;
-    const block = subject.kind === KIND.notarize ? this.#find(keyOf(subject.block)) : undefined;
+    const block = subject.kind === KIND.notarize ? this.chain.find(keyOf(subject.block)) : undefined;
     const records: WalRecord[] = [{ type: "vote", subject }];
-    if (block !== undefined && !this.#logged.has(block.key) && block.height > this.height) {
+    if (block !== undefined && !this.#logged.has(block.key) && block.height > this.chain.height) {
       this.#logged.add(block.key);
       records.unshift(blockRecord(block));
     }
-    const life = this.#life;
     this.log.append(records, () => {
-      if (this.#life !== life || this.#mayCrash(this.#world.plan.crash.atPersistRate)) return;
+      if (this.#mayCrash(this.#world.plan.crash.atPersistRate)) return;
       this.#release(subject, signer, set, proposal, block);
     });
   }
 
+  /** Precondition: the vote is durable. */
   #release(
     subject: Subject,
     signer: number,
@@ -454,76 +348,67 @@ export class SimNode {
     proposal: Omit<Proposal, "vote"> | undefined,
     block: SimBlock | undefined,
   ): void {
-    const { domain, checkers } = this.#world;
     if (this.member === undefined) throw new Error("one who only watches cannot sign");
-    const signature = sign(this.member.key, voteDigest(domain, set.hash, subject));
+    const signature = sign(this.member.key, voteDigest(this.#world.domain, set.hash, subject));
     const vote: Vote = { ...subject, signer, signature };
-    if (this.isHonest) checkers.onRelease(this, vote);
+    if (this.isHonest) this.#world.checkers.onRelease(this, vote);
     const life = this.#life;
-    if (proposal === undefined || block === undefined) {
-      this.#broadcast({ type: "vote", vote });
-      if (this.#life === life) this.step({ type: "vote", vote, from: undefined });
-    } else {
-      const whole = { ...proposal, vote };
-      this.#broadcast({ type: "proposal", proposal: whole, block });
-      if (this.#life === life) this.step({ type: "proposal", proposal: whole, from: undefined });
-    }
+    const whole = proposal === undefined || block === undefined ? undefined : { ...proposal, vote };
+    if (whole === undefined || block === undefined) this.#broadcast({ type: "vote", vote });
+    else this.#broadcast({ type: "proposal", proposal: whole, block });
+    if (this.#life !== life) return;
+    if (whole === undefined) this.step({ type: "vote", vote, from: undefined });
+    else this.step({ type: "proposal", proposal: whole, from: undefined });
   }
 
+  /** May end in the middle. */
   #broadcast(message: Message): void {
-    const life = this.#life;
-    const rate = this.#world.plan.crash.atEffectRate;
-    for (const to of this.#transport.peers) {
-      if (this.#life !== life || this.#mayCrash(rate / 8)) return;
+    const { peers } = this.#transport;
+    const rate = this.#world.plan.crash.atEffectRate / peers.length;
+    for (const to of peers) {
+      if (this.#mayCrash(rate)) return;
       this.#transport.send(to, message);
     }
   }
 
   // Committing
 
-  #commit(missing: Set<string>): void {
+  /** The key of a block that is missing for it. */
+  #commit(): string | undefined {
     const certificate = this.#pending;
-    if (certificate === undefined || this.#isCommitting) return;
+    if (certificate === undefined || this.#isCommitting) return undefined;
     const key = keyOf(certificate.block);
-    const state = this.#missing(key);
-    if (typeof state === "string") {
-      missing.add(state);
-      return;
-    }
+    const state = this.chain.missing(key);
+    if (typeof state === "string") return state;
     this.#pending = undefined;
-    const path: SimBlock[] = [];
-    for (let at = this.#find(key); at !== undefined && at.height > this.height; at = this.#find(at.parentKey))
-      path.push(at);
-    path.reverse();
-    if (path.length === 0) return;
+    const path = this.chain.pathTo(key);
+    const last = path.at(-1);
+    if (last !== undefined) this.#commitPath(path, new Map([[last.height, certificate]]), false);
+    return undefined;
+  }
+
+  /** One atomic write; until it is done, other paths wait. */
+  #commitPath(path: readonly SimBlock[], certificates: ReadonlyMap<number, Certificate>, isSynced: boolean): void {
     this.#isCommitting = true;
     this.#later(this.#syncTimeMs(), () => {
       this.#isCommitting = false;
-      if (path[0]!.height === this.height + 1) this.#append(path, new Map([[path.at(-1)!.height, certificate]]));
-      this.#retry();
+      for (const block of path) {
+        const certificate = certificates.get(block.height);
+        if (this.isHonest) this.#world.checkers.onCommit(this, block, certificate);
+        this.chain.commit(block, certificate);
+      }
+      this.#onCommitted(isSynced);
+      if (this.#core !== undefined) this.#fetching.retry();
     });
   }
 
-  /** One atomic write. */
-  #append(path: readonly SimBlock[], certificates: ReadonlyMap<number, Certificate>): void {
-    const { ledger, random } = this.#world;
-    for (const block of path) {
-      const certificate = certificates.get(block.height);
-      if (this.isHonest) this.#world.checkers.onCommit(this, block, certificate);
-      this.chain.push(block);
-      if (certificate !== undefined) this.#certificates.set(block.height, certificate);
-      if (ledger.isLast(block.height)) this.#sets[ledger.epochOf(block.height) + 1] = ledger.setAfter(block);
-    }
-    for (const key of [...this.#blocks.keys()]) {
-      if ((this.#blocks.get(key) as SimBlock).height <= this.height) this.#blocks.delete(key);
-    }
-    const { epoch, set, base, tip } = this.#position();
+  #onCommitted(isSynced: boolean): void {
     const core = this.#core as Simplex;
-    if (epoch > core.epoch) this.step({ type: "epoch", epoch, set, base });
-    // Only a certificate was known of what is final; now the block is here.
-    else if (core.finalized.height < 0) this.step({ type: "synced", epoch, set, base, tip });
-    if (random.chance(0.5)) this.step({ type: "includable", value: false });
-    if (this.isRunning) this.#rotate();
+    const { epoch, set, base, tip } = this.chain.position;
+    if (isSynced || core.finalized.height < 0) this.step({ type: "synced", epoch, set, base, tip });
+    else if (epoch > core.epoch) this.step({ type: "epoch", epoch, set, base });
+    if (this.#world.random.chance(0.5)) this.step({ type: "includable", value: false });
+    this.#rotate();
   }
 
   /**
@@ -531,16 +416,16 @@ export class SimNode {
    * node would begin before it, without the votes that it cast since.
    */
   #rotate(): void {
-    const core = this.#core as Simplex;
-    if (this.log.sizeBytes < ROTATE_BYTES || core.finalized.view !== this.committedView) return;
+    const core = this.#core;
+    if (core === undefined || this.log.sizeBytes < this.#world.plan.disk.rotateBytes) return;
+    const { epoch, tip } = this.chain.position;
+    if (core.finalized.view > tip.view) return;
     const { votes, certificates } = core.openRecords();
-    const { epoch, tip } = this.#position();
-    const blocks = [...this.#blocks.values()].filter(({ key }) => this.#logged.has(key));
     this.log.rotate([
       { type: "tip", epoch, ...tip },
       ...votes.map((subject): WalRecord => ({ type: "vote", subject })),
       ...certificates.map((certificate): WalRecord => ({ type: "certificate", certificate })),
-      ...blocks.map(blockRecord),
+      ...this.chain.loose.filter(({ key }) => this.#logged.has(key)).map(blockRecord),
     ]);
   }
 
@@ -548,55 +433,24 @@ export class SimNode {
 
   #sendStatus(): void {
     const { random } = this.#world;
-    this.#transport.send(random.pick(this.#transport.peers), { type: "status", height: this.height });
+    const { peers } = this.#transport;
+    this.#transport.send(random.pick(peers), { type: "status", height: this.chain.height });
     this.#later(random.between(STATUS_EVERY_MS / 2, STATUS_EVERY_MS), () => this.#sendStatus());
   }
 
+  /** The newest blocks come by votes and certificates; a range is for those who missed them. */
   #answerStatus(height: number, from: number): void {
-    // The newest few blocks come by votes and certificates; a range is for those who missed them.
-    if (height + 2 > this.height && !this.#world.ledger.isLast(this.height)) return;
-    let end = Math.min(this.height, height + RANGE_BLOCKS);
-    while (end > height && !this.#certificates.has(end)) end--;
-    if (end <= height) return;
-    const heights = Array.from({ length: end - height }, (_, i) => height + 1 + i);
-    this.#transport.send(from, {
-      type: "range",
-      range: {
-        blocks: heights.map((at) => this.chain[at] as SimBlock),
-        certificates: heights.map((at) => this.#certificates.get(at)),
-      },
-    });
+    const { ledger } = this.#world;
+    if (height + 2 > this.chain.height && !ledger.isLast(this.chain.height)) return;
+    const range = this.chain.rangeAfter(height);
+    if (range !== undefined) this.#transport.send(from, { type: "range", range });
   }
 
-  /** Verifies as sync does: parent by parent, the end and each epoch's last block by certificates of their epoch's set. */
-  #onRange({ blocks, certificates }: Range): void {
-    const { ledger, checkers } = this.#world;
-    const skip = this.height + 1 - (blocks[0]?.height ?? Number.POSITIVE_INFINITY);
-    if (skip < 0 || skip >= blocks.length || this.#isCommitting) return;
-    const path = blocks.slice(skip);
-    const kept = new Map<number, Certificate>();
-    let parent = this.chain[this.height] as SimBlock;
-    let set = this.#sets[ledger.epochOf(this.height + 1)] as ValidatorSet;
-    for (const [i, block] of path.entries()) {
-      if (block.parentKey !== parent.key || block.height !== parent.height + 1 || !ledger.isValid(block)) return;
-      const certificate = certificates[skip + i];
-      if ((certificate !== undefined && i === path.length - 1) || ledger.isLast(block.height)) {
-        if (certificate === undefined || !checkers.isFinalization(certificate, block, set)) return;
-        kept.set(block.height, certificate);
-      }
-      if (ledger.isLast(block.height)) set = ledger.setAfter(block);
-      parent = block;
-    }
-    if (!kept.has(parent.height)) return;
-    this.#isCommitting = true;
-    this.#later(this.#syncTimeMs(), () => {
-      this.#isCommitting = false;
-      if (path[0]!.height === this.height + 1) {
-        this.#append(path, kept);
-        this.step({ type: "synced", ...this.#position() });
-      }
-      this.#retry();
-    });
+  #onRange(range: Range): void {
+    if (this.#isCommitting) return;
+    const { checkers } = this.#world;
+    const added = this.chain.verified(range, (...claim) => checkers.isFinalization(...claim));
+    if (added !== undefined) this.#commitPath(added.path, added.certificates, true);
   }
 }
 

@@ -36,7 +36,12 @@ export interface Plan {
     /** Whether every message is encoded and decoded on its way. */
     readonly isEncoded: boolean;
   };
-  readonly disk: { readonly syncMs: number; readonly slowRate: number; readonly slowMs: number };
+  readonly disk: {
+    readonly syncMs: number;
+    readonly slowRate: number;
+    readonly slowMs: number;
+    readonly rotateBytes: number;
+  };
   readonly crash: {
     readonly everyMs: number;
     /** At each effect, between the halves of a persisted vote, in the middle of a broadcast. */
@@ -92,6 +97,7 @@ export function drawPlan(random: Random, active: number): Plan {
       syncMs: random.between(0, deltaMs / 8),
       slowRate: rate(0.1),
       slowMs: random.between(deltaMs, 10 * deltaMs),
+      rotateBytes: random.pick([1_024, 8_192, 65_536]),
     },
     crash: {
       everyMs: isCrashing && random.chance(0.7) ? random.between(2_000, 20_000) : NEVER,
