@@ -46,6 +46,8 @@ export interface SimplexStart {
   readonly tip: Tip;
   readonly votes: readonly Subject[];
   readonly certificates: readonly Certificate[];
+  /** False: signs nothing until a `signing` event allows it. */
+  readonly maySign?: boolean;
   /** Blocks of the log. */
   readonly blocks: readonly { readonly block: Uint8Array; readonly height: number }[];
 }
@@ -59,7 +61,7 @@ export class Simplex {
   readonly #config: SimplexConfig;
   #views: Views;
   #signer: number | undefined;
-  #maySign = true;
+  #maySign: boolean;
   #isHalted = false;
   /** The newest finalize certificate of the epoch. */
   #finalization: Certificate | undefined;
@@ -78,6 +80,7 @@ export class Simplex {
     this.#config = config;
     this.#views = this.#viewsOf(start.epoch, start.set, start.base, start.tip, start.blocks);
     this.#signer = this.#indexIn(start.set);
+    this.#maySign = start.maySign ?? true;
     this.#enteredAtMs = nowMs;
     this.#lastBlockAtMs = nowMs;
     for (const certificate of start.certificates) {
@@ -171,14 +174,8 @@ export class Simplex {
   /** The first effects: the own votes of undecided views again, and the timer. */
   start(nowMs: number): readonly ConsensusEffect[] {
     this.#effects = [];
-    const signer = this.#signer;
-    for (const round of this.#views.open) {
-      // Nobody can tell which of them arrived.
-      for (const subject of round.signed)
-        if (signer !== undefined && this.#maySign) this.#effects.push({ type: "vote", subject, signer });
-      this.#finalizeVote(round);
-      if (round.finalization !== undefined) this.#finalize(round.finalization);
-    }
+    this.#announceAgain();
+    for (const { finalization } of this.#views.open) if (finalization !== undefined) this.#finalize(finalization);
     return this.#finish(nowMs);
   }
 
@@ -217,7 +214,10 @@ export class Simplex {
         this.#onSynced(event.epoch, event.set, event.base, event.tip, nowMs);
         break;
       case "signing":
-        this.#maySign = event.allowed;
+        if (event.allowed && !this.#maySign) {
+          this.#maySign = true;
+          this.#announceAgain();
+        } else this.#maySign = event.allowed;
         break;
     }
     return this.#finish(nowMs);
@@ -444,6 +444,16 @@ export class Simplex {
     round.sign(subject);
     const vote = { type: "vote", subject, signer } as const;
     this.#effects.push(proposal === undefined ? vote : { ...vote, proposal });
+  }
+
+  /** What was signed before a restart, or while nothing was to be sent: nobody can tell which of it arrived. */
+  #announceAgain(): void {
+    const signer = this.#signer;
+    if (signer === undefined || !this.#maySign) return;
+    for (const round of this.#views.open) {
+      for (const subject of round.signed) this.#effects.push({ type: "vote", subject, signer });
+      this.#finalizeVote(round);
+    }
   }
 
   /** Rule 6, and rule 4 for an invalid block. */

@@ -116,6 +116,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
         scheme,
         exclusive: (work) => engine.exclusive(work),
         onSynced: (synced) => engine.post({ type: "synced", ...synced }),
+        onInStep: () => engine.inStep(),
         onFound: (found) => void engine.offer(found),
         onHalt,
       });

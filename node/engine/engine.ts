@@ -54,10 +54,14 @@ export class Engine {
   #isHalted = false;
   #isRotating = false;
   #signingProblem: string | undefined;
-  #isSyncing = false;
+  /** At the start, as long as there are others who may know more. */
+  #isBehind: boolean;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#isBehind = parts.network !== undefined;
+    const reasons = parts.validating?.reasons ?? [];
+    if (reasons.length > 0) this.#signingProblem = reasons.join("; ");
     this.#clock = new SteadyClock(parts.clock);
     const { chain, mempool, clock, log, feeAddress, timing, validating } = parts;
     this.#work = new BlockWork({
@@ -86,10 +90,12 @@ export class Engine {
         timing,
         publicKey: validating?.publicKey,
       },
-      simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
+      {
+        ...simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
+        maySign: !this.#isBehind && this.#signingProblem === undefined,
+      },
       this.#clock.nowMs(),
     );
-    if (validating !== undefined && validating.reasons.length > 0) this.#stopSigning(validating.reasons.join("; "));
   }
 
   /** Sync needs the engine and the engine needs sync. Call once, before `start`. */
@@ -104,7 +110,8 @@ export class Engine {
 
   /** Executes again what the log remembers, then begins. */
   async start(): Promise<void> {
-    const { chain, network, mempool, validating } = this.#parts;
+    const { chain, network, mempool, validating, log } = this.#parts;
+    if (this.#signingProblem !== undefined) log.error({ reason: this.#signingProblem }, "this validator does not sign");
     for (const record of validating?.log.records ?? []) {
       if (record.type === "block") this.#bodies.add(record.id, record.bytes);
     }
@@ -117,7 +124,6 @@ export class Engine {
       this.#bodies.drop(hash);
       this.#committer.committed(number);
     });
-    if (this.#signingProblem !== undefined) this.#post({ type: "signing", allowed: false });
     if (mempool.includableSinceMs !== undefined) this.#post({ type: "includable", value: true });
     await this.#carryOutAll(this.#core.start(this.#clock.nowMs()));
   }
@@ -166,11 +172,14 @@ export class Engine {
     return this.#bodies.get(hash) ?? this.#parts.chain.raw(hash);
   }
 
-  /** Who is behind does not vote: what it would say about old epochs helps nobody. */
-  setSyncing(isSyncing: boolean): void {
-    if (this.#isSyncing === isSyncing) return;
-    this.#isSyncing = isSyncing;
-    this.#post({ type: "signing", allowed: !isSyncing && this.#signingProblem === undefined });
+  /**
+   * The chain has what its peers have. Until then nothing is signed: who comes back to a network that went on must not
+   * speak of views that are long decided, least of all when what it remembers is older than what it signed.
+   */
+  inStep(): void {
+    if (!this.#isBehind) return;
+    this.#isBehind = false;
+    if (this.#signingProblem === undefined) this.#post({ type: "signing", allowed: true });
   }
 
   // From the network: cheap checks first
@@ -199,7 +208,7 @@ export class Engine {
     const message = decoded(() => decodeBlockMessage(data));
     if (message === undefined) return "reject";
     const { proposal, raw } = message;
-    if (!this.#core.isNews(proposal.vote)) {
+    if (!this.#core.isNewProposal(proposal)) {
       this.#hintWhenAhead(proposal.vote.epoch, from);
       return "ignore";
     }

@@ -32,6 +32,8 @@ export interface SyncParts extends Pick<CatchUpParts, "exclusive"> {
   readonly scheme: Scheme;
   /** The chain moved to a certified block without consensus. Called outside of `exclusive`. */
   readonly onSynced: (synced: Synced) => void;
+  /** The chain has what the peers that could be asked had: at the start, and after each time that it was behind. */
+  readonly onInStep?: () => void;
   /** What a peer sent that was asked about views. */
   readonly onFound: (event: Found) => void;
   /** Called once; sync is over then. SyncHalt, a store that failed, or a defect. */
@@ -162,11 +164,17 @@ export class Sync {
     const { number } = chain.head;
     if (number > from) log.info({ height: Number(number), blocks: Number(number - from) }, "synced");
     if (isReached) {
-      this.#isEager = false;
+      this.#settle();
       // Meanwhile the network went on.
       if (number - from > SLACK_BLOCKS) await this.#peers.refresh();
     }
     return isReached;
+  }
+
+  /** Nothing more is known that would have to be caught up with. */
+  #settle(): void {
+    if (this.#isEager) this.#parts.onInStep?.();
+    this.#isEager = false;
   }
 
   #newestWaiting(): Waiting | undefined {
@@ -188,10 +196,13 @@ export class Sync {
   #claimedTarget(): Target | undefined {
     if (this.#parts.clock.nowMs() < this.#retryAtMs) return undefined;
     const claim = this.#claims()[0];
-    if (claim === undefined) return undefined;
+    if (claim === undefined) {
+      if (this.#peers.statuses.length > 0) this.#settle(); // all of them are at genesis
+      return undefined;
+    }
     const lead = claim.number - this.#parts.chain.head.number;
     if (lead <= 0n) {
-      this.#isEager = false;
+      this.#settle();
       return undefined;
     }
     const isBehind = this.#isEager || lead > SLACK_BLOCKS || this.#pollsWithoutMove >= 2;
