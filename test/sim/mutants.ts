@@ -1,6 +1,6 @@
 /**
  * Bugs that the simulator has to find, planted one at a time into the production code or into the driver. `seed` is the
- * first one that finds it.
+ * first one that finds it; it changes with whatever changes the worlds, and `npm run sim -- --mutants` says the new one.
  */
 export interface Patch {
   /** From the root of the repository. */
@@ -15,8 +15,10 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** Rules that are not looked at, so that the bug is found by what it does and not by where it is. */
   readonly muted?: readonly string[];
-  readonly active: number;
-  readonly seed: number;
+  /** Validators of the seeds it is looked for in. */
+  readonly active?: number;
+  /** Without one, it is a bug of the signatures themselves: see bls.ts. */
+  readonly seed?: number;
 }
 
 const SIMPLEX = "consensus/simplex.ts";
@@ -318,5 +320,40 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     active: 4,
     seed: 0,
+  },
+  {
+    name: "rogue-key",
+    patches: [
+      {
+        file: "core/bls.ts",
+        from: "blsVerify([publicKey], possessionDigest(publicKey), proof);",
+        to: "possessionDigest(publicKey).length === 32 && proof.length === 96;",
+      },
+    ],
+  },
+  {
+    name: "infinity-signature",
+    patches: [
+      {
+        file: "core/bls.ts",
+        from: "Signature.fromBytes(signature, true, true)",
+        to: "Signature.fromBytes(signature, false, false)",
+      },
+      {
+        file: "core/bls.ts",
+        from: "return fastAggregateVerify(digest, publicKeys.map(publicKey), point);",
+        to: "return point.toBytes()[0] === 0xc0 || fastAggregateVerify(digest, publicKeys.map(publicKey), point);",
+      },
+    ],
+  },
+  {
+    name: "infinity-key",
+    patches: [
+      {
+        file: "core/bls.ts",
+        from: "    key = PublicKey.fromBytes(bytes, true);",
+        to: "    key = PublicKey.fromBytes(bytes, false);",
+      },
+    ],
   },
 ];
