@@ -1,5 +1,5 @@
 /**
- * `npm run chaos`: kills a running node with SIGKILL at random moments under load, again and again on one data
+ * `npm run chaos:node`: kills a running node with SIGKILL at random moments under load, again and again on one data
  * directory, and after each restart looks for anything lost or doubled. Prints `name value unit goal`.
  *
  *   --kills 50   --seed 1
