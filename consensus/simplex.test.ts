@@ -156,6 +156,16 @@ describe("rule 4: a notarize vote", () => {
     expect(only(effects, "evidence")).toMatchObject([{ evidence: { signer: 0, epoch: 0 } }]);
   });
 
+  test("is for the first block also when the second came while the first was validated", () => {
+    const node = new TestNode({ isTrusting: false });
+    node.proposal(proposalOf(FOUR, 1, "a", GENESIS));
+    node.proposal(proposalOf(FOUR, 1, "b", GENESIS));
+    expect(signedIn(node.step({ type: "validated", view: 1, block: block("b"), valid: true }))).toEqual([]);
+    expect(signedIn(node.step({ type: "validated", view: 1, block: A.block, valid: true }))).toEqual([
+      notarize(1, "a"),
+    ]);
+  });
+
   test("is not for a block that is invalid: the view is given up", () => {
     const node = new TestNode({ isTrusting: false });
     node.proposal(proposalOf(FOUR, 1, "a", GENESIS));

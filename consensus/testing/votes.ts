@@ -76,7 +76,7 @@ export const rulesOf = (set: ValidatorSet): BallotRules & { readonly scheme: Add
   scheme: new AdditiveScheme(),
 });
 
-export const NO_BLOCK = new Uint8Array(32);
+const NO_BLOCK = new Uint8Array(32);
 
 /** Parent view: the view before, unless said otherwise. */
 export const notarize = (view: number, name: string | Uint8Array, parentView = view - 1): Subject => ({
