@@ -9,6 +9,7 @@
  *   0x14                 -> head: number ‖ hash
  *   0x15                 -> uint32 schema version ‖ genesis hash
  *   0x16, 0x17           -> what makes blocks final: finality-store.ts
+ *   0x18, 0x19           -> where a chain began that did not begin with genesis: checkpoint-store.ts
  *
  * What follows from the block is not stored: blooms, gas used, prices and created addresses of receipts. Senders are,
  * because recovering them is the dearest part of reading a block. The checksum is ours because LevelDB reads its tables
@@ -63,7 +64,11 @@ export function stageBlock(batch: BatchWriter, block: ExecutedBlock, raw: Uint8A
   block.transactions.forEach((tx, index) => {
     batch.put(key(TRANSACTION, tx.hash), concatBytes(number, uint32(index)));
   });
-  batch.put(HEAD_KEY, concatBytes(number, block.hash));
+  stageHead(batch, { number: block.header.number, hash: block.hash });
+}
+
+export function stageHead(batch: BatchWriter, { number, hash }: Head): void {
+  batch.put(HEAD_KEY, concatBytes(uint64(number), hash));
 }
 
 const checksum = (raw: Uint8Array, record: Uint8Array): number => crc32(record, crc32(raw));

@@ -23,6 +23,7 @@ import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocat
 import { Calls } from "./chain-calls.ts";
 import { chainRules } from "./chain-rules.ts";
 import { type Head, readBlock, readHead, readSchema, requireGenesis, stageBlock, stageSchema } from "./chain-store.ts";
+import { readFirstBlock } from "./checkpoint-store.ts";
 import { CommittedBlocks } from "./committed-blocks.ts";
 import { DataError } from "./errors.ts";
 import {
@@ -42,6 +43,7 @@ interface ChainParts {
   readonly rules: ChainRules;
   readonly genesisHash: Uint8Array;
   readonly store: LevelStore;
+  readonly firstBlock: bigint;
   readonly state: StateDatabase;
   readonly precompiles: readonly Precompile[];
   readonly head: ExecutedBlock;
@@ -53,8 +55,8 @@ export class Chain implements ChainApi {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly rules: ChainRules;
-  /** The lowest block that is here. */
-  readonly firstBlock = 0n;
+  /** The lowest block that is here besides the genesis block: above 0 where the chain began with a checkpoint. */
+  readonly firstBlock: bigint;
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
   readonly #committed: CommittedBlocks;
@@ -67,18 +69,19 @@ export class Chain implements ChainApi {
   #broken: Error | undefined;
 
   private constructor(parts: ChainParts) {
-    const { rules, genesisHash, store, state, precompiles, head, latestCertificate, log } = parts;
+    const { rules, genesisHash, store, firstBlock, state, precompiles, head, latestCertificate, log } = parts;
     this.chainId = rules.chainId;
     this.genesisHash = genesisHash;
     this.rules = rules;
     this.#store = store;
     this.#state = state;
-    this.#committed = new CommittedBlocks(store.reader, rules.chainId, head);
+    this.firstBlock = firstBlock;
+    this.#committed = new CommittedBlocks(store.reader, rules.chainId, firstBlock, head);
     this.#latestCertificate = latestCertificate;
     this.#log = log;
     const blockHash = (number: bigint): Uint8Array => {
       const hash = this.#committed.hashAt(number);
-      if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, above the head`);
+      if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, which is not here`);
       return hash;
     };
     this.#above = new BlocksAbove({ block: head, sealed: state.head }, { rules, precompiles, state, blockHash });
@@ -96,6 +99,7 @@ export class Chain implements ChainApi {
     log?: Logger,
   ): Promise<Chain> {
     const rules = chainRules(genesis);
+    const firstBlock = readFirstBlock(store.reader);
     const stored = readSchema(store.reader);
     const genesisHash = stored ?? (await writeGenesis(store, genesis));
     requireGenesis(genesisHash, buildGenesisBlock(genesis, memoryStore()).block.hash);
@@ -108,7 +112,7 @@ export class Chain implements ChainApi {
     }
     const state = openState(store, head);
     const latestCertificate = await lastCertificate(store);
-    return new Chain({ rules, genesisHash, store, state, precompiles, head, latestCertificate, log });
+    return new Chain({ rules, genesisHash, store, firstBlock, state, precompiles, head, latestCertificate, log });
   }
 
   // What is committed

@@ -20,6 +20,7 @@ const SETS_KEPT = 32;
 export class CommittedBlocks {
   readonly #reader: KeyValueReader;
   readonly #chainId: bigint;
+  readonly #first: bigint;
   /** The oldest first. */
   readonly #recent = new Map<bigint, ExecutedBlock>();
   #recentBytes = 0;
@@ -27,9 +28,11 @@ export class CommittedBlocks {
   readonly #sets = new GenerationCache<ValidatorSet>(SETS_KEPT);
   #head: ExecutedBlock;
 
-  constructor(reader: KeyValueReader, chainId: bigint, head: ExecutedBlock) {
+  /** All blocks from `first` to `head` are here, and the genesis block. */
+  constructor(reader: KeyValueReader, chainId: bigint, first: bigint, head: ExecutedBlock) {
     this.#reader = reader;
     this.#chainId = chainId;
+    this.#first = first;
     this.#head = head;
     this.#remember(head);
   }
@@ -46,7 +49,7 @@ export class CommittedBlocks {
     }
   }
 
-  /** Undefined above the head, whatever the store holds there. The readers throw DataError. */
+  /** Undefined above the head and below the first, whatever the store holds there. The readers throw DataError. */
   block(number: bigint): ExecutedBlock | undefined {
     if (!this.#isHere(number)) return undefined;
     const block = this.#recent.get(number) ?? readBlock(this.#reader, number, this.#chainId);
@@ -108,7 +111,7 @@ export class CommittedBlocks {
   }
 
   #isHere(number: bigint): boolean {
-    return number >= 0n && number <= this.#head.header.number;
+    return number === 0n || (number > 0n && number >= this.#first && number <= this.#head.header.number);
   }
 
   #remember(block: ExecutedBlock): void {

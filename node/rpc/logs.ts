@@ -128,7 +128,8 @@ export async function logsInRange(
   let next = from;
   while (next <= last) {
     const block = chain.block(next);
-    if (block === undefined) break;
+    // Where the chain began with a checkpoint. No logs would be a wrong answer.
+    if (block === undefined) throw serverError(`block ${next} is not available on this node`);
     for (const log of logsOfBlock(block, criteria)) logs.push(log);
     if (isEnough(logs, next++)) break;
     await pause();

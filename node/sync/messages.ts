@@ -8,11 +8,13 @@
  *                    [2, from, count ≤ 64]     -> a chunk each: block from, from + 1 and so on
  *   blocks-by-hash   [1, [hash.. ≤ 64]]        -> one chunk: [header..] of those that the peer has, in this order
  *                    [2, [hash.. ≤ 64]]        -> a chunk each: the blocks
+ *                    [3, [hash.. ≤ 64]]        -> a chunk each: [receipt..] of the block, as its receipts root has them
  *   certificates     [epoch, [view.. ≤ 64]]    -> one chunk: [[certificate..], [vote..]] of these views, of each at
  *                                                 most one a kind, of votes one a kind and signer
  *   epochs           [from, count ≤ 64]        -> a chunk each: [header, certificate, validators]: the last block of the
  *                                                 epoch, what finalizes it, the next set's 132-byte records
- *   state            [hash.. ≤ 384]            -> one chunk: [node or code..] of those that the peer has, in this order
+ *   state            [hash.. ≤ 384]            -> one chunk: [item..] of those that the peer has, in this order: whatever
+ *                                                 has this keccak256, be it trie node, code, address or slot
  *
  * An answer ends early where the peer has no more, or at 8 MiB; it is never reordered and has no holes except where it
  * says so above. Decoding is strict and throws MessageError.
@@ -64,8 +66,7 @@ export const MAX_VIEWS = 64;
 export const MAX_EPOCHS = 64;
 export const MAX_STATE_ITEMS = 384;
 
-/** Whole blocks, or only their headers. */
-export type Part = "headers" | "blocks";
+export type Part = "headers" | "blocks" | "receipts";
 
 export interface Status {
   readonly genesisHash: Uint8Array;
@@ -92,7 +93,7 @@ export interface EpochEnd {
   readonly nextSet: ValidatorSet;
 }
 
-const PARTS: readonly Part[] = ["headers", "blocks"];
+const PARTS: readonly Part[] = ["headers", "blocks", "receipts"];
 const partNumber = (part: Part): bigint => BigInt(PARTS.indexOf(part) + 1);
 
 export function encodeStatus({ genesisHash, epoch, view, first, head, certified }: Status): Uint8Array {
@@ -128,7 +129,7 @@ export function decodeStatus(bytes: Uint8Array): Status {
 }
 
 export interface RangeRequest {
-  readonly part: Part;
+  readonly part: Exclude<Part, "receipts">;
   readonly from: bigint;
   readonly count: number;
 }
@@ -140,6 +141,7 @@ export function decodeRangeRequest(bytes: Uint8Array): RangeRequest {
   return strictly(() => {
     const items = fields(rlpDecode(bytes), 3, "request");
     const part = partOf(items[0]);
+    if (part === "receipts") throw new MessageError("receipts are asked for by hash");
     const count = counted(items[2], part === "headers" ? MAX_HEADERS : MAX_BLOCKS);
     return { part, from: rlpUint(items[1], 8, "from"), count };
   });
@@ -306,7 +308,7 @@ function bounded<T>(items: readonly T[], most: number, what: string): readonly T
 
 function partOf(item: RlpItem | undefined): Part {
   const part = PARTS[Number(rlpUint(item, 1, "part")) - 1];
-  if (part === undefined) throw new MessageError("part is neither 1 nor 2");
+  if (part === undefined) throw new MessageError("part is not 1, 2 or 3");
   return part;
 }
 

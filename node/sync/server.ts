@@ -10,8 +10,10 @@ import {
   decodeEpochsRequest,
   decodeHashRequest,
   decodeRangeRequest,
+  decodeStateRequest,
   encodeEpochEnd,
   encodeHeaders,
+  encodeStateItems,
   encodeStatus,
   encodeViews,
   headerOf,
@@ -20,10 +22,13 @@ import {
   type RangeRequest,
   type Views,
 } from "./messages.ts";
+import { encodeReceipts } from "./receipts.ts";
 import type { SyncChain } from "./types.ts";
 
 /** In one answer about views, at 158 bytes each: with the certificates it stays below 128 KiB. */
 const MAX_VOTES = 512;
+
+const STATE_ANSWER_BYTES = 2 * 1024 * 1024;
 
 export interface ServerParts {
   readonly network: Network;
@@ -35,28 +40,29 @@ export interface ServerParts {
   readonly viewState: (view: number) => Views;
   /** A block that is in no chain yet. */
   readonly looseBlock?: (hash: Uint8Array) => Uint8Array | undefined;
+  /** Trie nodes, code, addresses and slots by their hashes; absent: nobody can take a state from here. */
+  readonly stateItem?: (hash: Uint8Array) => Uint8Array | undefined;
+  /** How an epoch ended whose blocks are not here: encoded as it travels. */
+  readonly oldEpochEnd?: (epoch: number) => Uint8Array | undefined;
 }
 
 export function serveSync(parts: ServerParts): void {
   const { network } = parts;
-  const handle = (
-    protocol: Parameters<Network["handleRequest"]>[0],
-    answer: (payload: Uint8Array) => Iterable<Uint8Array>,
-  ) => network.handleRequest(protocol, refusing(network, protocol, answer));
+  const handle = (protocol: Parameters<Network["handleRequest"]>[0], answer: (payload: Uint8Array) => Answer) =>
+    network.handleRequest(protocol, refusing(network, protocol, answer));
   handle("status", () => status(parts));
   handle("blocks-by-range", (payload) => range(parts.chain, decodeRangeRequest(payload)));
   handle("blocks-by-hash", (payload) => byHash(parts, payload));
   handle("certificates", (payload) => certificates(parts, payload));
   handle("epochs", (payload) => epochs(parts, payload));
+  handle("state", (payload) => state(parts, payload));
 }
 
+type Answer = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Whoever asks what cannot be asked is penalized. */
-function refusing(
-  network: Network,
-  protocol: string,
-  answer: (payload: Uint8Array) => Iterable<Uint8Array>,
-): RequestHandler {
-  return function* (payload: Uint8Array, from: PeerId) {
+function refusing(network: Network, protocol: string, answer: (payload: Uint8Array) => Answer): RequestHandler {
+  return async function* (payload: Uint8Array, from: PeerId) {
     try {
       yield* answer(payload);
     } catch (error) {
@@ -98,6 +104,7 @@ function* stored(chain: SyncChain, from: bigint, count: number, step: bigint): I
 
 function* byHash({ chain, looseBlock }: ServerParts, payload: Uint8Array): Iterable<Uint8Array> {
   const { part, hashes } = decodeHashRequest(payload);
+  if (part === "receipts") return yield* bounded(receipts(chain, hashes));
   function* known() {
     for (const hash of hashes) {
       const raw = chain.raw(hash) ?? looseBlock?.(hash);
@@ -106,6 +113,14 @@ function* byHash({ chain, looseBlock }: ServerParts, payload: Uint8Array): Itera
   }
   if (part === "headers") yield encodeHeaders([...bounded(known())].map(headerOf));
   else yield* bounded(known());
+}
+
+function* receipts(chain: SyncChain, hashes: readonly Uint8Array[]): Iterable<Uint8Array> {
+  for (const hash of hashes) {
+    const block = chain.find({ hash });
+    if (block === undefined) return;
+    yield encodeReceipts(block.receipts);
+  }
 }
 
 /** Also where only headers are sent: whole blocks are read for them. */
@@ -131,9 +146,14 @@ function* certificates({ viewState }: ServerParts, payload: Uint8Array): Iterabl
   yield encodeViews(found);
 }
 
-function* epochs({ chain, epochBlocks }: ServerParts, payload: Uint8Array): Iterable<Uint8Array> {
+function* epochs({ chain, epochBlocks, oldEpochEnd }: ServerParts, payload: Uint8Array): Iterable<Uint8Array> {
   const { from, count } = decodeEpochsRequest(payload);
   for (let epoch = from; epoch < from + count; epoch++) {
+    const old = oldEpochEnd?.(epoch);
+    if (old !== undefined) {
+      yield old;
+      continue;
+    }
     const number = BigInt(epoch + 1) * BigInt(epochBlocks) - 1n;
     const raw = chain.rawAt(number);
     const certificate = chain.certificate(number);
@@ -141,4 +161,19 @@ function* epochs({ chain, epochBlocks }: ServerParts, payload: Uint8Array): Iter
     if (raw === undefined || certificate === undefined || nextSet === undefined) return;
     yield encodeEpochEnd(headerOf(raw), certificate, nextSet);
   }
+}
+
+async function* state({ stateItem }: ServerParts, payload: Uint8Array): AsyncIterable<Uint8Array> {
+  const items: Uint8Array[] = [];
+  let bytes = 0;
+  for (const [index, hash] of decodeStateRequest(payload).entries()) {
+    // Each is a read from disk or several: others have their turn in between.
+    if (index % 32 === 31) await new Promise((resolve) => setImmediate(resolve));
+    const item = stateItem?.(hash);
+    if (item === undefined) continue;
+    bytes += item.length;
+    if (items.length > 0 && bytes > STATE_ANSWER_BYTES) break;
+    items.push(item);
+  }
+  yield encodeStateItems(items);
 }

@@ -1,6 +1,7 @@
 /** What sync needs from the rest of the node. */
 import type { Certificate, Tip } from "../../consensus/types.ts";
 import type { ValidatorSet } from "../../consensus/validators.ts";
+import type { ExecutedBlock } from "../../core/chain.ts";
 import type { Verification } from "../chain-above.ts";
 import type { Head } from "../chain-store.ts";
 
@@ -16,6 +17,8 @@ export interface SyncChain {
   /** Any known block, final or not. */
   raw(hash: Uint8Array): Uint8Array | undefined;
   hashAt(number: bigint): Uint8Array | undefined;
+  /** A committed block with its receipts. */
+  find(selector: { readonly hash: Uint8Array }): ExecutedBlock | undefined;
   /** Encoded; of the block that it names. */
   certificate(number: bigint): Uint8Array | undefined;
   /** The certified block with the highest number. */

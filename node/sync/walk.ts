@@ -45,7 +45,7 @@ export function fetchEpochEnds(
   const asked = Math.min(count, MAX_EPOCHS);
   const to = BigInt((epoch + 1) * rules.epochBlocks - 1);
   return peers.askAny(
-    { from: to, to, prefer },
+    { to, prefer },
     {
       protocol: "epochs",
       payload: encodeEpochsRequest({ from: epoch, count: asked }),
@@ -185,6 +185,18 @@ export async function hashesAbove(
   return hashes;
 }
 
+/** Hashes of `target` and of the `count - 1` blocks below it, the lowest first: true because `target` is verified. */
+export async function hashesBelow(
+  peers: Peers,
+  target: HashedHeader,
+  count: number,
+  insist: Insist,
+): Promise<Uint8Array[]> {
+  const hashes: Uint8Array[] = [];
+  await visitDown(peers, target, count, insist, ({ hash }) => hashes.unshift(hash));
+  return hashes;
+}
+
 /** Visits `target` and the blocks below it down to the one that stands on `head`. */
 async function walkDown(
   peers: Peers,
@@ -193,17 +205,28 @@ async function walkDown(
   insist: Insist,
   visit: (block: HashedHeader) => void,
 ): Promise<void> {
-  let lowest = target;
-  visit(lowest);
-  for (;;) {
-    const left = Number(lowest.header.number - head.number) - 1;
-    if (left === 0) break;
-    const parents = await insist(() => fetchParents(peers, lowest, Math.min(left, MAX_HEADERS)));
-    for (const parent of parents) visit(parent);
-    lowest = parents.at(-1)!;
-  }
+  const lowest = await visitDown(peers, target, Number(target.header.number - head.number), insist, visit);
   if (equalsBytes(lowest.header.parentHash, head.hash)) return;
   throw new SyncHalt(
     `block ${target.header.number} ${bytesToHex(target.hash)} is certified, but the committed block ${head.number} ${bytesToHex(head.hash)} is not below it`,
   );
+}
+
+/** The lowest of the `count` blocks that were visited. */
+async function visitDown(
+  peers: Peers,
+  target: HashedHeader,
+  count: number,
+  insist: Insist,
+  visit: (block: HashedHeader) => void,
+): Promise<HashedHeader> {
+  let lowest = target;
+  visit(lowest);
+  for (let left = count - 1; left > 0; ) {
+    const parents = await insist(() => fetchParents(peers, lowest, Math.min(left, MAX_HEADERS)));
+    for (const parent of parents) visit(parent);
+    lowest = parents.at(-1)!;
+    left -= parents.length;
+  }
+  return lowest;
 }

@@ -105,5 +105,11 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Resolves when every promise that can settle has: they all run before the event loop's next turn. */
-const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/**
+ * Resolves when nothing can go on without time passing: promises settle before the event loop's next turn, and what gives
+ * way to others with setImmediate has its turns first.
+ */
+async function idle(): Promise<void> {
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (process.getActiveResourcesInfo().includes("Immediate"));
+}

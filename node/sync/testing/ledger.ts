@@ -198,6 +198,10 @@ export class LedgerChain implements SyncChain {
     return number <= this.head.number ? this.#ledger.hashes[Number(number)] : undefined;
   }
 
+  find(): undefined {
+    return undefined; // a ledger has no receipts
+  }
+
   certificate(number: bigint): Uint8Array | undefined {
     return this.#certified.get(number);
   }

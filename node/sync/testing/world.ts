@@ -1,6 +1,9 @@
 /** Nodes with ledgers on a network in memory, for the tests of sync. */
 import type { Domain, Scheme } from "../../../consensus/scheme.ts";
 import type { Certificate } from "../../../consensus/types.ts";
+import { readStateItem } from "../../../execution/state/flat-state.ts";
+import type { LevelStore } from "../../../execution/state/level-store.ts";
+import { readEpochEnd } from "../../checkpoint-store.ts";
 import type { RequestHandler } from "../../p2p/types.ts";
 import { VirtualClock } from "../../testing/clock.ts";
 import { FakeNetwork, type FakeNode } from "../../testing/network.ts";
@@ -16,6 +19,13 @@ export interface WorldRules {
   readonly domain: Domain;
   readonly scheme: Scheme;
 }
+
+interface ServeOptions {
+  readonly store?: LevelStore;
+  readonly viewState?: ServerParts["viewState"];
+}
+
+const nothingOf = () => ({ certificates: [], votes: [] });
 
 export class SyncWorld {
   readonly clock = new VirtualClock();
@@ -42,19 +52,28 @@ export class SyncWorld {
 
   /** A node that has the ledger up to `height`, all of it by default, and answers. */
   server(id: string, height = this.ledger.height, ledger = this.ledger): FakeNode {
-    return this.serve(id, new LedgerChain(ledger, height), (view) => ({
-      certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
-      votes: [],
-    }));
+    return this.serve(id, new LedgerChain(ledger, height), {
+      viewState: (view) => ({
+        certificates: [...ledger.certificates.values()].filter((certificate) => certificate.view === view),
+        votes: [],
+      }),
+    });
   }
 
-  serve(
-    id: string,
-    chain: SyncChain,
-    viewState: ServerParts["viewState"] = () => ({ certificates: [], votes: [] }),
-  ): FakeNode {
+  /** With a store also states, and epochs that the chain does not have. */
+  serve(id: string, chain: SyncChain, { store, viewState = nothingOf }: ServeOptions = {}): FakeNode {
     const node = this.network.join(id);
-    serveSync({ network: node, chain, epochBlocks: this.#rules.epochBlocks, view: () => 0, viewState });
+    serveSync({
+      network: node,
+      chain,
+      epochBlocks: this.#rules.epochBlocks,
+      view: () => 0,
+      viewState,
+      ...(store && {
+        stateItem: (hash) => readStateItem(store.reader, hash),
+        oldEpochEnd: (epoch) => readEpochEnd(store.reader, epoch),
+      }),
+    });
     return node;
   }
 
