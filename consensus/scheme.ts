@@ -1,5 +1,5 @@
 /** The signature scheme as consensus sees it. core/bls.ts is the real one, tests and the simulator bring cheaper ones. */
-import { bigIntToFixed, padTo32 } from "../core/bytes.ts";
+import { bigIntToFixed, concatBytes, padTo32 } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import type { Subject } from "./types.ts";
 
@@ -27,24 +27,37 @@ const VOTE_DOMAIN = keccak256(new TextEncoder().encode("OpenLedger vote v1"));
  * The epoch and the set's hash are in it because a nullification of an old set must not skip a view of a new one.
  */
 export function voteDigest(
-  { chainId, l1Contract }: Domain,
+  domain: Domain,
   setHash: Uint8Array,
   { kind, epoch, view, parentView, block }: Subject,
 ): Uint8Array {
-  const message = new Uint8Array(9 * 32);
-  const words = new DataView(message.buffer);
-  const put = (word: number, value: number): void => {
-    words.setUint32(word * 32 + 24, Math.floor(value / 2 ** 32));
-    words.setUint32(word * 32 + 28, value % 2 ** 32);
-  };
-  message.set(VOTE_DOMAIN);
-  message.set(bigIntToFixed(chainId, 32), 32);
-  message.set(padTo32(l1Contract), 64);
+  message.set(prefixOf(domain));
   put(3, epoch);
-  message.set(setHash, 128);
+  message.set(setHash, 4 * 32);
   put(5, kind);
   put(6, view);
   put(7, parentView);
-  message.set(block, 256);
+  message.set(block, 8 * 32);
   return keccak256(message);
+}
+
+/** Written anew for each digest: every vote is hashed by everybody, so that allocating it would be felt. */
+const message = new Uint8Array(9 * 32);
+const words = new DataView(message.buffer);
+
+function put(word: number, value: number): void {
+  words.setUint32(word * 32 + 24, Math.floor(value / 2 ** 32));
+  words.setUint32(word * 32 + 28, value % 2 ** 32);
+}
+
+const prefixes = new WeakMap<Domain, Uint8Array>();
+
+/** The first three words. */
+function prefixOf(domain: Domain): Uint8Array {
+  let prefix = prefixes.get(domain);
+  if (prefix === undefined) {
+    prefix = concatBytes(VOTE_DOMAIN, bigIntToFixed(domain.chainId, 32), padTo32(domain.l1Contract));
+    prefixes.set(domain, prefix);
+  }
+  return prefix;
 }
