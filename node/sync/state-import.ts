@@ -19,8 +19,8 @@ import type { Clock } from "../ports.ts";
 import { decodeStateItems, encodeStateRequest, MAX_ANSWER_BYTES, MAX_STATE_ITEMS, MessageError } from "./messages.ts";
 import type { Peers } from "./peers.ts";
 
-/** Requests at once. */
-const LANES = 6;
+/** Requests at once, and items in each. */
+const LIMITS = { lanes: 6, items: MAX_STATE_ITEMS };
 /** Written at once, about. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Steps between turns for others. */
@@ -53,10 +53,12 @@ export interface StateImportParts {
   /** Asked first are peers that have this block. */
   readonly block: bigint;
   readonly onProgress: (progress: ImportProgress) => void;
+  readonly limits?: typeof LIMITS;
 }
 
 export class StateImport {
   readonly #parts: StateImportParts;
+  readonly #limits: typeof LIMITS;
   /** The last one is the next. */
   readonly #tasks: Task[] = [];
   #inFlight = 0;
@@ -76,6 +78,7 @@ export class StateImport {
 
   constructor(parts: StateImportParts) {
     this.#parts = parts;
+    this.#limits = parts.limits ?? LIMITS;
   }
 
   stop(): void {
@@ -111,7 +114,7 @@ export class StateImport {
   /** Keeps as many requests under way as there may be. */
   async #ask(): Promise<void> {
     const { peers, block } = this.#parts;
-    while (this.#inFlight < LANES && !this.#isStopped && this.#error === undefined) {
+    while (this.#inFlight < this.#limits.lanes && !this.#isStopped && this.#error === undefined) {
       const peer = peers.pick({ to: block });
       const wanted = peer === undefined ? undefined : await this.#missing();
       if (peer === undefined || wanted === undefined) return;
@@ -130,7 +133,7 @@ export class StateImport {
   /** Sees to what is in the store; what is not, by hash, for one request. Undefined when there is nothing to ask for. */
   async #missing(): Promise<Map<string, Task[]> | undefined> {
     const wanted = new Map<string, Task[]>();
-    for (let steps = 1; wanted.size < MAX_STATE_ITEMS && !this.#isStopped; steps++) {
+    for (let steps = 1; wanted.size < this.#limits.items && !this.#isStopped; steps++) {
       const task = this.#tasks.pop();
       if (task === undefined) break;
       const key = bytesKey(task.hash);
