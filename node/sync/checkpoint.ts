@@ -40,7 +40,7 @@ import {
   MAX_ANSWER_BYTES,
   MAX_EPOCHS,
 } from "./messages.ts";
-import { Peers } from "./peers.ts";
+import { onlyChunk, Peers } from "./peers.ts";
 import { decodeReceipts } from "./receipts.ts";
 import { type ImportProgress, StateImport } from "./state-import.ts";
 import { SyncHalt } from "./types.ts";
@@ -252,8 +252,8 @@ export class CheckpointSync {
           payload: encodeHashRequest({ part: "receipts", hashes: [hash] }),
           limits: { chunks: 1, bytes: MAX_ANSWER_BYTES },
           async read(chunks) {
-            for await (const chunk of chunks) return decodeReceipts(chunk, block);
-            return undefined;
+            const chunk = await onlyChunk(chunks);
+            return chunk && decodeReceipts(chunk, block);
           },
         },
       ),

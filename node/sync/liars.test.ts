@@ -154,7 +154,7 @@ const LIES: Readonly<Record<string, { readonly lie: (node: FakeNode) => void; re
         "status",
         mapping((chunks) => forever(chunks[0]!)),
       ),
-    isFoundOut: false,
+    isFoundOut: true,
   },
   "a certificate that the set did not sign": {
     lie: (node) => node.lie("status", claiming(209, forged)),

@@ -13,7 +13,7 @@ import {
   MAX_VIEWS,
   MessageError,
 } from "./messages.ts";
-import type { Peers } from "./peers.ts";
+import { onlyChunk, type Peers } from "./peers.ts";
 
 /** Peers asked about views before what is still missing is given up. */
 const ASKED_PEERS = 4;
@@ -42,11 +42,11 @@ function fetchBlock(peers: Peers, hash: Uint8Array): Promise<Uint8Array | undefi
       payload: encodeHashRequest({ part: "blocks", hashes: [hash] }),
       limits: { chunks: 1, bytes: MAX_ANSWER_BYTES },
       async read(chunks) {
-        for await (const raw of chunks) {
-          if (!equalsBytes(checkBlock(raw).hash, hash)) throw new MessageError("not the block asked for");
-          return raw;
+        const raw = await onlyChunk(chunks);
+        if (raw !== undefined && !equalsBytes(checkBlock(raw).hash, hash)) {
+          throw new MessageError("not the block asked for");
         }
-        return undefined;
+        return raw;
       },
     },
   );
@@ -88,8 +88,9 @@ function askForViews(peers: Peers, peer: PeerId, request: CertificateRequest) {
     payload: encodeCertificateRequest(request),
     limits: { chunks: 1, bytes: MAX_ANSWER_BYTES },
     async read(chunks) {
-      for await (const chunk of chunks) return decodeViews(chunk, request);
-      throw new MessageError("the answer is empty");
+      const chunk = await onlyChunk(chunks);
+      if (chunk === undefined) throw new MessageError("the answer is empty");
+      return decodeViews(chunk, request);
     },
   });
 }

@@ -118,8 +118,9 @@ export class Peers {
       payload: EMPTY_BYTES,
       limits: { chunks: 1, bytes: MAX_STATUS_BYTES },
       read: async (chunks) => {
-        for await (const chunk of chunks) return this.#plausible(decodeStatus(chunk));
-        throw new MessageError("the answer is empty");
+        const chunk = await onlyChunk(chunks);
+        if (chunk === undefined) throw new MessageError("the answer is empty");
+        return this.#plausible(decodeStatus(chunk));
       },
     });
     entry.isAskedForStatus = false;
@@ -314,4 +315,11 @@ export class Peers {
       if (entry.inFlight === 0 && !this.#isResting(entry)) this.#entries.delete(id);
     }
   }
+}
+
+/** Of an answer that has at most one. To its end, or the peer would see it cut off. */
+export async function onlyChunk(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array | undefined> {
+  let only: Uint8Array | undefined;
+  for await (const chunk of chunks) only = chunk;
+  return only;
 }

@@ -17,7 +17,7 @@ import type { AccountState } from "../../execution/state/types.ts";
 import type { PeerId } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
 import { decodeStateItems, encodeStateRequest, MAX_ANSWER_BYTES, MAX_STATE_ITEMS, MessageError } from "./messages.ts";
-import type { Peers } from "./peers.ts";
+import { onlyChunk, type Peers } from "./peers.ts";
 
 /** Requests at once, and items in each. */
 const LIMITS = { lanes: 6, items: MAX_STATE_ITEMS };
@@ -153,11 +153,9 @@ export class StateImport {
       payload: encodeStateRequest(hashes),
       limits: { chunks: 1, bytes: MAX_ANSWER_BYTES },
       async read(chunks) {
-        for await (const chunk of chunks) {
-          const found = inOrder(decodeStateItems(chunk, hashes.length), hashes);
-          return found.size === 0 ? undefined : found;
-        }
-        return undefined;
+        const chunk = await onlyChunk(chunks);
+        const found = inOrder(chunk === undefined ? [] : decodeStateItems(chunk, hashes.length), hashes);
+        return found.size === 0 ? undefined : found;
       },
     });
     for (const [key, tasks] of wanted) {

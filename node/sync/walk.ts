@@ -22,7 +22,7 @@ import {
   MAX_HEADERS,
   MessageError,
 } from "./messages.ts";
-import type { Peers } from "./peers.ts";
+import { onlyChunk, type Peers } from "./peers.ts";
 import { SyncHalt } from "./types.ts";
 
 export interface Rules {
@@ -112,8 +112,8 @@ function fetchParents(peers: Peers, above: HashedHeader, count: number): Promise
       payload: encodeRangeRequest({ part: "headers", from, count }),
       limits: { chunks: 1, bytes: MAX_ANSWER_BYTES },
       async read(chunks, peer) {
-        let headers: HashedHeader[] = [];
-        for await (const chunk of chunks) headers = decodeHeaders(chunk, count);
+        const chunk = await onlyChunk(chunks);
+        const headers = chunk === undefined ? [] : decodeHeaders(chunk, count);
         let child = above;
         for (const parent of headers) {
           if (!equalsBytes(parent.hash, child.header.parentHash)) {
