@@ -59,11 +59,13 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#isBehind = parts.network !== undefined;
     const reasons = parts.validating?.reasons ?? [];
     if (reasons.length > 0) this.#signingProblem = reasons.join("; ");
     this.#clock = new SteadyClock(parts.clock);
-    const { chain, mempool, clock, log, feeAddress, timing, validating } = parts;
+    const { chain, mempool, clock, log, feeAddress, timing, validating, network } = parts;
+    const start = simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []);
+    // Where one validator is all there is, nobody knows more than it does.
+    this.#isBehind = network !== undefined && start.set.validators.length > 1;
     this.#work = new BlockWork({
       chain,
       mempool,
@@ -90,10 +92,7 @@ export class Engine {
         timing,
         publicKey: validating?.publicKey,
       },
-      {
-        ...simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []),
-        maySign: !this.#isBehind && this.#signingProblem === undefined,
-      },
+      { ...start, maySign: !this.#isBehind && this.#signingProblem === undefined },
       this.#clock.nowMs(),
     );
   }
