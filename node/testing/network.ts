@@ -49,8 +49,9 @@ export class FakeNetwork {
 
   /** Takes a node out: its process ended. */
   async leave(id: PeerId): Promise<void> {
-    await this.#node(id).stop();
+    const stopped = this.#node(id).stop();
     this.#nodes.delete(id);
+    await stopped;
   }
 
   connect(a: PeerId, b: PeerId): void {

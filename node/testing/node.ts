@@ -2,7 +2,7 @@
 import type { Domain, Scheme } from "../../consensus/scheme.ts";
 import type { Timing } from "../../consensus/timing.ts";
 import type { Evidence } from "../../consensus/types.ts";
-import { blsAggregate, blsVerify } from "../../core/bls.ts";
+import { blsAggregate, blsVerify, blsVerifyEach } from "../../core/bls.ts";
 import type { Transaction } from "../../core/chain.ts";
 import type { Precompile } from "../../core/precompile.ts";
 import { type AddResult, Mempool } from "../../execution/mempool.ts";
@@ -19,7 +19,7 @@ import type { VirtualClock } from "./clock.ts";
 import { type TestValidating, testValidating, ValidatorDisk } from "./validating.ts";
 import { FakeStore, testLog } from "./world.ts";
 
-export const TEST_SCHEME: Scheme = { verify: blsVerify, aggregate: blsAggregate };
+export const TEST_SCHEME: Scheme = { verify: blsVerify, aggregate: blsAggregate, verifyEach: blsVerifyEach };
 export const testDomain = ({ chainId }: Genesis): Domain => ({ chainId, l1Contract: new Uint8Array(20) });
 
 /** All that outlives a process. */
@@ -111,6 +111,7 @@ export async function testNode(parts: TestNodeParts): Promise<TestNode> {
       scheme: TEST_SCHEME,
       exclusive: (work) => engine.exclusive(work),
       onSynced: (synced) => engine.post({ type: "synced", ...synced }),
+      onInStep: () => engine.inStep(),
       onFound: (found) => void engine.offer(found),
       onHalt,
     });

@@ -1,7 +1,7 @@
 /** A key with its memory, without files: log and guard of a validator that can be slow, fail, and crash. */
 import { type Domain, voteDigest } from "../../consensus/scheme.ts";
 import { KIND, type Subject } from "../../consensus/types.ts";
-import type { WalRecord } from "../../consensus/wal.ts";
+import { encodeRecords, type WalRecord } from "../../consensus/wal.ts";
 import { blsSign } from "../../core/bls.ts";
 import { equalsBytes } from "../../core/bytes.ts";
 import type { TestValidator } from "../../genesis/testing/validators.ts";
@@ -103,6 +103,7 @@ function memoryLog(disk: ValidatorDisk, clock: VirtualClock) {
       return disk.logBytes;
     },
     async append(added: readonly WalRecord[]): Promise<void> {
+      encodeRecords(added);
       const written = [...lazy, ...added];
       lazy = [];
       await sync();
@@ -112,6 +113,7 @@ function memoryLog(disk: ValidatorDisk, clock: VirtualClock) {
       lazy.push(...added);
     },
     async rotate(kept: readonly WalRecord[]): Promise<void> {
+      encodeRecords(kept);
       await sync();
       disk.durable.splice(0, disk.durable.length, ...kept);
       disk.rotations++;
