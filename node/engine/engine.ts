@@ -382,6 +382,8 @@ export class Engine {
     const { validating, log } = this.#parts;
     const consensusLog = validating?.log;
     if (consensusLog === undefined || consensusLog.sizeBytes < ROTATE_BYTES || this.#isRotating) return;
+    // Of a final block that was only just found consensus does not know the height yet: the next one does as well.
+    if (this.#core.finalized.height < 0) return;
     this.#isRotating = true;
     this.#beside(async () => {
       try {
