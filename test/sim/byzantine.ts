@@ -97,7 +97,9 @@ export class Coalition {
     if (message.type === "certificate") keep(this.#certificates, message.certificate, KEPT_CERTIFICATES);
     if (message.type !== "proposal") return;
     this.#count(message.proposal.vote);
-    keep(this.#blocks, message.block, KEPT_BLOCKS);
+    if (message.block !== undefined) keep(this.#blocks, message.block, KEPT_BLOCKS);
+    const actor = this.#actors.get(to) as Actor;
+    if (actor.behaviours.includes("mutator") && random.chance(0.3)) this.#tell(actor, this.#mutated(actor, message));
     for (const certificate of message.proposal.certificates) keep(this.#certificates, certificate, KEPT_CERTIFICATES);
   }
 

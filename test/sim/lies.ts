@@ -82,18 +82,25 @@ export interface LieContext {
 /** A false proposal in the place of a true one. */
 export function lieAbout(
   lie: Lie,
-  { proposal, block }: { proposal: Proposal; block: SimBlock },
+  { proposal, block: made }: { proposal: Proposal; block: SimBlock | undefined },
   context: LieContext,
 ): Message {
   const { ledger, random, signing, certificates } = context;
   const { epoch, view, parentView } = proposal.vote;
+  const block = made ?? ledger.find(keyOf(proposal.vote.block)) ?? ledger.genesis;
   const salt = random.bits();
   const make = (on: SimBlock | undefined, height = (on?.height ?? 0) + 1, isSound = true): SimBlock =>
     ledger.create(on?.id ?? proposal.parent, height, salt, isSound);
   const parent = ledger.find(keyOf(proposal.parent));
-  const propose = (made: SimBlock, with_: Partial<Proposal> & { readonly parentView?: number } = {}): Message => {
-    const subject = { ...proposal.vote, block: made.id, parentView: with_.parentView ?? parentView };
-    const whole = { ...proposal, height: made.height, parent: made.parent, ...with_, vote: signVote(signing, subject) };
+  const propose = (made: SimBlock, changes: Partial<Proposal> & { readonly parentView?: number } = {}): Message => {
+    const subject = { ...proposal.vote, block: made.id, parentView: changes.parentView ?? parentView };
+    const whole = {
+      ...proposal,
+      height: made.height,
+      parent: made.parent,
+      ...changes,
+      vote: signVote(signing, subject),
+    };
     return { type: "proposal", proposal: whole, block: made };
   };
   /** Nullifications of all views between, real where there are any. */
@@ -186,7 +193,13 @@ export function mutated(message: Message, random: Random, epoch: number, view: n
     case "proposal": {
       const { proposal } = message;
       const { certificates } = proposal;
-      const what = random.below(5);
+      const what = random.below(6);
+      if (what === 5) {
+        // Nothing but the vote is signed, and without the block nobody sees at once what is wrong with the rest.
+        const parent = random.chance(0.5) ? proposal.vote.block : proposal.parent;
+        const height = proposal.height + random.pick([0, 0, 1, 2, 3, -1]);
+        return { ...message, proposal: { ...proposal, height, parent }, block: undefined };
+      }
       if (what === 0)
         return { ...message, proposal: { ...proposal, vote: changed(proposal.vote, random, epoch, view) } };
       if (what === 1) return { ...message, proposal: { ...proposal, height: proposal.height + random.between(-1, 1) } };

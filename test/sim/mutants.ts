@@ -283,7 +283,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       // Neither the epoch nor the set is signed, and a view is signed by its number in the epoch.
       { file: "consensus/scheme.ts", from: "put(3, epoch);", to: "put(3, epoch * 0);" },
-      { file: "consensus/scheme.ts", from: "message.set(setHash, 128);", to: "message.set(setHash.slice(0, 0), 128);" },
+      { file: "consensus/scheme.ts", from: "message.set(setHash, 4 * 32);", to: "message.fill(0, 4 * 32, 5 * 32);" },
       { file: "consensus/scheme.ts", from: "put(6, view);", to: "put(6, view % 2 ** 32);" },
       { file: "consensus/scheme.ts", from: "put(7, parentView);", to: "put(7, parentView % 2 ** 32);" },
       // And so the checkers read signatures, or every one would be wrong.
@@ -305,6 +305,26 @@ export const MUTANTS: readonly Mutant[] = [
     name: "forged-votes-passed-on",
     patches: [
       { file: "consensus/simplex.ts", from: "if (!isVerified && vote.signer === this.#signer) return;", to: "" },
+    ],
+    active: 4,
+    seed: 0,
+  },
+  {
+    name: "unchecked-vote-passed-on",
+    patches: [
+      { file: "test/sim/node.ts", from: 'if (message.type === "vote" && !this.#isSigned(message.vote)) return;', to: "" },
+    ],
+    active: 4,
+    seed: 0,
+  },
+  {
+    name: "proposal-without-block-believed",
+    patches: [
+      {
+        file: "test/sim/node.ts",
+        from: "    } else if (keyOf(proposal.parent) === key) {",
+        to: "    } else {\n      this.#judge({ type: 'proposal', proposal, from }, message);\n    }\n    if (key === '') {",
+      },
     ],
     active: 4,
     seed: 0,

@@ -22,7 +22,8 @@ export interface Range {
 export type Message =
   | { readonly type: "vote"; readonly vote: Vote }
   | { readonly type: "certificate"; readonly certificate: Certificate }
-  | { readonly type: "proposal"; readonly proposal: Proposal; readonly block: SimBlock }
+  /** Without the block where the last one of an epoch is proposed again: everybody has it, or asks for it. */
+  | { readonly type: "proposal"; readonly proposal: Proposal; readonly block: SimBlock | undefined }
   /** Asks for the certificates and votes of these views. */
   | { readonly type: "views"; readonly views: readonly number[] }
   | { readonly type: "block-request"; readonly id: BlockId }

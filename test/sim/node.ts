@@ -43,6 +43,8 @@ export class SimNode {
   /** The newest finalization that is not committed. */
   #pending: Certificate | undefined;
   #isCommitting = false;
+  /** It signs nothing before a peer has shown that it is not ahead. */
+  #isBehind = false;
 
   constructor(world: World, endpoint: number, member: Member | undefined, transport: Transport) {
     const { scheduler, random, plan, ledger } = world;
@@ -78,6 +80,7 @@ export class SimNode {
       const block = ledger.find(keyOf(id));
       if (block !== undefined && this.chain.learn(block)) this.#logged.add(block.key);
     }
+    this.#isBehind = plan.waitsForPeers;
     const core = new Simplex(
       {
         domain,
@@ -91,6 +94,7 @@ export class SimNode {
         votes: records.flatMap((record) => (record.type === "vote" ? [record.subject] : [])),
         certificates: records.flatMap((record) => (record.type === "certificate" ? [record.certificate] : [])),
         blocks: blocks.map(({ id, height }) => ({ block: id, height })),
+        maySign: !this.#isBehind,
       },
       this.#clock.nowMs(),
     );
@@ -174,13 +178,9 @@ export class SimNode {
         if (core.isNewCertificate(certificate)) this.#judge({ type: "certificate", certificate, from: peer }, message);
         break;
       }
-      case "proposal": {
-        const { proposal, block } = message;
-        if (!core.isNews(proposal.vote) || !isBlockOf(block, proposal)) break;
-        this.#learn(block);
-        this.#judge({ type: "proposal", proposal, from: peer }, message);
+      case "proposal":
+        if (core.isNewProposal(message.proposal)) this.#onProposal(message.proposal, message.block, peer, message);
         break;
-      }
       case "views":
         this.#answerViews(message.views, from);
         break;
@@ -201,17 +201,41 @@ export class SimNode {
     }
   }
 
-  /** What is no reason to blame the one who sent it travels on, as gossip does. */
+  /** What a proposal says of its block has to be true before it is heard: only its vote is signed. */
+  #onProposal(proposal: Proposal, sent: SimBlock | undefined, from: string, message: Message): void {
+    const key = keyOf(proposal.vote.block);
+    const block = sent ?? this.chain.find(key);
+    if (block !== undefined) {
+      if (!isBlockOf(block, proposal)) return;
+      this.#learn(block);
+      this.#judge({ type: "proposal", proposal, from }, message);
+    } else if (keyOf(proposal.parent) === key) {
+      this.#withAncestry(proposal.vote.view, key, (hasAncestry) => {
+        if (hasAncestry) this.#onProposal(proposal, undefined, from, message);
+      });
+    }
+  }
+
+  /** What is no reason to blame the one who sent it travels on, as gossip does; a vote once it has been looked at. */
   #judge(event: ConsensusEvent & { readonly from: string | undefined }, message: Message): void {
     const life = this.#life;
     const effects = this.step(event);
     const { random, plan } = this.#world;
     const { relayRate } = plan.network;
-    if (relayRate === 0 || this.#life !== life || message.type === "vote") return;
+    if (relayRate === 0 || this.#life !== life) return;
+    if (message.type === "vote" && !this.#isSigned(message.vote)) return;
     if (effects.some((effect) => effect.type === "blame" && effect.peer === event.from)) return;
     for (const to of this.#transport.peers) {
       if (String(to) !== event.from && random.chance(relayRate)) this.#transport.send(to, message);
     }
+  }
+
+  #isSigned(vote: Vote): boolean {
+    const { domain, scheme } = this.#world;
+    const { epoch, set } = this.#core as Simplex;
+    const publicKey = set.validators[vote.signer]?.publicKey;
+    if (vote.epoch !== epoch || publicKey === undefined) return false;
+    return scheme.verify([publicKey], voteDigest(domain, set.hash, vote), vote.signature);
   }
 
   #answerViews(views: readonly number[], from: number): void {
@@ -316,10 +340,9 @@ export class SimNode {
 
   #validate(view: number, id: Uint8Array): void {
     const { random, plan, ledger } = this.#world;
-    const block = this.chain.find(keyOf(id));
-    if (block === undefined) return; // the committed chain has passed it
-    this.#withAncestry(view, block.parentKey, (hasAncestry) => {
-      const valid = hasAncestry && ledger.isValid(block);
+    this.#withAncestry(view, keyOf(id), (hasAncestry) => {
+      const block = this.chain.find(keyOf(id));
+      const valid = hasAncestry && block !== undefined && ledger.isValid(block);
       this.#later(random.between(0, plan.work.validateMs), () =>
         this.step({ type: "validated", view, block: id, valid }),
       );
@@ -353,12 +376,15 @@ export class SimNode {
     const vote: Vote = { ...subject, signer, signature };
     if (this.isHonest) this.#world.checkers.onRelease(this, vote);
     const life = this.#life;
-    const whole = proposal === undefined || block === undefined ? undefined : { ...proposal, vote };
-    if (whole === undefined || block === undefined) this.#broadcast({ type: "vote", vote });
-    else this.#broadcast({ type: "proposal", proposal: whole, block });
-    if (this.#life !== life) return;
-    if (whole === undefined) this.step({ type: "vote", vote, from: undefined });
-    else this.step({ type: "proposal", proposal: whole, from: undefined });
+    if (proposal === undefined) {
+      this.#broadcast({ type: "vote", vote });
+      if (this.#life === life) this.step({ type: "vote", vote, from: undefined });
+      return;
+    }
+    const whole = { ...proposal, vote };
+    const isAgain = keyOf(proposal.parent) === keyOf(vote.block);
+    this.#broadcast({ type: "proposal", proposal: whole, block: isAgain ? undefined : block });
+    if (this.#life === life) this.step({ type: "proposal", proposal: whole, from: undefined });
   }
 
   /** May end in the middle. */
@@ -441,6 +467,10 @@ export class SimNode {
   /** The newest blocks come by votes and certificates; a range is for those who missed them. */
   #answerStatus(height: number, from: number): void {
     const { ledger } = this.#world;
+    if (this.#isBehind && height <= this.chain.height) {
+      this.#isBehind = false;
+      this.step({ type: "signing", allowed: true });
+    }
     if (height + 2 > this.chain.height && !ledger.isLast(this.chain.height)) return;
     const range = this.chain.rangeAfter(height);
     if (range !== undefined) this.#transport.send(from, { type: "range", range });

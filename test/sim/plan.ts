@@ -54,6 +54,8 @@ export interface Plan {
   /** Mean time between transactions. */
   readonly loadEveryMs: number;
   readonly pauseSigning: boolean;
+  /** Whether a node that starts signs nothing until it knows that no peer is ahead. */
+  readonly waitsForPeers: boolean;
 }
 
 /** Never. */
@@ -113,6 +115,7 @@ export function drawPlan(random: Random, active: number): Plan {
     work: { buildMs: random.between(0, deltaMs / 8), validateMs: random.between(0, deltaMs / 8), failRate: rate(0.1) },
     loadEveryMs: random.pick([50, 300, 3_000]),
     pauseSigning: random.chance(0.15),
+    waitsForPeers: random.chance(0.3),
   };
 }
 
