@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import { verifyCertificate } from "../../consensus/certificates.ts";
 import { decodeCertificate } from "../../consensus/codec.ts";
 import { bytesToHex } from "../../core/bytes.ts";
+import { SENDERS } from "../../execution/testing/world.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { Cluster } from "../testing/cluster.ts";
 import { TEST_SCHEME, testDomain } from "../testing/node.ts";
 import { signed } from "../testing/world.ts";
@@ -41,4 +43,54 @@ describe("four validators", () => {
     }
     await cluster.end();
   });
+
+  test("build on blocks that are notarized and not final yet, when the pace is faster than the network", async () => {
+    const timing = { intervalMs: 20, heartbeatMs: 20, deltaMs: 1_000 };
+    const cluster = await Cluster.start({ members: [0, 1, 2, 3], timing, delayMs: () => 40 });
+    let onUnfinal = 0;
+    for (const { chain } of cluster.nodes.values()) {
+      const { proposeOn } = chain;
+      chain.proposeOn = (parent, input) => {
+        if (!chain.isCommitted(parent)) onUnfinal++;
+        return proposeOn(parent, input);
+      };
+    }
+    for (let nonce = 0n; nonce < 30n; nonce++) {
+      expect(cluster.node(String(nonce % 4n)).submit(signed(0, nonce))).toMatchObject({ ok: true });
+      await cluster.clock.pass(25);
+    }
+    await cluster.reach(Number(cluster.node("0").chain.head.number) + 6);
+    expect(onUnfinal).toBeGreaterThan(5);
+    for (const { chain, engine, mempool } of cluster.nodes.values()) {
+      expect(chain.headState.account(SENDERS[0]!)?.nonce).toBe(30n);
+      expect(mempool.counts).toMatchObject({ pending: 0, queued: 0 });
+      expect(engine.status.nullifications).toBe(0);
+      expect(chain.unfinalized.blocks).toBeLessThan(10);
+      // Three ways through the network and the disk.
+      expect(engine.status.commitLatency.p50Ms).toBeLessThan(3 * 40 + 20);
+      expect(engine.status.commitLatency.count).toBeGreaterThan(10);
+    }
+    await cluster.end();
+  });
+
+  for (const seed of [1, 2, 3]) {
+    test(`on a network that loses a tenth and delays the rest, seed ${seed}`, async () => {
+      const random = seededRandom(seed);
+      const delayMs = () => (random() < 0.1 ? undefined : Math.floor(1 + 60 * random()));
+      const timing = { intervalMs: 50, heartbeatMs: 200, deltaMs: 150 };
+      const cluster = await Cluster.start({ members: [0, 1, 2, 3], epochBlocks: 10, timing, delayMs });
+      const node = cluster.node("3");
+      node.disk.validator.syncMs = 30;
+      for (let nonce = 0n; nonce < 10n; nonce++) {
+        expect(cluster.node("1").submit(signed(0, nonce))).toMatchObject({ ok: true });
+        await cluster.clock.pass(100);
+      }
+      await cluster.reach(25);
+      for (const { engine, lines } of cluster.nodes.values()) {
+        expect(engine.status).toMatchObject({ mode: "validate", signingProblem: undefined, evidence: 0 });
+        expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
+      }
+      await cluster.end();
+    });
+  }
 });

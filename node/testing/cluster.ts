@@ -44,6 +44,8 @@ export class Cluster {
   readonly genesis: Genesis;
   readonly nodes = new Map<string, Member>();
   readonly #timing: Timing;
+  /** Of all nodes that there ever were. */
+  readonly #names = new Set<string>();
   /** By key, what processes that ended signed. */
   readonly #history = new Map<number, Subject[]>();
   readonly #ending: Promise<void>[] = [];
@@ -88,6 +90,7 @@ export class Cluster {
     });
     const member = { ...node, id, key, net };
     this.nodes.set(id, member);
+    this.#names.add(id);
     return member;
   }
 
@@ -143,6 +146,8 @@ export class Cluster {
     await this.clock.run(Promise.all([...nodes.map((node) => node.stop()), ...this.#ending]));
     expect(nodes.flatMap(({ halts }) => halts)).toEqual([]);
     this.#expectOneChain(nodes);
+    // Whoever is honest is never held for a liar.
+    for (const { net } of nodes) for (const name of this.#names) expect([name, net.scoreOf(name)]).toEqual([name, 0]);
     for (const key of new Set([...this.#history.keys(), ...nodes.map((node) => node.key)])) {
       if (key !== undefined) expect(contradiction(this.signedBy(key))).toBeUndefined();
     }
