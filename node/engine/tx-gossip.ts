@@ -65,6 +65,7 @@ export class TxGossip {
   }
 
   #gather(raw: Uint8Array): void {
+    if (this.#isStopped) return;
     this.#waiting.push(raw);
     this.#arm();
   }

@@ -145,6 +145,13 @@ export class FakeNode implements Network {
     this.#topics.set(topic, handler);
   }
 
+  /** The handler of a topic, to hand it a message without a copy. */
+  topic(topic: Topic): MessageHandler {
+    const handler = this.#topics.get(topic);
+    if (handler === undefined) throw new Error(`node ${this.id} does not listen to ${topic}`);
+    return handler;
+  }
+
   handleRequest(protocol: Protocol, handler: RequestHandler): void {
     this.#requests.set(protocol, handler);
   }
