@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Timing } from "../../consensus/timing.ts";
 import type { Subject } from "../../consensus/types.ts";
-import { type ValidatorSet, validatorSet } from "../../core/validators.ts";
+import { decodeValidators, encodeValidators, type ValidatorSet } from "../../core/validators.ts";
 import type { Genesis } from "../../genesis/schema.ts";
 import { testValidator } from "../../genesis/testing/validators.ts";
 import { contradiction } from "../validator/positions.ts";
@@ -36,7 +36,9 @@ export interface Member extends TestNode {
 
 export const CLUSTER_TIMING: Timing = { intervalMs: 200, heartbeatMs: 1_000, deltaMs: 250 };
 
-export const setOfMembers = (...members: number[]): ValidatorSet => validatorSet(members.map((i) => testValidator(i)));
+/** Of the test validators with these indices, in this order. */
+export const setOfMembers = (...members: number[]): ValidatorSet =>
+  decodeValidators(encodeValidators(members.map((index) => testValidator(index))));
 
 export class Cluster {
   readonly clock = new VirtualClock();
