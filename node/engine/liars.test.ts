@@ -1,16 +1,20 @@
 /** One of four validators lies: what it proposes is never voted for where it is wrong, and nobody else suffers. */
 import { describe, expect, test } from "vitest";
+import { encodeVote } from "../../consensus/codec.ts";
 import { voteDigest } from "../../consensus/scheme.ts";
 import { KIND } from "../../consensus/types.ts";
 import { blsVerify } from "../../core/bls.ts";
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../../core/bytes.ts";
 import { decodeBlock, encodeBlock } from "../../execution/block/block-codec.ts";
 import { hashHeader } from "../../execution/block/header.ts";
 import { Cluster, type Member } from "../testing/cluster.ts";
 import { Liar, type LiarBlock } from "../testing/liar.ts";
 import { testDomain } from "../testing/node.ts";
 import { CHAIN_ID, signed } from "../testing/world.ts";
+import { decodeBlockMessage } from "./messages.ts";
 
+/** What only the liar has: without it another leader makes the same block. */
+const OWN = [signed(4, 0n)];
 const HONEST = ["0", "1", "2"];
 
 async function setup() {
@@ -50,10 +54,54 @@ describe("an honest proposal of it", () => {
   });
 });
 
+describe("its vote that comes before its proposal, or is all that comes", () => {
+  test("keeps nobody from taking the proposal", async () => {
+    const { cluster, liar, honest, nowSeconds, goOn } = await setup();
+    const block = await liar.block(OWN, nowSeconds());
+    const message = liar.proposal(block);
+    const port = liar.port("p", ...honest);
+    await port.publish("vote", encodeVote(decodeBlockMessage(message).proposal.vote));
+    await cluster.clock.pass(50);
+    await port.publish("block", message);
+    await goOn();
+    for (const { chain } of honest) expect(chain.isCommitted(block.hash)).toBe(true);
+    await cluster.end();
+  });
+
+  test("does not hold up the others when the proposal never comes", async () => {
+    const { cluster, liar, honest, nowSeconds, votesFor, goOn } = await setup();
+    const block = await liar.block(OWN, nowSeconds());
+    const { vote } = decodeBlockMessage(liar.proposal(block)).proposal;
+    await liar.port("p", ...honest).publish("vote", encodeVote(vote));
+    await goOn();
+    expect(votesFor(block.hash)).toEqual([]);
+    await cluster.end();
+  });
+
+  test("without its block: who has the block is asked for it", async () => {
+    const { cluster, liar, honest, nowSeconds, goOn } = await setup();
+    const block = await liar.block(OWN, nowSeconds());
+    await liar.port("p", ...honest).publish("block", liar.proposal({ ...block, raw: EMPTY_BYTES }));
+    await goOn();
+    for (const { chain } of honest) expect(chain.isCommitted(block.hash)).toBe(true);
+    await cluster.end();
+  });
+
+  test("without its block, which nobody has: no vote is for it", async () => {
+    const { cluster, liar, honest, nowSeconds, votesFor, goOn } = await setup();
+    const block = await liar.block(OWN, nowSeconds());
+    liar.forget();
+    await liar.port("p", ...honest).publish("block", liar.proposal({ ...block, raw: EMPTY_BYTES }));
+    await goOn();
+    expect(votesFor(block.hash)).toEqual([]);
+    await cluster.end();
+  });
+});
+
 describe("two proposals in one view", () => {
   test("are evidence against it, and no fork", async () => {
     const { cluster, liar, honest, nowSeconds, goOn } = await setup();
-    const [one, two] = [await liar.block([], nowSeconds()), await liar.block([signed(0, 0n)], nowSeconds())];
+    const [one, two] = [await liar.block(OWN, nowSeconds()), await liar.block([signed(0, 0n)], nowSeconds())];
     await liar.port("a", honest[0]!, honest[1]!).publish("block", liar.proposal(one));
     await liar.port("b", honest[2]!).publish("block", liar.proposal(two));
     await goOn();
@@ -82,8 +130,8 @@ describe("a proposal that is wrong is nullified and never voted for", () => {
       async ({ liar, nowSeconds }) =>
         reheaded(await liar.block([signed(0, 0n)], nowSeconds()), { stateRoot: new Uint8Array(32).fill(7) }),
     ],
-    ["gas", async ({ liar, nowSeconds }) => reheaded(await liar.block([], nowSeconds()), { gasUsed: 1n })],
-    ["time in the future", ({ liar, nowSeconds }) => liar.block([], nowSeconds() + 3n)],
+    ["gas", async ({ liar, nowSeconds }) => reheaded(await liar.block(OWN, nowSeconds()), { gasUsed: 1n })],
+    ["time in the future", ({ liar, nowSeconds }) => liar.block(OWN, nowSeconds() + 3n)],
   ];
   for (const [name, make] of wrong) {
     test(name, async () => {
@@ -108,7 +156,7 @@ describe("a proposal that is wrong is nullified and never voted for", () => {
 
   test("a time that is only a little ahead is none of the wrong", async () => {
     const { cluster, liar, honest, nowSeconds, goOn } = await setup();
-    const block = await liar.block([], nowSeconds() + 1n);
+    const block = await liar.block(OWN, nowSeconds() + 1n);
     await liar.port("p", ...honest).publish("block", liar.proposal(block));
     await goOn();
     for (const { chain } of honest) expect(chain.isCommitted(block.hash)).toBe(true);
@@ -143,7 +191,7 @@ describe("a message that is wrong costs its sender, and the proposal is taken fr
 
   test("a leader's name under what it did not sign", async () => {
     const { cluster, liar, honest, nowSeconds, votesFor, goOn } = await setup();
-    const block = await liar.block([], nowSeconds());
+    const block = await liar.block(OWN, nowSeconds());
     const vote = { ...liar.sign({ kind: KIND.notarize, view: 1, parentView: 0, block: block.hash }) };
     const bad = liar.port("bad", ...honest);
     const message = liar.proposal(block);
@@ -155,6 +203,26 @@ describe("a message that is wrong costs its sender, and the proposal is taken fr
     await goOn();
     expect(votesFor(block.hash)).toEqual([]);
     expect(honest.flatMap(({ evidence }) => evidence)).toEqual([]);
+    await cluster.end();
+  });
+
+  test("a vote in the name of one who did not cast it: its sender alone pays", async () => {
+    const { cluster, liar, honest, goOn } = await setup();
+    // The third hears of it through the others only.
+    const bad = liar.port("bad", honest[0]!, honest[1]!);
+    for (const signer of [0, 1, 2]) {
+      const vote = liar.sign({ kind: KIND.nullify, view: honest[0]!.engine.view, parentView: 0, block: ZERO_32 });
+      await bad.publish("vote", encodeVote({ ...vote, signer }));
+    }
+    await cluster.clock.pass(100);
+    expect(
+      scores(honest, "bad")
+        .slice(0, 2)
+        .every((score) => score < 0),
+    ).toBe(true);
+    await goOn();
+    // What the end of the cluster looks at too: nobody else is held for a liar.
+    expect(honest.flatMap(({ net }) => HONEST.map((id) => net.scoreOf(id)))).toEqual(Array(9).fill(0));
     await cluster.end();
   });
 
