@@ -7,6 +7,7 @@
  * and all its ancestors final. Nobody honest signs both nullify(v) and finalize(v), nor two notarizes in a view: that is
  * all that safety rests on, and `#vote` is where it is kept.
  */
+import { equalsBytes } from "../core/bytes.ts";
 import { type BallotRules, isSlashable } from "./ballots.ts";
 import { isSameBlock, isSameSubject, verifyCertificate } from "./certificates.ts";
 import type { ConsensusEffect, ConsensusEvent } from "./events.ts";
@@ -331,25 +332,31 @@ export class Simplex {
       this.#blame(from, "it sent a proposal of one who does not lead the view");
       return;
     }
+    // D11: an epoch holds its own heights only, and only its last block is proposed again.
+    const isOfEpoch = epochOfHeight(height, this.#config.epochBlocks) === this.epoch;
+    const isMisplaced = isSameBlock(parent, vote.block) && !(isOfEpoch && this.#isLast(height));
     const round = this.#views.at(vote.view);
-    if (round.proposal !== undefined && isSameSubject(round.proposal.vote, vote)) {
-      // Only the vote is signed: this one may bring what whoever sent the first left out.
-      if (round.phase === "waiting") this.#takeCertificates(proposal, nowMs);
-      return;
-    }
-    if (from !== undefined && !this.#isSignedBy(vote)) {
+    const isKnown = round.proposal !== undefined && isSameSubject(round.proposal.vote, vote);
+    // One statement has one signature of one key: with another one the same proposal was not signed.
+    const isSigned = isKnown
+      ? equalsBytes(round.proposal!.vote.signature, vote.signature)
+      : from === undefined || this.#isSignedBy(vote);
+    if (!isSigned) {
       this.#blame(from, "it sent a proposal that its leader did not sign");
       return;
     }
-    this.#onVote(vote, from, true, nowMs);
-    if (round.isEquivocated || round.proposal !== undefined) return;
-    // D11: an epoch holds its own heights only, and only its last block is proposed again.
-    const isOfEpoch = epochOfHeight(height, this.#config.epochBlocks) === this.epoch;
-    if (isSameBlock(parent, vote.block) && !(isOfEpoch && this.#isLast(height))) {
+    if (!isKnown) this.#onVote(vote, from, true, nowMs);
+    if (isMisplaced) {
       // Not the leader's fault, perhaps: its signature does not cover what is said of the parent.
       this.#blame(from, "it sent a block that stands on itself");
       return;
     }
+    if (isKnown) {
+      // Only the vote is signed: this one may bring what whoever sent the first left out.
+      if (round.phase === "waiting") this.#takeCertificates(proposal, nowMs);
+      return;
+    }
+    if (round.isEquivocated || round.proposal !== undefined) return;
     round.proposal = proposal;
     round.proposedAtMs = nowMs;
     if (!isOfEpoch) round.phase = "invalid";
