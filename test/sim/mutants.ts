@@ -114,11 +114,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "duplicate-signer-counted",
     patches: [
-      { file: "consensus/ballots.ts", from: "if (!this.wants(vote)) {", to: "if (!this.wants(vote) && isVerified) {" },
       {
         file: "consensus/ballots.ts",
-        from: "if (!isRival && !isSlashable(kept.vote, vote)) continue;",
-        to: "if (!isSlashable(kept.vote, vote)) continue;",
+        from: "!(this.has(vote) || (kept.verified && this.#accused.has(vote.signer)))",
+        to: "!(kept.verified && this.#accused.has(vote.signer))",
+      },
+      {
+        file: "consensus/ballots.ts",
+        from: "const isRival = kept.vote.kind === vote.kind;",
+        to: "const isRival = kept.vote.kind === vote.kind && !this.has(vote);",
       },
     ],
     active: 4,
