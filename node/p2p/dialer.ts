@@ -19,7 +19,7 @@ interface Backoff {
 }
 
 const BACKOFF: Readonly<Record<PeerKind, Backoff>> = {
-  static: { firstMs: 500, longestMs: 15_000, attempts: Number.POSITIVE_INFINITY },
+  static: { firstMs: 500, longestMs: 5_000, attempts: Number.POSITIVE_INFINITY },
   boot: { firstMs: 2_000, longestMs: 300_000, attempts: Number.POSITIVE_INFINITY },
   known: { firstMs: 5_000, longestMs: 600_000, attempts: 10 },
   learned: { firstMs: 10_000, longestMs: 600_000, attempts: 3 },
@@ -43,10 +43,10 @@ export interface DialerOptions {
   readonly clock: Clock;
   /** At least 0, less than 1. */
   readonly random: () => number;
-  /** Peers that the dialer strives for, besides the static ones. */
+  /** Peers of its own choice that the node strives for. */
   readonly wantedPeers: number;
-  /** Peers that are connected now, static ones too. */
-  readonly connectedPeers: () => number;
+  /** Peers that this node dialled: those that dial it are the choice of others. */
+  readonly dialledPeers: () => number;
   readonly mayDial: (id: PeerId) => boolean;
   /** Rejects when the peer cannot be reached. */
   readonly dial: (id: PeerId, addresses: readonly string[]) => Promise<void>;
@@ -63,7 +63,7 @@ export class Dialer {
   }
 
   get wantsPeers(): boolean {
-    return this.#options.connectedPeers() < this.#options.wantedPeers;
+    return this.#options.dialledPeers() < this.#options.wantedPeers;
   }
 
   isStatic(id: PeerId): boolean {
@@ -146,14 +146,14 @@ export class Dialer {
 
   /** To be called about once a second. */
   tick(): void {
-    const { clock, connectedPeers, wantedPeers, mayDial } = this.#options;
+    const { clock, dialledPeers, wantedPeers, mayDial } = this.#options;
     const nowMs = clock.nowMs();
     const due = [...this.#targets.values()]
       .filter(({ connectedMs, isDialling, notBeforeMs }) => {
         return connectedMs === undefined && !isDialling && notBeforeMs <= nowMs;
       })
       .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || a.failures - b.failures);
-    let room = wantedPeers - connectedPeers() - this.#dials;
+    let room = wantedPeers - dialledPeers() - this.#dials;
     for (const target of due) {
       if (this.#dials >= MAX_DIALS) return;
       if (!mayDial(target.id)) continue;

@@ -9,8 +9,8 @@ import { type Gossipsub, messageId, messageIdToString, type Rpc, type RpcMessage
 import { GOSSIP_BYTES, GOSSIP_FRAMES, MAX_REMEMBERED, MAX_SEEN, TOPIC_LIMITS, type TopicLimits } from "./limits.ts";
 import type { Names } from "./names.ts";
 import { PAYLOAD_HEADER_BYTES } from "./payload.ts";
+import { Places } from "./places.ts";
 import { PENALTY } from "./reputation.ts";
-import { Places } from "./request-frames.ts";
 import type { Counters } from "./stats.ts";
 import { PeerBuckets } from "./token-bucket.ts";
 import { type MessageHandler, type PeerId, TOPICS, type Topic, type Verdict } from "./types.ts";

@@ -2,15 +2,9 @@
  * The Network port over libp2p: TCP, noise, yamux, identify, gossipsub. This file puts the parts together and follows the
  * life of connections; the rules are in the parts.
  */
-
-import { identify } from "@libp2p/identify";
-import type { Connection, ConnectionGater, IdentifyResult, Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
-import { noise } from "@libp2p/noise";
+import type { Connection, IdentifyResult, Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { tcp } from "@libp2p/tcp";
-import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p } from "libp2p";
 import { OperationError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Clock, systemClock } from "../ports.ts";
@@ -19,8 +13,9 @@ import { type NetworkConfig, type ParsedConfig, parseConfig } from "./config.ts"
 import { Dialer } from "./dialer.ts";
 import { Discovery } from "./discovery.ts";
 import { Gossip } from "./gossip.ts";
-import { type Gossipsub, gossipsubOptions, openGossipsub, SCORE_THRESHOLDS } from "./gossipsub.ts";
-import { MAX_PEER_ADDRESSES, PROTOCOL_LIMITS, STREAM_WINDOW_BYTES, TOPIC_LIMITS } from "./limits.ts";
+import { SCORE_THRESHOLDS } from "./gossipsub.ts";
+import { createNode, type Services } from "./libp2p.ts";
+import { MAX_PEER_ADDRESSES, PROTOCOL_LIMITS, TOPIC_LIMITS } from "./limits.ts";
 import { LINK_TICKS, Links } from "./links.ts";
 import { type Names, namesOf } from "./names.ts";
 import { type ConnectedPeer, dialAddresses, PeerTable } from "./peer-table.ts";
@@ -51,14 +46,15 @@ export interface NetworkParts {
 
 const TICK_MS = 1_000;
 const BAN_MS = 600_000;
+const STATIC_BAN_MS = 60_000;
 const SAVE_TICKS = 60;
 /** Whoever has not said by then what it speaks takes a place for nothing. */
 const IDENTIFY_MS = 10_000;
 /** libp2p forgets a peer so long after it went: its own parts ask for it when it goes. */
 const FORGET_TICKS = 10;
-/** Connections that are not yet known to be peers, and static peers above the maximum. */
-const SPARE_CONNECTIONS = 64;
 const STOP_MS = 1_000;
+/** Of one connection: above what is answered at once, so that the rest is told that this node is busy. */
+const STREAMS_PER_PROTOCOL = 24;
 
 /** Listens when it resolves. Throws UsageError for an address that is none, OperationError when it cannot listen. */
 export async function createLibp2pNetwork(config: NetworkConfig, parts: NetworkParts): Promise<Libp2pNetwork> {
@@ -68,8 +64,6 @@ export async function createLibp2pNetwork(config: NetworkConfig, parts: NetworkP
   await network.start();
   return network;
 }
-
-type Services = { readonly identify: unknown; readonly gossip: Gossipsub };
 
 export class Libp2pNetwork implements Network {
   readonly id: PeerId;
@@ -108,14 +102,14 @@ export class Libp2pNetwork implements Network {
     this.#random = random;
     this.id = peerIdFromPrivateKey(config.privateKey).toString();
     this.#names = namesOf(config.chainId, config.genesisHash);
-    this.#reputation = new Reputation({ clock, banMs: config.tuning?.banMs ?? BAN_MS });
+    this.#reputation = new Reputation({ clock, banMs: (id) => this.#banMs(id) });
     this.#table = new PeerTable(this.id, clock);
     this.#file = new PeersFile(config.peersFile, log);
     this.#dialer = new Dialer({
       clock,
       random,
       wantedPeers: parsed.wantedPeers,
-      connectedPeers: () => this.#table.size,
+      dialledPeers: () => this.#table.count("outbound"),
       mayDial: (id) => this.#isAllowed(id),
       dial: (id, addresses) => this.#dial(id, addresses),
       onForgotten: (id) => this.#file.forget(id),
@@ -137,7 +131,13 @@ export class Libp2pNetwork implements Network {
 
   async start(): Promise<void> {
     await this.#file.load();
-    const libp2p = await this.#create();
+    const libp2p = await createNode(this.#config.privateKey, this.#parsed, {
+      names: this.#names,
+      appScore: (id) => this.#reputation.score(id),
+      onUndecodable: (topic) => this.#counters.topics[topic].rejected++,
+      isAllowed: (id) => this.#isAllowed(id),
+      hasRoom: (id) => this.#hasRoom(id),
+    });
     this.#libp2p = libp2p;
     const service = libp2p.services.gossip;
     const { tuning } = this.#config;
@@ -178,9 +178,11 @@ export class Libp2pNetwork implements Network {
     libp2p.addEventListener("connection:close", ({ detail }) => this.#onClose(detail));
     libp2p.addEventListener("peer:identify", ({ detail }) => this.#onIdentify(detail));
     for (const protocol of PROTOCOLS) {
-      await libp2p.handle(this.#names.protocol(protocol), (stream, connection) => {
-        void this.#server.serve(protocol, stream, connection.remotePeer.toString());
-      });
+      await libp2p.handle(
+        this.#names.protocol(protocol),
+        (stream, connection) => void this.#server.serve(protocol, stream, connection.remotePeer.toString()),
+        { maxInboundStreams: STREAMS_PER_PROTOCOL, maxOutboundStreams: STREAMS_PER_PROTOCOL },
+      );
     }
     try {
       await libp2p.start();
@@ -198,62 +200,17 @@ export class Libp2pNetwork implements Network {
     this.#onTick();
   }
 
-  #create(): Promise<Libp2p<Services>> {
-    const { listen, announce, maxPeers } = this.#parsed;
-    const options = gossipsubOptions({
-      names: this.#names,
-      appScore: (id) => this.#reputation.score(id),
-      onUndecodable: (topic) => this.#counters.topics[topic].rejected++,
-    });
-    return createLibp2p<Services>({
-      start: false,
-      privateKey: this.#config.privateKey,
-      nodeInfo: { userAgent: "openledger" },
-      addresses: { listen: [...listen], announce: [...announce] },
-      transports: [tcp({ maxConnections: maxPeers + 4 * SPARE_CONNECTIONS, backlog: 128 })],
-      connectionEncrypters: [noise()],
-      streamMuxers: [
-        yamux({
-          maxInboundStreams: 256,
-          maxOutboundStreams: 256,
-          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
-        }),
-      ],
-      connectionGater: this.#gater(),
-      connectionManager: {
-        maxConnections: maxPeers + this.#parsed.staticPeers.length + SPARE_CONNECTIONS,
-        // A host that opens as many as it may, and lets each of them time out, leaves places for others.
-        maxIncomingPendingConnections: 256,
-        inboundConnectionThreshold: 25,
-        inboundUpgradeTimeout: 5_000,
-        maxParallelDials: 16,
-        maxPeerAddrsToDial: MAX_PEER_ADDRESSES,
-        dialTimeout: 5_000,
-        addressDialTimeout: 3_000,
-        // The dialer decides who is dialled again.
-        reconnectRetries: 0,
-      },
-      connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 10_000 } },
-      services: { identify: identify(), gossip: (components) => openGossipsub(components, options) },
-    });
-  }
-
-  #gater(): ConnectionGater {
-    const isRefused = (peer: Libp2pPeerId) => !this.#isAllowed(peer.toString());
-    return {
-      denyDialPeer: isRefused,
-      denyInboundEncryptedConnection: isRefused,
-      denyOutboundEncryptedConnection: isRefused,
-      denyInboundUpgradedConnection: (peer) => {
-        const id = peer.toString();
-        return this.#table.size >= this.#parsed.maxPeers && !this.#table.has(id) && !this.#dialer.isStatic(id);
-      },
-    };
-  }
-
   #isAllowed(id: PeerId): boolean {
     const { allowedPeers } = this.#parsed;
     return (allowedPeers === undefined || allowedPeers.has(id)) && !this.#reputation.isBanned(id);
+  }
+
+  /** For a peer that dialled this node. A quarter of the places is for those that it dials itself. */
+  #hasRoom(id: PeerId): boolean {
+    if (this.#table.has(id) || this.#dialer.isStatic(id)) return true;
+    const { maxPeers } = this.#parsed;
+    const inbound = this.#table.count("inbound");
+    return this.#table.size < maxPeers && inbound < maxPeers - Math.floor(maxPeers / 4);
   }
 
   async #dial(id: PeerId, addresses: readonly string[]): Promise<void> {
@@ -355,6 +312,11 @@ export class Libp2pNetwork implements Network {
     this.#libp2p.services.gossip.score.scoreCache.delete(id);
     if (isBanned) this.#ban(id, reason);
   };
+
+  /** An operator's own peer is given another chance soon: without it the chain may not go on. */
+  #banMs(id: PeerId): number {
+    return this.#config.tuning?.banMs ?? (this.#dialer.isStatic(id) ? STATIC_BAN_MS : BAN_MS);
+  }
 
   #ban(id: PeerId, reason: string): void {
     this.#reputation.ban(id);

@@ -32,6 +32,10 @@ export class PeerTable {
     return this.#peers.size;
   }
 
+  count(direction: Connection["direction"]): number {
+    return this.all().filter(({ connection }) => connection.direction === direction).length;
+  }
+
   all(): ConnectedPeer[] {
     return [...this.#peers.values()];
   }

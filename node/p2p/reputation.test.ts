@@ -5,7 +5,7 @@ import { BAN_SCORE, PENALTY, Reputation } from "./reputation.ts";
 
 function setup() {
   const clock = new FakeClock();
-  return { clock, reputation: new Reputation({ clock, banMs: 600_000 }) };
+  return { clock, reputation: new Reputation({ clock, banMs: () => 600_000 }) };
 }
 
 const pass = (clock: FakeClock, ms: number) => clock.setMs(clock.nowMs() + ms);

@@ -31,14 +31,14 @@ interface Held {
 
 export interface ReputationOptions {
   readonly clock: Clock;
-  readonly banMs: number;
+  readonly banMs: (peer: PeerId) => number;
 }
 
 export class Reputation {
   /** Since the start. */
   bans = 0;
   readonly #clock: Clock;
-  readonly #banMs: number;
+  readonly #banMs: (peer: PeerId) => number;
   readonly #held = new RecentMap<PeerId, Held>(MAX_REMEMBERED);
   readonly #bannedUntilMs = new RecentMap<PeerId, number>(MAX_REMEMBERED);
 
@@ -66,7 +66,7 @@ export class Reputation {
 
   ban(peer: PeerId): void {
     if (!this.isBanned(peer)) this.bans++;
-    this.#bannedUntilMs.set(peer, this.#clock.nowMs() + this.#banMs);
+    this.#bannedUntilMs.set(peer, this.#clock.nowMs() + this.#banMs(peer));
     // The ban is the price: afterwards the peer starts anew.
     this.#held.delete(peer);
   }

@@ -2,8 +2,9 @@
 import type { Stream } from "@libp2p/interface";
 import type { Clock } from "../ports.ts";
 import { MAX_REQUEST_BYTES, type ProtocolLimits, REQUESTS_AT_ONCE } from "./limits.ts";
+import { Deadline, Places, TimeUp } from "./places.ts";
 import { PENALTY } from "./reputation.ts";
-import { Deadline, frame, Places, readU32, STATUS, TimeUp, TRAILER } from "./request-frames.ts";
+import { frame, readU32, STATUS, TRAILER } from "./request-frames.ts";
 import type { Counters } from "./stats.ts";
 import { StreamEnded, StreamReader, writeTo } from "./streams.ts";
 import { type PeerId, type Protocol, RequestError } from "./types.ts";

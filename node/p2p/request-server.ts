@@ -10,8 +10,9 @@ import {
   REQUEST_READ_MS,
   REQUESTS_AT_ONCE,
 } from "./limits.ts";
+import { Deadline, Places, TimeUp } from "./places.ts";
 import { PENALTY } from "./reputation.ts";
-import { Deadline, frame, Places, readU32, STATUS, TimeUp, TRAILER, u32 } from "./request-frames.ts";
+import { frame, readU32, STATUS, TRAILER, u32 } from "./request-frames.ts";
 import type { Counters } from "./stats.ts";
 import { StreamEnded, StreamReader, writeTo } from "./streams.ts";
 import { PeerBuckets, TokenBucket } from "./token-bucket.ts";
