@@ -10,7 +10,7 @@ import { DataError } from "../errors.ts";
 import { logsInRange } from "../rpc/logs.ts";
 import type { FakeNode } from "../testing/network.ts";
 import { FakeStore, testLog } from "../testing/world.ts";
-import { CheckpointSync, canBeginWithCheckpoint } from "./checkpoint.ts";
+import { beginWithCheckpoint, CheckpointSync, canBeginWithCheckpoint } from "./checkpoint.ts";
 import { decodeStateItems, encodeStateItems } from "./messages.ts";
 import { extendReal, openReal, REAL_DOMAIN, REAL_SCHEME, realGenesis, STORE, setOfValidators } from "./testing/real.ts";
 import { mapping, SyncWorld } from "./testing/world.ts";
@@ -46,7 +46,7 @@ function checkpointIn(world: SyncWorld, store: FakeStore, id = "new") {
   const { log, lines } = testLog();
   world.network.connectAll();
   const parts = { store, genesis: GENESIS, network, clock: world.clock, log, domain: REAL_DOMAIN, scheme: REAL_SCHEME };
-  return { network, lines, checkpoint: new CheckpointSync(parts) };
+  return { network, lines, parts, checkpoint: new CheckpointSync(parts) };
 }
 
 /** Every account and slot that ever was, through the flat tables and by proof, and all code. */
@@ -255,6 +255,18 @@ describe("a chain that begins with a checkpoint", () => {
     const chain = await openReal(GENESIS, store);
     expect({ number: chain.head.number, first: chain.firstBlock }).toEqual({ number: 0n, first: 0n });
     expect(canBeginWithCheckpoint(store)).toBe(false);
+  });
+
+  it("is not begun where a stop is asked for, and not looked for where there is a chain", async () => {
+    const world = new SyncWorld(RULES);
+    server(world, "a");
+    const store = new FakeStore();
+    const { parts } = checkpointIn(world, store);
+    const stopping = world.clock.sleep(50);
+    expect(await world.clock.run(beginWithCheckpoint(parts, stopping))).toBe(false);
+    expect(await world.clock.run(beginWithCheckpoint({ ...parts, store: fullStore }, stopping))).toBe(true);
+    expect(await world.clock.run(beginWithCheckpoint(parts, new Promise(() => {})))).toBe(true);
+    expect((await openReal(GENESIS, store)).head.number).toBe(BigInt(AT));
   });
 
   it("is stopped at any moment without leaving anything running", async () => {

@@ -307,3 +307,18 @@ export class CheckpointSync {
     });
   }
 }
+
+/**
+ * To be called before the chain is opened, where the operator asked for a checkpoint. True when the chain can be opened
+ * then: it began long ago, or begins with a checkpoint or at genesis now. False when `stopping` resolved first.
+ */
+export async function beginWithCheckpoint(parts: CheckpointParts, stopping: Promise<unknown>): Promise<boolean> {
+  if (!canBeginWithCheckpoint(parts.store)) return true;
+  const checkpoint = new CheckpointSync(parts);
+  void stopping.then(() => checkpoint.stop());
+  try {
+    return (await checkpoint.run()) !== "stopped";
+  } finally {
+    checkpoint.stop();
+  }
+}

@@ -15,7 +15,8 @@ import {
 } from "./messages.ts";
 import { onlyChunk, type Peers } from "./peers.ts";
 
-/** Peers asked about views before what is still missing is given up. */
+/** Peers asked about views at once, and in all before what is still missing is given up. */
+const ASKED_AT_ONCE = 2;
 const ASKED_PEERS = 4;
 
 /**
@@ -35,8 +36,8 @@ export async function fetchBlocks(peers: Peers, hashes: readonly Uint8Array[]): 
 }
 
 function fetchBlock(peers: Peers, hash: Uint8Array): Promise<Uint8Array | undefined> {
-  return peers.askAny(
-    {},
+  return peers.askFirst(
+    { isUrgent: true },
     {
       protocol: "blocks-by-hash",
       payload: encodeHashRequest({ part: "blocks", hashes: [hash] }),
@@ -58,8 +59,8 @@ export type Found =
   | { readonly type: "vote"; readonly vote: Vote; readonly from: PeerId };
 
 /**
- * Certificates and votes of these views, at most 64, from as many of four peers as it takes until each view has a
- * certificate.
+ * Certificates and votes of these views, at most 64, from as many of four peers, by twos, as it takes until each view
+ * has a certificate. The same one may come from two peers.
  */
 export async function fetchViews(
   peers: Peers,
@@ -69,16 +70,24 @@ export async function fetchViews(
 ): Promise<void> {
   const missing = new Set(views.slice(0, MAX_VIEWS));
   const asked = new Set<PeerId>();
-  while (missing.size > 0 && asked.size < ASKED_PEERS) {
-    const from = peers.pick({}, asked);
-    if (from === undefined) return;
-    asked.add(from);
+  const askOne = async (from: PeerId) => {
     const found = await askForViews(peers, from, { epoch, views: [...missing] });
     for (const certificate of found?.certificates ?? []) {
       missing.delete(certificate.view);
       onFound({ type: "certificate", certificate, from });
     }
     for (const vote of found?.votes ?? []) onFound({ type: "vote", vote, from });
+  };
+  while (missing.size > 0 && asked.size < ASKED_PEERS) {
+    const round: PeerId[] = [];
+    for (let i = 0; i < ASKED_AT_ONCE; i++) {
+      const peer = peers.pick({ isUrgent: true }, asked);
+      if (peer === undefined) break;
+      asked.add(peer);
+      round.push(peer);
+    }
+    if (round.length === 0) return;
+    await Promise.all(round.map(askOne));
   }
 }
 

@@ -26,8 +26,11 @@ const REST_MS: Readonly<Record<RequestError["code"], number>> = {
 };
 const LONGEST_REST_MS = 60_000;
 const DOUBT_MS = 4_000;
-/** A peer that lacks something is not asked for it again at once. */
+/** A peer that lacks part of a download is not asked for it again at once. */
 const LACKING_REST_MS = 500;
+const DOWNLOADS: readonly Protocol[] = ["blocks-by-range", "state"];
+/** An urgent request goes to one peer more when the last one asked has not answered by then. */
+const HEDGE_MS = 300;
 /** How long a peer that lied is not asked again, should the network still have it. */
 const DISTRUST_MS = 600_000;
 const MAX_STATUS_BYTES = 4_096;
@@ -61,6 +64,8 @@ export interface Need {
   readonly from?: bigint;
   readonly to?: bigint;
   readonly prefer?: PeerId | undefined;
+  /** What consensus waits for has a place of its own beside downloads. */
+  readonly isUrgent?: boolean;
 }
 
 export interface PeersParts {
@@ -146,13 +151,14 @@ export class Peers {
   }
 
   /** The best peer that is free: those that say they have the blocks first, then those that might by now. */
-  pick({ from, to, prefer }: Need, except: ReadonlySet<PeerId> = new Set()): PeerId | undefined {
+  pick({ from, to, prefer, isUrgent = false }: Need, except: ReadonlySet<PeerId> = new Set()): PeerId | undefined {
     this.#forgetGone();
+    const mostInFlight = isUrgent ? 2 * MAX_IN_FLIGHT : MAX_IN_FLIGHT;
     let best: PeerId | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
     for (const entry of this.#entries.values()) {
       const { id, status, inFlight, msPerByte } = entry;
-      if (status === undefined || inFlight >= MAX_IN_FLIGHT || except.has(id) || this.#isResting(entry)) continue;
+      if (status === undefined || inFlight >= mostInFlight || except.has(id) || this.#isResting(entry)) continue;
       if (from !== undefined && status.first > from) continue;
       const isShort = to !== undefined && status.head.number < to;
       const rank = id === prefer ? -1 : (isShort ? 1e9 : 0) + msPerByte * (inFlight + 1);
@@ -184,6 +190,43 @@ export class Peers {
       if (value !== undefined) return value;
     }
     return undefined;
+  }
+
+  /** As `askAny`, but does not wait for a slow peer before it asks the next one. The first to have it counts. */
+  askFirst<T>(need: Need, request: Request<T>): Promise<T | undefined> {
+    const { clock } = this.#parts;
+    const asked = new Set<PeerId>();
+    let running = 0;
+    let cancel = () => {};
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = (how: () => void) => {
+        isOver = true;
+        cancel();
+        how();
+      };
+      const next = () => {
+        cancel();
+        const peer = this.pick(need, asked);
+        if (peer === undefined) {
+          if (running === 0) end(() => resolve(undefined));
+          return;
+        }
+        asked.add(peer);
+        running++;
+        cancel = clock.at(this.#nowMs + HEDGE_MS, next);
+        this.ask(peer, request).then(
+          (value) => {
+            running--;
+            if (isOver) return;
+            if (value !== undefined) end(() => resolve(value));
+            else next();
+          },
+          (error: unknown) => end(() => reject(error)),
+        );
+      };
+      next();
+    });
   }
 
   /** What the peer said it has could not be had: its word counts for nothing until it has rested. */
@@ -226,7 +269,7 @@ export class Peers {
     try {
       const value = await read({ [Symbol.asyncIterator]: () => ({ next }) }, entry.id);
       entry.failures = 0;
-      if (value === undefined) entry.restUntilMs = this.#nowMs + LACKING_REST_MS;
+      if (value === undefined && DOWNLOADS.includes(protocol)) entry.restUntilMs = this.#nowMs + LACKING_REST_MS;
       if (protocol !== "status") this.#measure(entry, bytes, this.#nowMs - startedMs);
       return value;
     } catch (error) {

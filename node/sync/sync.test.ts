@@ -183,6 +183,50 @@ describe("what consensus asks of sync", () => {
   });
 });
 
+describe("what consensus waits for", () => {
+  it("comes from the next peer when the first one does not answer", async () => {
+    const world = new SyncWorld(THREE_HUNDRED);
+    const stuck = world.server("stuck");
+    for (const protocol of ["blocks-by-hash", "certificates"] as const) {
+      stuck.lie(
+        protocol,
+        () =>
+          async function* () {
+            await new Promise(() => {});
+            yield new Uint8Array(0);
+          },
+      );
+    }
+    world.server("a");
+    const syncer = world.syncer(world.chainAt(300));
+    syncer.sync.start();
+    await world.clock.pass(100);
+    const startedMs = world.clock.nowMs();
+    expect(await world.clock.run(syncer.sync.blocks([THREE_HUNDRED.hashes[9]!]))).toEqual([THREE_HUNDRED.raws[9]]);
+    const { epoch, view } = THREE_HUNDRED.certificates.get(60)!;
+    const asking = syncer.sync.views(epoch, [view]);
+    await world.clock.pass(50);
+    expect(syncer.found).toHaveLength(1);
+    expect(world.clock.nowMs() - startedMs).toBeLessThan(1_000); // the stuck one is given up after 6 s
+    await world.clock.run(asking);
+    await world.clock.run(syncer.sync.stop());
+  });
+
+  it("is asked for again at once after nobody had it", async () => {
+    const world = new SyncWorld(THREE_HUNDRED);
+    const server = new LedgerChain(THREE_HUNDRED, 99);
+    world.serve("a", server);
+    const syncer = world.syncer(world.chainAt(99));
+    syncer.sync.start();
+    await world.clock.pass(100);
+    const hundredth = THREE_HUNDRED.hashes[100]!;
+    expect(await world.clock.run(syncer.sync.blocks([hundredth]))).toEqual([]);
+    await server.goTo(100);
+    expect(await world.clock.run(syncer.sync.blocks([hundredth]))).toEqual([THREE_HUNDRED.raws[100]]);
+    await world.clock.run(syncer.sync.stop());
+  });
+});
+
 describe("sync that cannot go on", () => {
   it("halts when a certified block does not execute: no peer is at fault", async () => {
     const ledger = new Ledger({ blocks: 90, epochBlocks: 40, invalid: 70 });
