@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { signersOf } from "../../consensus/certificates.ts";
 import { decodeCertificate } from "../../consensus/codec.ts";
 import { KIND } from "../../consensus/types.ts";
-import { Cluster, type Member, setOfMembers } from "../testing/cluster.ts";
+import { CLUSTER_TIMING, Cluster, type Member, setOfMembers } from "../testing/cluster.ts";
 import { signed } from "../testing/world.ts";
 
 const FOUR = { members: [0, 1, 2, 3] };
@@ -44,6 +44,24 @@ describe("one of four that is gone", () => {
     cluster.network.connectAll();
     await cluster.reach(alone + 14);
     for (const { chain } of cluster.nodes.values()) expect(chain.transaction(tx.hash)).toBeDefined();
+    await cluster.end();
+  });
+
+  test("or hears nothing while an epoch ends: the first word of the next one tells it that it is behind", async () => {
+    const timing = { ...CLUSTER_TIMING, heartbeatMs: 200 };
+    const cluster = await Cluster.start({ ...FOUR, epochBlocks: 4, timing });
+    const node = cluster.node("3");
+    const startMs = cluster.clock.nowMs();
+    // Between two polls of sync, which would find it out too, but later.
+    await cluster.clock.pass(5_200);
+    const topics = (["block", "vote", "cert"] as const).map((topic) => [topic, node.net.topic(topic)] as const);
+    for (const [topic] of topics) node.net.handleTopic(topic, () => "ignore");
+    await cluster.clock.pass(2_500);
+    const others = heightOf(cluster.node("0"));
+    expect(node.engine.status.epoch).toBeLessThan(cluster.node("0").engine.status.epoch);
+    for (const [topic, handler] of topics) node.net.handleTopic(topic, handler);
+    await cluster.reach(others, [node]);
+    expect(cluster.clock.nowMs() - startMs).toBeLessThan(9_500);
     await cluster.end();
   });
 

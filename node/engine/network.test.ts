@@ -12,7 +12,18 @@ import { signed } from "../testing/world.ts";
 describe("four validators", () => {
   test("finalize blocks together, each with a certificate", async () => {
     const cluster = await Cluster.start({ members: [0, 1, 2, 3] });
+    const published = new Set<string>();
+    for (const { id, net } of cluster.nodes.values()) {
+      const { publish } = net;
+      net.publish = (topic, data) => {
+        published.add(`${topic} of ${id}`);
+        return publish.call(net, topic, data);
+      };
+    }
     await cluster.reach(6);
+    for (const topic of ["block", "vote", "cert"]) {
+      for (const id of cluster.nodes.keys()) expect(published).toContain(`${topic} of ${id}`);
+    }
     for (const { chain, engine, lines, net } of cluster.nodes.values()) {
       for (let number = 1n; number <= 6n; number++) {
         const certificate = decodeCertificate(chain.certificate(number)!);
@@ -30,6 +41,14 @@ describe("four validators", () => {
 
   test("a transaction that one of them was given is in one block of all of them, whoever leads", async () => {
     const cluster = await Cluster.start({ members: [0, 1, 2, 3] });
+    const tellers: string[] = [];
+    for (const { id, net } of cluster.nodes.values()) {
+      const { publish } = net;
+      net.publish = (topic, data) => {
+        if (topic === "tx") tellers.push(id);
+        return publish.call(net, topic, data);
+      };
+    }
     const transactions = [signed(0, 0n), signed(0, 1n), signed(1, 0n)];
     for (const tx of transactions) expect(cluster.node("2").submit(tx)).toMatchObject({ ok: true });
     await cluster.reach(5);
@@ -41,6 +60,8 @@ describe("four validators", () => {
       expect(included.sort()).toEqual(transactions.map(({ hash }) => bytesToHex(hash)).sort());
       expect(mempool.counts).toMatchObject({ pending: 0, queued: 0 });
     }
+    // No echo: who hears of them does not tell of them.
+    expect(tellers).toEqual(["2"]);
     await cluster.end();
   });
 

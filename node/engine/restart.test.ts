@@ -159,6 +159,23 @@ describe("a log that grows", () => {
     await cluster.end();
   });
 
+  test("with the votes that are on their way to the disk", async () => {
+    const timing = { intervalMs: 20, heartbeatMs: 20, deltaMs: 250 };
+    const cluster = await Cluster.start({ ...FOUR, timing });
+    const node = cluster.node("3");
+    node.disk.validator.syncMs = 12;
+    for (let height = 2; height <= 14; height++) {
+      node.disk.validator.logBytes = 65 * 1024 * 1024;
+      await cluster.reach(height);
+    }
+    expect(node.disk.validator.rotations).toBeGreaterThan(5);
+    expect(node.engine.status).toMatchObject({ mode: "validate", signingProblem: undefined });
+    const disk = cluster.crash("3");
+    await cluster.add("3", { key: 3, disk });
+    await cluster.reach(heightOf(cluster.node("0")) + 4);
+    await cluster.end();
+  });
+
   test("also while only the certificate of the last final block is known, not the block", async () => {
     const timing = { intervalMs: 20, heartbeatMs: 20, deltaMs: 250 };
     const cluster = await Cluster.start({ ...FOUR, timing });

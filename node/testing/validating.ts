@@ -1,4 +1,5 @@
 /** A key with its memory, without files: log and guard of a validator that can be slow, fail, and crash. */
+import { isSameSubject } from "../../consensus/certificates.ts";
 import { type Domain, voteDigest } from "../../consensus/scheme.ts";
 import { KIND, type Subject } from "../../consensus/types.ts";
 import { encodeRecords, type WalRecord } from "../../consensus/wal.ts";
@@ -114,6 +115,12 @@ function memoryLog(disk: ValidatorDisk, clock: VirtualClock) {
     },
     async rotate(kept: readonly WalRecord[]): Promise<void> {
       encodeRecords(kept);
+      const tip = kept.find((record) => record.type === "tip")?.view ?? 0;
+      const votes = kept.flatMap((record) => (record.type === "vote" ? [record.subject] : []));
+      for (const vote of disk.positions.votes) {
+        const isKept = vote.view <= tip || votes.some((one) => isSameSubject(one, vote));
+        if (!isKept) throw new Error("a vote above the tip is left out of the new log");
+      }
       await sync();
       disk.durable.splice(0, disk.durable.length, ...kept);
       disk.rotations++;
