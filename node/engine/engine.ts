@@ -9,7 +9,7 @@ import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts"
 import { Simplex } from "../../consensus/simplex.ts";
 import { type Certificate, KIND, type Proposal, type Vote } from "../../consensus/types.ts";
 import type { WalRecord } from "../../consensus/wal.ts";
-import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { Topic, Verdict } from "../p2p/types.ts";
 import { VoteRefused } from "../validator/positions.ts";
 import { BlockWork } from "./block-work.ts";
@@ -400,7 +400,11 @@ export class Engine {
   #openRecords(): readonly WalRecord[] {
     const { votes, certificates } = this.#core.openRecords();
     const { finalized, epoch } = this.#core;
-    const blocks = this.#core.openBlocks().flatMap((id): WalRecord[] => {
+    // Also those that were voted for, and that consensus has not heard of again: an own proposal on its way, and all
+    // that the log remembers after a restart.
+    const voted = votes.flatMap(({ kind, block }) => (kind === KIND.notarize ? [block] : []));
+    const ids = new Map([...this.#core.openBlocks(), ...voted].map((id) => [bytesToHex(id), id] as const));
+    const blocks = [...ids.values()].flatMap((id): WalRecord[] => {
       const bytes = this.block(id);
       if (bytes === undefined) return [];
       const { number, parentHash } = placeOf(bytes);
