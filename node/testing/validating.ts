@@ -83,7 +83,7 @@ export function testValidating(parts: TestValidatingParts): TestValidating {
     signed.push(subject);
     return blsSign(validator.secretKey, digest);
   };
-  const log = memoryLog(disk, clock);
+  const log = memoryLog(disk, chain, clock);
   const signer = createVoteSigner({ wal: log, guard: memoryGuard(disk, clock), sign, domain, setHashOf });
   return { publicKey: validator.publicKey, signer, log, reasons, signed };
 }
@@ -91,7 +91,7 @@ export function testValidating(parts: TestValidatingParts): TestValidating {
 const hasBlock = (disk: ValidatorDisk, chain: Chain, block: Uint8Array): boolean =>
   chain.isCommitted(block) || disk.durable.some((record) => record.type === "block" && equalsBytes(record.id, block));
 
-function memoryLog(disk: ValidatorDisk, clock: VirtualClock) {
+function memoryLog(disk: ValidatorDisk, chain: Chain, clock: VirtualClock) {
   const records = [...disk.durable];
   let lazy: WalRecord[] = [];
   const sync = async (): Promise<void> => {
@@ -120,6 +120,11 @@ function memoryLog(disk: ValidatorDisk, clock: VirtualClock) {
       for (const vote of disk.positions.votes) {
         const isKept = vote.view <= tip || votes.some((one) => isSameSubject(one, vote));
         if (!isKept) throw new Error("a vote above the tip is left out of the new log");
+        const isForBlock = vote.view > tip && vote.kind === KIND.notarize;
+        const isHere = kept.some((record) => record.type === "block" && equalsBytes(record.id, vote.block));
+        if (isForBlock && !isHere && !chain.isCommitted(vote.block)) {
+          throw new Error("a block that was voted for is left out of the new log");
+        }
       }
       await sync();
       disk.durable.splice(0, disk.durable.length, ...kept);
