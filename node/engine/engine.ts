@@ -110,9 +110,10 @@ export class Engine {
   /** Executes again what the log remembers, then begins. */
   async start(): Promise<void> {
     const { chain, network, mempool, validating, log } = this.#parts;
+    const { number } = chain.head;
     if (this.#signingProblem !== undefined) log.error({ reason: this.#signingProblem }, "this validator does not sign");
     for (const record of validating?.log.records ?? []) {
-      if (record.type === "block") this.#bodies.add(record.id, record.bytes);
+      if (record.type === "block" && record.height > number) this.#bodies.add(record.id, record.bytes);
     }
     for (const block of this.#core.openBlocks()) await this.#work.execute(block);
     network?.handleTopic("vote", (data, from) => this.#onVoteMessage(data, from));
