@@ -8,6 +8,11 @@ export interface Scheme {
   verify(publicKeys: readonly Uint8Array[], digest: Uint8Array, signature: Uint8Array): boolean;
   /** Undefined when one of them is no point of the group. Precondition: at least one. */
   aggregate(signatures: readonly Uint8Array[]): Uint8Array | undefined;
+  /** Whether each of these signatures on one digest is valid by itself; cheaper than one by one where it is offered. */
+  verifyEach?(
+    digest: Uint8Array,
+    signed: readonly { readonly publicKey: Uint8Array; readonly signature: Uint8Array }[],
+  ): boolean;
 }
 
 /** What ties a signature to one network: no vote of one is valid in another. */

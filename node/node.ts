@@ -4,7 +4,7 @@
 import type { Hex } from "viem";
 import type { Domain } from "../consensus/scheme.ts";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
-import { blsAggregate, blsVerify } from "../core/bls.ts";
+import { blsAggregate, blsVerify, blsVerifyEach } from "../core/bls.ts";
 import { equalsBytes } from "../core/bytes.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import { Mempool } from "../execution/mempool.ts";
@@ -64,7 +64,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
   const { clock, log, directory, validator } = ports;
   const { epochBlocks } = genesis.consensus;
   const domain: Domain = { chainId: genesis.chainId, l1Contract: NO_L1_CONTRACT };
-  const scheme = { verify: blsVerify, aggregate: blsAggregate };
+  const scheme = { verify: blsVerify, aggregate: blsAggregate, verifyEach: blsVerifyEach };
   const named = (module: string) => log.child({ module });
   const closers: (() => unknown)[] = [];
   const stop = async () => {

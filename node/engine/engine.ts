@@ -6,6 +6,7 @@
 
 import { CodecError, decodeCertificate, decodeVote, encodeCertificate, encodeVote } from "../../consensus/codec.ts";
 import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts";
+import { voteDigest } from "../../consensus/scheme.ts";
 import { Simplex } from "../../consensus/simplex.ts";
 import { type Certificate, KIND, type Proposal, type Vote } from "../../consensus/types.ts";
 import type { WalRecord } from "../../consensus/wal.ts";
@@ -16,6 +17,7 @@ import { BlockWork } from "./block-work.ts";
 import { Bodies } from "./bodies.ts";
 import { Committer } from "./committer.ts";
 import { decodeBlockMessage, encodeBlockMessage, isBlockOf, placeOf } from "./messages.ts";
+import { RelayCheck, type SignedDigest } from "./relay-check.ts";
 import { simplexStart } from "./start.ts";
 import { type EngineStatus, Statistics } from "./status.ts";
 import { SteadyClock } from "./steady-clock.ts";
@@ -40,6 +42,7 @@ export class Engine {
   readonly #work: BlockWork;
   readonly #committer: Committer;
   readonly #statistics: Statistics;
+  readonly #relayCheck: RelayCheck;
   #catching: Catching | undefined;
   #core: Simplex;
   readonly #queue: Job[] = [];
@@ -77,6 +80,14 @@ export class Engine {
       fetch: async (hashes) => (await this.#catching?.blocks(hashes)) ?? [],
     });
     this.#statistics = new Statistics(this.#clock);
+    const { scheme } = parts;
+    this.#relayCheck = new RelayCheck({
+      clock: this.#clock,
+      resolve: (vote) => this.#signedDigest(vote),
+      verifyEach: (digest, signed) =>
+        scheme.verifyEach?.(digest, signed) ??
+        signed.every(({ publicKey, signature }) => scheme.verify([publicKey], digest, signature)),
+    });
     this.#committer = new Committer({
       parts,
       work: this.#work,
@@ -134,6 +145,7 @@ export class Engine {
     this.#cancelTimer();
     this.#cancelRetry();
     this.#offIncludable();
+    this.#relayCheck.stop();
     // An event begins work, and what comes of that is an event.
     while (this.#pumping !== undefined || this.#tasks.size > 0) {
       await this.#pumping;
@@ -191,7 +203,22 @@ export class Engine {
       this.#hintWhenAhead(vote.epoch, from);
       return "ignore";
     }
-    return this.offer({ type: "vote", vote, from });
+    return this.#countThenCheck(vote, from);
+  }
+
+  /** Counted at once, passed on when its signature has been looked at. */
+  async #countThenCheck(vote: Vote, from: string): Promise<Verdict> {
+    const verdict = await this.offer({ type: "vote", vote, from });
+    return verdict === "accept" ? this.#relayCheck.judge(vote) : verdict;
+  }
+
+  /** Undefined when the vote is not of the current epoch any more. */
+  #signedDigest(vote: Vote): SignedDigest | undefined {
+    const { epoch, set } = this.#core;
+    const validator = set.validators[vote.signer];
+    if (vote.epoch !== epoch || validator === undefined) return undefined;
+    const digest = voteDigest(this.#parts.domain, set.hash, vote);
+    return { publicKey: validator.publicKey, digest, signature: vote.signature };
   }
 
   #onCertificateMessage(data: Uint8Array, from: string): Verdict | Promise<Verdict> {
