@@ -123,8 +123,11 @@ export function decodeFrames(bytes: Uint8Array, salt: Uint8Array): Frames {
     payloads.push({ offset: end, payload });
     end += FRAME_HEAD_BYTES + payload.length;
   }
+  // A frame has no head of zeros, which is what a file that was made larger in advance ends with.
+  let last = bytes.length - 1;
+  while (last > end && bytes[last] === 0) last--;
   let checked = 0;
-  for (let at = end + 1; at + FRAME_HEAD_BYTES < bytes.length; at++) {
+  for (let at = end + 1; at <= last; at++) {
     if (plausibleLength(bytes, at) === undefined) continue;
     if (++checked > SEARCH_LIMIT) return { payloads, end, damage: `is unreadable after byte ${end}` };
     if (headAt(bytes, at, salt) === undefined) continue;

@@ -58,9 +58,7 @@ export class CommitQueue<T> {
 
   #start(): void {
     if (this.#running !== undefined || this.#waiting.length === 0) return;
-    this.#running = this.#drain().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running = this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -74,9 +72,11 @@ export class CommitQueue<T> {
         const lost = [...batch, ...this.#waiting];
         this.#waiting = [];
         for (const { reject } of lost) reject(this.#failure);
-        return;
+        break;
       }
       for (const { resolve } of batch) resolve();
     }
+    // In the same step that saw the queue empty: whoever comes next starts it again.
+    this.#running = undefined;
   }
 }

@@ -161,7 +161,12 @@ export interface GuardFile {
 }
 
 /** Puts a new file in the place of the old one, at once and durably. A crash leaves one of them whole. */
-export async function writeGuard(files: Files, dir: string, contents: GuardContents): Promise<GuardFile> {
+export async function writeGuard(
+  files: Files,
+  dir: string,
+  contents: GuardContents,
+  roomBytes: number = ROOM_BYTES,
+): Promise<GuardFile> {
   const path = guardPath(dir);
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
   const { network } = contents;
@@ -175,23 +180,23 @@ export async function writeGuard(files: Files, dir: string, contents: GuardConte
     let bytes = concatBytes(header, standing);
     if (contents.votes.length > 0)
       bytes = concatBytes(bytes, encodeFrame(salt, bytes.length, encodeVotes(contents.votes)));
-    await file.write(concatBytes(bytes, new Uint8Array(ROOM_BYTES)), 0);
+    await file.write(concatBytes(bytes, new Uint8Array(roomBytes)), 0);
     await file.sync();
     await files.rename(`${path}.new`, path);
     await files.syncDirectory(dir);
-    return openGuardFile(file, salt, bytes.length);
+    return openGuardFile(file, salt, bytes.length, bytes.length + roomBytes);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-function openGuardFile(file: OpenFile, salt: Uint8Array, begin: number): GuardFile {
+function openGuardFile(file: OpenFile, salt: Uint8Array, begin: number, limit: number): GuardFile {
   let end = begin;
   return {
     async append(votes) {
       const payload = encodeVotes(votes);
-      if (end + FRAME_HEAD_BYTES + payload.length > begin + ROOM_BYTES) return false;
+      if (end + FRAME_HEAD_BYTES + payload.length > limit) return false;
       const frame = encodeFrame(salt, end, payload);
       await file.write(frame, end);
       await file.sync();

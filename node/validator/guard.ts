@@ -30,10 +30,17 @@ export interface Guard {
 const MAX_WAITING = 1_024;
 
 /** Takes possession: writes the guard anew, in this place, so that every earlier copy of it is stale from now on. */
-export async function openGuard(files: Files, dir: string, contents: GuardContents): Promise<Guard> {
+export async function openGuard(
+  files: Files,
+  dir: string,
+  contents: GuardContents,
+  roomBytes?: number,
+): Promise<Guard> {
   const positions = new Positions(contents.floor, contents.last, contents.votes);
-  const replace = () =>
-    writeGuard(files, dir, { ...contents, floor: positions.floor, last: positions.last, votes: positions.votes });
+  const replace = () => {
+    const { floor, last, votes } = positions;
+    return writeGuard(files, dir, { ...contents, floor, last, votes }, roomBytes);
+  };
   return new FileGuard(positions, replace, await replace());
 }
 

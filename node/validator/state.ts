@@ -42,6 +42,8 @@ export interface ValidatorState {
 export interface StatePorts {
   readonly files: Files;
   readonly lock: (dir: string) => ValidatorLock;
+  /** Votes' room in the guard before it is made anew, in bytes. */
+  readonly guardRoomBytes?: number;
 }
 
 export const systemPorts: StatePorts = { files: systemFiles, lock: lockValidator };
@@ -135,7 +137,7 @@ export async function openValidatorState(
   dir: string,
   publicKey: Uint8Array,
   network: NetworkId,
-  { files, lock }: StatePorts = systemPorts,
+  { files, lock, guardRoomBytes }: StatePorts = systemPorts,
 ): Promise<ValidatorState> {
   await files.makeDirectory(dir);
   const held = lock(dir);
@@ -150,7 +152,7 @@ export async function openValidatorState(
       const guard = observingGuard(contents, reason ?? "there is no signer guard");
       return { mode: "observe", reasons, wal: observingWal(wal), guard, close: async () => held.release() };
     }
-    const guard = await openGuard(files, dir, { ...contents, network, floor, votes });
+    const guard = await openGuard(files, dir, { ...contents, network, floor, votes }, guardRoomBytes);
     try {
       // What either lacks it gets, so that what a next crash leaves apart does not add up.
       if (wal.state === "intact" || wal.state === "torn") await wal.append(onlyGuard.map(voteRecord));

@@ -22,17 +22,25 @@ type Change = { readonly at: number; readonly bytes: Uint8Array } | { readonly l
 
 interface Inode {
   readonly identity: FileIdentity;
+  /** As processes see it. */
+  current: Uint8Array;
   durable: Uint8Array;
   /** Since the last sync, in order. */
   changes: Change[];
 }
 
+/** In place where the length stays. */
 function apply(bytes: Uint8Array, change: Change): Uint8Array {
   const length = "length" in change ? change.length : Math.max(bytes.length, change.at + change.bytes.length);
-  const out = new Uint8Array(length);
-  out.set(bytes.subarray(0, length));
+  const out = length === bytes.length ? bytes : new Uint8Array(length);
+  if (out !== bytes) out.set(bytes.subarray(0, length));
   if ("bytes" in change) out.set(change.bytes, change.at);
   return out;
+}
+
+function change(inode: Inode, made: Change): void {
+  inode.changes.push(made);
+  inode.current = apply(inode.current, made);
 }
 
 /** The sectors of a write that reached the disk. */
@@ -82,11 +90,11 @@ export class MemoryFiles implements Files {
     const inodes = new Map<number, Inode>();
     for (const [number, { identity, durable, changes }] of this.#inodes) {
       if (![...names.values()].includes(number)) continue;
-      let bytes = durable;
+      let bytes: Uint8Array = durable.slice();
       // Pages go to the disk in any order: a later write may be there without an earlier one.
       const kept = kind === "kill" ? changes : changes.flatMap((change) => torn(change, chance));
-      for (const change of kept) bytes = apply(bytes, change);
-      inodes.set(number, { identity, durable: bytes, changes: [] });
+      for (const made of kept) bytes = apply(bytes, made);
+      inodes.set(number, { identity, current: bytes.slice(), durable: bytes, changes: [] });
     }
     const parents = [...names.keys()].map((name) => name.slice(0, name.lastIndexOf("/")));
     return new MemoryFiles(inodes, names, new Set([...this.#directories, ...parents]));
@@ -98,7 +106,8 @@ export class MemoryFiles implements Files {
     copy.#nextInode = this.#nextInode;
     for (const [path, number] of this.#names) {
       const inode = copy.#add(path);
-      inode.durable = this.#contents(this.#inode(number));
+      inode.current = this.#inode(number).current.slice();
+      inode.durable = inode.current.slice();
       copy.#durableNames.set(path, Number(inode.identity.inode));
     }
     return copy;
@@ -110,12 +119,13 @@ export class MemoryFiles implements Files {
 
   /** The file as a running process sees it, to read and to damage. */
   bytesOf(path: string): Uint8Array {
-    return this.#contents(this.#inode(this.#names.get(path)));
+    return this.#inode(this.#names.get(path)).current.slice();
   }
 
   put(path: string, bytes: Uint8Array): void {
     const inode = this.#inode(this.#names.get(path));
-    inode.durable = bytes;
+    inode.current = bytes.slice();
+    inode.durable = bytes.slice();
     inode.changes = [];
   }
 
@@ -131,14 +141,10 @@ export class MemoryFiles implements Files {
     return inode;
   }
 
-  #contents(inode: Inode): Uint8Array {
-    return inode.changes.reduce(apply, inode.durable);
-  }
-
   #add(path: string): Inode {
     const number = this.#nextInode++;
     const identity = { inode: BigInt(number), device: 1n, birthtimeNs: BigInt(number) * 1_000n };
-    const inode: Inode = { identity, durable: new Uint8Array(0), changes: [] };
+    const inode: Inode = { identity, current: new Uint8Array(0), durable: new Uint8Array(0), changes: [] };
     this.#inodes.set(number, inode);
     this.#names.set(path, number);
     return inode;
@@ -209,25 +215,25 @@ export class MemoryFiles implements Files {
     return {
       sizeBytes: async () => {
         await this.#step("stat");
-        return this.#contents(inode).length;
+        return inode.current.length;
       },
       read: async () => {
         await this.#step("read");
-        return this.#contents(inode);
+        return inode.current.slice();
       },
       write: async (bytes, at) => {
         try {
           await this.#step("write");
         } catch (error) {
           // As on a full disk: some of it may be there already.
-          if (!this.#isDead) inode.changes.push({ at, bytes: bytes.slice(0, bytes.length >> 1) });
+          if (!this.#isDead) change(inode, { at, bytes: bytes.slice(0, bytes.length >> 1) });
           throw error;
         }
-        inode.changes.push({ at, bytes: Uint8Array.from(bytes) });
+        change(inode, { at, bytes: bytes.slice() });
       },
       truncate: async (length) => {
         await this.#step("truncate");
-        inode.changes.push({ length });
+        change(inode, { length });
       },
       sync: async () => {
         const pending = inode.changes.length;
