@@ -103,6 +103,16 @@ describe("a restart", () => {
     expect(node.core.finalized).toEqual(A);
   });
 
+  test("signs nothing before it may, keeps its promises all the same, and then makes them known", () => {
+    const node = new TestNode({ start: { votes: [nullify(1)], maySign: false } });
+    node.certificate(notarize(1, "a"));
+    node.proposal(proposalOf(FOUR, 2, "b", A));
+    node.wait(60_000);
+    expect(node.signed).toEqual([]);
+    expect(node.core.openRecords().votes).toEqual([nullify(1)]);
+    expect(signedIn(node.step({ type: "signing", allowed: true }))).toEqual([nullify(1), notarize(2, "b"), nullify(2)]);
+  });
+
   test("as an observer keeps the promises, and repeats none", () => {
     const node = new TestNode({ me: undefined, start: { votes: [nullify(1)] } });
     expect(signedIn(node.first)).toEqual([]);

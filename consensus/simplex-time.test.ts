@@ -149,6 +149,7 @@ describe("while nothing moves", () => {
     node.certificate(notarize(2, "b"));
     node.certificate(nullify(3));
     node.certificate(notarize(4, "d", 2));
+    node.votes(nullify(5), [0]); // others say theirs themselves
     const due = node.nowMs + heartbeatMs;
     node.until(due + 3 * deltaMs - 1);
     const effects = node.wait(1);
@@ -176,6 +177,8 @@ describe("while nothing moves", () => {
     const node = new TestNode();
     node.vote(forgedVote(FOUR, ME, nullify(1)), "liar");
     node.vote(forgedVote(FOUR, ME, finalize(1, "a")), "liar");
+    // It contradicts nothing, so nothing else would make anybody look at it.
+    node.vote(forgedVote(FOUR, ME, notarize(1, "b")), "liar");
     const repeated = [...node.wait(20_000), ...node.wait(20_000)];
     for (const { vote } of only(repeated, "send-vote")) expect(vote).toEqual(voteOf(FOUR, ME, nullify(1)));
     expect(only(repeated, "send-vote")).not.toEqual([]);
@@ -220,7 +223,9 @@ describe("told not to sign", () => {
     // Long late: it could lead, and has no patience left with the view.
     const effects = node.step({ type: "signing", allowed: true });
     expect(only(effects, "build")).toHaveLength(1);
-    expect(signedIn(effects)).toEqual([nullify(4)]);
+    expect(signedIn(effects)).toEqual([finalize(1, "a"), nullify(4)]);
+    // Told so again it has nothing to add.
+    expect(signedIn(node.step({ type: "signing", allowed: true }))).toEqual([]);
   });
 
   test("it does not propose what it was building", () => {

@@ -117,6 +117,13 @@ describe("rule 3: a leader", () => {
     expect([views[0], views.at(-1)]).toEqual([99, 99 - MAX_PROPOSAL_CERTIFICATES + 1]);
   });
 
+  test("is the only one who builds in its view", () => {
+    const node = new TestNode();
+    const effects = [1, 2, 4, 5, 6].flatMap((view) => [...node.wait(60_000), ...node.certificate(nullify(view))]);
+    // View 4 came and went with the certificate of view 4, without that of view 3.
+    expect(only([...effects, ...node.wait(60_000)], "build")).toEqual([]);
+  });
+
   test("does not propose while it does not know what to build on", () => {
     const node = new TestNode();
     node.certificate(nullify(3)); // nothing is known of 1 and 2
@@ -262,6 +269,16 @@ describe("rule 4: a notarize vote", () => {
     expect(only(effects, "blame")).toMatchObject([{ peer: "liar", reason: expect.stringContaining("sign") }]);
     // The real one is still heard.
     expect(signedIn(node.proposal(proposalOf(FOUR, 1, "a", GENESIS)))).toEqual([notarize(1, "a")]);
+  });
+
+  test("does not cover a second copy of the proposal that is not signed, or garbled: who sent it is blamed", () => {
+    const node = new TestNode();
+    const proposal = proposalOf(FOUR, 1, "a", GENESIS);
+    node.proposal(proposal);
+    const unsigned = { ...proposal, vote: forgedVote(FOUR, 0, notarize(1, "a")) };
+    expect(only(node.proposal(unsigned, "liar"), "blame")).toMatchObject([{ peer: "liar" }]);
+    const garbled = { ...proposal, parent: A.block };
+    expect(only(node.proposal(garbled, "liar"), "blame")).toMatchObject([{ peer: "liar" }]);
   });
 
   test("a leader's forged vote that came first does not hide its proposal", () => {
@@ -479,6 +496,8 @@ describe("broken safety", () => {
       expect(only(effects, "halt")).toHaveLength(1);
       expect(only(effects, "finalize")).toEqual([]);
       expect(node.proposal(proposalOf(FOUR, 2, "x", GENESIS))).toEqual([]);
+      // Neither does it pass on what it hears, nor accuse anybody.
+      expect([...node.votes(nullify(2)), ...node.votes(finalize(2, "b"))]).toEqual([]);
       expect(node.wait(60_000)).toEqual([]);
     }
   });
