@@ -94,6 +94,7 @@ export class Supervisor {
   #spawn(member: Member): ChildProcess {
     const child = spawn(process.execPath, [...process.execArgv, MAIN, "node", "--config", member.configFile], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: withoutOptions(process.env),
     });
     const before = this.#running.get(member);
     this.#running.set(member, {
@@ -127,6 +128,11 @@ export class Supervisor {
       this.#spawn(member).once("exit", (...end) => this.#onExit(member, ...end));
     }, pauseMs);
   }
+}
+
+/** The file of each says it all: an option in the environment (a data directory) would be the same for every one. */
+function withoutOptions(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("OPENLEDGER_")));
 }
 
 /** A log line with the name of whom it is from: JSON stays JSON. */
