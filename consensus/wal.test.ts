@@ -14,16 +14,17 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 const heights = fc.maxSafeNat();
 const subjects: fc.Arbitrary<Subject> = fc
   .tuple(fc.constantFrom(...Object.values(KIND)), fc.nat(1_000), fc.integer({ min: 1, max: VIEWS_PER_EPOCH - 1 }))
-  .chain(([kind, epoch, offset]) =>
-    kind === KIND.nullify
-      ? fc.constant({ kind, epoch, view: baseView(epoch) + offset, parentView: 0, block: new Uint8Array(32) })
-      : fc.record({
-          kind: fc.constant(kind),
-          epoch: fc.constant(epoch),
-          view: fc.constant(baseView(epoch) + offset),
-          parentView: fc.nat(offset - 1).map((before) => baseView(epoch) + before),
-          block: bytes(32),
-        }),
+  .chain(
+    ([kind, epoch, offset]): fc.Arbitrary<Subject> =>
+      kind === KIND.nullify
+        ? fc.constant({ kind, epoch, view: baseView(epoch) + offset, parentView: 0, block: new Uint8Array(32) })
+        : fc.record({
+            kind: fc.constant(kind),
+            epoch: fc.constant(epoch),
+            view: fc.constant(baseView(epoch) + offset),
+            parentView: fc.nat(offset - 1).map((before) => baseView(epoch) + before),
+            block: bytes(32),
+          }),
   );
 const certificates: fc.Arbitrary<Certificate> = fc
   .tuple(subjects, fc.uint8Array({ minLength: 1, maxLength: 32 }), bytes(96))

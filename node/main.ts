@@ -3,11 +3,12 @@ import { contentCommand } from "./commands/content.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
+import { validatorCommand } from "./commands/validator.ts";
 import { suggestion } from "./config.ts";
 import { EXIT, exitCodeOf, UsageError } from "./errors.ts";
 import { type Command, commandHelp, programHelp, VERSION } from "./help.ts";
 
-const COMMANDS: readonly Command[] = [devnetCommand, nodeCommand, networkCommand, contentCommand];
+const COMMANDS: readonly Command[] = [devnetCommand, nodeCommand, validatorCommand, networkCommand, contentCommand];
 
 async function main(args: readonly string[]): Promise<number> {
   const [word, ...rest] = args;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { closeServer, listen } from "./http.ts";
-import { createMetricsServer, type NodeStatus } from "./metrics.ts";
+import { createMetricsServer } from "./metrics.ts";
+import type { NodeStatus } from "./status.ts";
 
 const GOOD: NodeStatus = {
   headNumber: 12n,
@@ -8,8 +9,29 @@ const GOOD: NodeStatus = {
   indexedNumber: 11n,
   indexError: undefined,
   poolTransactions: 3,
-  blocksProduced: 5,
-  transactionsIncluded: 40,
+  consensus: {
+    mode: "validate",
+    signingProblem: undefined,
+    epoch: 2,
+    viewInEpoch: 7,
+    validatorIndex: 0,
+    validators: 4,
+    peers: 3,
+    blocksCommitted: 5,
+    transactionsCommitted: 40,
+    sinceBlockMs: 1_000,
+    notarizations: 9,
+    nullifications: 1,
+    finalizations: 8,
+    votesCast: 17,
+    evidence: 0,
+    commitLatency: { p50Ms: 20, p99Ms: 45, count: 5 },
+    roundsKept: 10,
+    votesKept: 60,
+  },
+  quietMs: 15_000,
+  sync: undefined,
+  network: undefined,
   halted: undefined,
 };
 
@@ -26,12 +48,55 @@ async function serve(status: () => NodeStatus): Promise<(path: string, init?: Re
 }
 
 describe("/health and /ready", () => {
-  const body = { healthy: true, ready: true, head: 12, indexed: 11, problems: [] };
+  const body = {
+    healthy: true,
+    ready: true,
+    head: 12,
+    indexed: 11,
+    mode: "validate",
+    epoch: 2,
+    view: 7,
+    peers: 3,
+    syncing: null,
+    problems: [],
+  };
   test.each<[why: string, change: Partial<NodeStatus>, health: number, ready: number, body: object]>([
     ["all is well", {}, 200, 200, body],
     ["no indexer", { indexedNumber: undefined }, 200, 200, { ...body, indexed: null }],
     ["two blocks behind", { indexedNumber: 10n }, 200, 200, { ...body, indexed: 10 }],
-    ["three blocks behind", { indexedNumber: 9n }, 200, 503, { ...body, ready: false, indexed: 9 }],
+    [
+      "three blocks behind",
+      { indexedNumber: 9n },
+      200,
+      503,
+      { ...body, ready: false, indexed: 9, problems: ["the index is 3 blocks behind"] },
+    ],
+    [
+      "the chain stands still",
+      { consensus: { ...GOOD.consensus, sinceBlockMs: 17_000 } },
+      200,
+      503,
+      { ...body, ready: false, problems: ["no block for 17 s"] },
+    ],
+    [
+      "a validator that does not sign, alone",
+      { consensus: { ...GOOD.consensus, mode: "observe", signingProblem: "its log is missing", peers: 0 } },
+      200,
+      503,
+      { ...body, ready: false, mode: "observe", peers: 0, problems: ["not signing: its log is missing", "no peers"] },
+    ],
+    [
+      "syncing",
+      { sync: { isSyncing: true, head: 12n, target: 90n, blocksPerSecond: 4, etaSeconds: 20 } },
+      200,
+      503,
+      {
+        ...body,
+        ready: false,
+        syncing: { target: 90, etaSeconds: 20 },
+        problems: ["syncing: block 12 of 90"],
+      },
+    ],
     [
       "the index stopped",
       { indexError: "index broken" },
@@ -71,28 +136,39 @@ test("/metrics: Prometheus text, each series with help and type, read at each re
     const text = await response.text();
     expect(text.endsWith("\n")).toBe(true);
     const values = new Map<string, number>();
-    const lines = text.trimEnd().split("\n");
-    for (let i = 0; i < lines.length; i += 3) {
-      const name = lines[i]!.match(/^# HELP (\w+) \S.*$/)![1]!;
-      expect(lines[i + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
-      const value = lines[i + 2]!.match(new RegExp(`^${name} (-?\\d+)$`))![1]!;
-      expect(name.endsWith("_total")).toBe(lines[i + 1]!.endsWith("counter"));
-      values.set(name, Number(value));
+    let [name, type] = ["", ""];
+    for (const line of text.trimEnd().split("\n")) {
+      const help = line.match(/^# HELP (\w+) \S.*$/);
+      const kind = line.match(/^# TYPE (\w+) (gauge|counter|summary)$/);
+      if (help !== null) name = help[1]!;
+      else if (kind !== null) {
+        expect(kind[1]).toBe(name);
+        type = kind[2]!;
+        expect(name.endsWith("_total")).toBe(type === "counter");
+      } else {
+        const sample = line.match(/^(\w+(?:\{[^}]*\})?) (-?[\d.]+)$/)!;
+        expect(sample[1]!.startsWith(name)).toBe(true);
+        values.set(sample[1]!, Number(sample[2]));
+      }
     }
     return values;
   };
   const first = await series();
   expect(first.get("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
-  first.delete("process_resident_memory_bytes");
-  expect(Object.fromEntries(first)).toEqual({
+  expect(Object.fromEntries(first)).toMatchObject({
     openledger_head_block: 12,
     openledger_head_timestamp_seconds: 1_700_000_012,
     openledger_indexed_block: 11,
     openledger_txpool_transactions: 3,
-    openledger_blocks_produced_total: 5,
-    openledger_transactions_included_total: 40,
+    openledger_blocks_committed_total: 5,
+    openledger_transactions_total: 40,
     openledger_halted: 0,
+    openledger_consensus_epoch: 2,
+    openledger_consensus_signing: 1,
+    'openledger_consensus_commit_latency_seconds{quantile="0.99"}': 0.045,
   });
+  // A node that is alone has no peers to count.
+  expect(first.has("openledger_p2p_peers")).toBe(false);
   status = { ...GOOD, halted: "disk full", indexedNumber: undefined };
   const second = await series();
   expect([second.get("openledger_halted"), second.get("openledger_indexed_block")]).toEqual([1, -1]);

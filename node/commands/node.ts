@@ -9,6 +9,7 @@ export const nodeOptions = [
   "validator",
   "validator.fee",
   "validator.devnetkey",
+  "validator.password",
   "p2p",
   "p2p.addr",
   "p2p.port",

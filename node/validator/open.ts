@@ -5,10 +5,10 @@ import { blsPublicKey, blsSign } from "../../core/bls.ts";
 import { type Hex, hexToBytes } from "../../core/bytes.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
 import type { Genesis } from "../../genesis/schema.ts";
-import { DataError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { buildGenesisBlock } from "../genesis-block.ts";
 import { devnetValidatorKey } from "./devnet.ts";
-// KEYS
+import { loadSigner } from "./keys.ts";
 import { createGuard, openValidatorState, type ValidatorState } from "./state.ts";
 
 export interface Validator {
@@ -39,11 +39,7 @@ export async function openValidator(options: OpenValidatorOptions): Promise<Vali
   const { datadir, genesis, devnetKey, passwordFile, feeAddress } = options;
   const dir = join(datadir, "validator");
   const key =
-    devnetKey === undefined
-      ? ((() => {
-          throw new UsageError(String(passwordFile));
-        })() as never)
-      : await devnetKeyOf(genesis, dir, devnetKey);
+    devnetKey === undefined ? await loadSigner(dir, passwordFile) : await devnetKeyOf(genesis, dir, devnetKey);
   const genesisHash = buildGenesisBlock(genesis, memoryStore()).block.hash;
   const state = await openValidatorState(dir, key.publicKey, { chainId: genesis.chainId, genesisHash });
   return {

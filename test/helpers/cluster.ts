@@ -8,7 +8,7 @@ import { devnetGenesis } from "../../node/devnet-genesis.ts";
 import { freePorts } from "../../node/http.ts";
 import type { NetworkDescription } from "../../node/network.ts";
 import { loadIdentity } from "../../node/p2p/identity.ts";
-import { type LinkState, Proxy } from "./proxy.ts";
+import { LinkProxy, type LinkState } from "./proxy.ts";
 
 const MAIN = fileURLToPath(new URL("../../node/main.ts", import.meta.url));
 
@@ -132,9 +132,9 @@ export class ClusterNode {
 export class Cluster {
   readonly nodes: readonly ClusterNode[];
   /** By "from-to": the one that `from` dials. */
-  readonly #proxies: ReadonlyMap<string, Proxy>;
+  readonly #proxies: ReadonlyMap<string, LinkProxy>;
 
-  private constructor(nodes: readonly ClusterNode[], proxies: ReadonlyMap<string, Proxy>) {
+  private constructor(nodes: readonly ClusterNode[], proxies: ReadonlyMap<string, LinkProxy>) {
     this.nodes = nodes;
     this.#proxies = proxies;
   }
@@ -148,7 +148,7 @@ export class Cluster {
     const genesisFile = join(directory, "genesis.json");
     mkdirSync(directory, { recursive: true });
     writeFileSync(genesisFile, JSON.stringify({ ...devnetGenesis(validators), ...options.genesis }));
-    const proxies = new Map<string, Proxy>();
+    const proxies = new Map<string, LinkProxy>();
     const peerIds: string[] = [];
     for (const name of names) {
       const folder = join(directory, name, "p2p");
@@ -157,7 +157,7 @@ export class Cluster {
     }
     const address = async (from: number, to: number): Promise<string> => {
       if (unproxied) return `/ip4/127.0.0.1/tcp/${ports[to]}/p2p/${peerIds[to]}`;
-      const proxy = new Proxy(() => ports[to] as number);
+      const proxy = new LinkProxy(() => ports[to] as number);
       await proxy.listen();
       proxies.set(`${from}-${to}`, proxy);
       return `/ip4/127.0.0.1/tcp/${proxy.port}/p2p/${peerIds[to]}`;

@@ -9,7 +9,7 @@ export type LinkState =
   /** Connections stay, and nothing comes through: what a firewall or a pulled cable does. */
   | "silent";
 
-export class Proxy {
+export class LinkProxy {
   readonly #server: Server;
   readonly #target: () => number;
   readonly #sockets = new Set<Socket>();
