@@ -100,25 +100,17 @@ export const OPTIONS = {
     group: "Validator",
     help: "Vote with this publicly known key instead, on a devnet only",
   },
-  "validator.password": {
+  "validator.passwordfile": {
     type: "path",
     value: "FILE",
     group: "Validator",
-    help: "File whose first line is the password of the validator's key",
-  },
-  "above.epoch": {
-    type: "integer",
-    value: "EPOCH",
-    group: "Validator",
-    maximum: 2 ** 21 - 1,
-    help: "Epoch up to which nothing may be signed",
+    help: "File whose one line is the password of the validator's keystore",
   },
   "above.view": {
     type: "integer",
     value: "VIEW",
     group: "Validator",
-    maximum: 2 ** 32 - 1,
-    help: "View of that epoch up to which nothing may be signed",
+    help: "View up to which nothing may be signed: at or above all that the key has signed anywhere",
   },
   p2p: { type: "boolean", default: "true", group: "Network", help: "Talk to other nodes" },
   "p2p.addr": listen("Network", "Listening address for peers"),

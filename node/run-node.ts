@@ -25,7 +25,7 @@ export async function runNode(args: readonly string[]): Promise<number> {
             datadir: directory.path,
             genesis,
             devnetKey: values["validator.devnetkey"] as number | undefined,
-            passwordFile: values["validator.password"] as string | undefined,
+            passwordFile: values["validator.passwordfile"] as string | undefined,
             feeAddress: values["validator.fee"] as string | undefined,
           })
         : undefined;

@@ -9,7 +9,7 @@ export const nodeOptions = [
   "validator",
   "validator.fee",
   "validator.devnetkey",
-  "validator.password",
+  "validator.passwordfile",
   "p2p",
   "p2p.addr",
   "p2p.port",

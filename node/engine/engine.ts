@@ -239,6 +239,8 @@ export class Engine {
       this.#hintWhenAhead(proposal.vote.epoch, from);
       return "ignore";
     }
+    // Only what everybody has already may come without its bytes: a stripped proposal could claim any height.
+    if (raw.length === 0 && !equalsBytes(proposal.parent, proposal.vote.block)) return "reject";
     if (raw.length > 0) {
       if (!isBlockOf(raw, proposal)) return "reject";
       this.#bodies.add(proposal.vote.block, raw);

@@ -23,7 +23,8 @@ export function lockValidator(dir: string): ValidatorLock {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);
-    database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    // Whoever only looks whether it is held, holds it for a moment.
+    database.exec("PRAGMA busy_timeout = 300; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     const locked = database;
     held.add(locked);
     return {
@@ -37,5 +38,16 @@ export function lockValidator(dir: string): ValidatorLock {
       throw new DataError(`${dir} is in use by another process; stop it first`, { cause });
     }
     throw new OperationError(`${path} cannot be locked: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Whether somebody holds the lock of this directory, which must exist. Throws OperationError. */
+export function isValidatorInUse(dir: string): boolean {
+  try {
+    lockValidator(dir).release();
+    return false;
+  } catch (error) {
+    if (error instanceof DataError) return true;
+    throw error;
   }
 }

@@ -9,6 +9,7 @@ import { UsageError } from "../errors.ts";
 import { buildGenesisBlock } from "../genesis-block.ts";
 import { devnetValidatorKey } from "./devnet.ts";
 import { loadSigner } from "./keys.ts";
+import { readPassword, readPassword } from "./password.ts";
 import { createGuard, openValidatorState, type ValidatorState } from "./state.ts";
 
 export interface Validator {
@@ -39,7 +40,9 @@ export async function openValidator(options: OpenValidatorOptions): Promise<Vali
   const { datadir, genesis, devnetKey, passwordFile, feeAddress } = options;
   const dir = join(datadir, "validator");
   const key =
-    devnetKey === undefined ? await loadSigner(dir, passwordFile) : await devnetKeyOf(genesis, dir, devnetKey);
+    devnetKey === undefined
+      ? await loadSigner(dir, await readPassword({ file: passwordFile }))
+      : await devnetKeyOf(genesis, dir, devnetKey);
   const genesisHash = buildGenesisBlock(genesis, memoryStore()).block.hash;
   const state = await openValidatorState(dir, key.publicKey, { chainId: genesis.chainId, genesisHash });
   return {
@@ -57,6 +60,8 @@ async function devnetKeyOf(genesis: Genesis, dir: string, index: number) {
   }
   const secretKey = devnetValidatorKey(index);
   const publicKey = blsPublicKey(secretKey);
-  if (!existsSync(dir)) await createGuard(dir, publicKey, { isImported: false });
+  // A guard alone that is missing was lost; without a log there was none yet.
+  const isNew = !existsSync(join(dir, "guard")) && !existsSync(join(dir, "log"));
+  if (isNew) await createGuard(dir, publicKey, { isImported: false });
   return { publicKey, sign: (digest: Uint8Array) => blsSign(secretKey, digest) };
 }

@@ -36,7 +36,11 @@ export class VoteRefused extends Error {
   }
 }
 
-const KIND_NAMES = { [KIND.notarize]: "notarize", [KIND.nullify]: "nullify", [KIND.finalize]: "finalize" } as const;
+export const KIND_NAMES = {
+  [KIND.notarize]: "notarize",
+  [KIND.nullify]: "nullify",
+  [KIND.finalize]: "finalize",
+} as const;
 
 export const describe = ({ kind, view }: Subject): string => `${KIND_NAMES[kind]} in view ${view}`;
 

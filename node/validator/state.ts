@@ -23,7 +23,7 @@ import {
 import { lockValidator, type ValidatorLock } from "./lock.ts";
 import { contradiction, describe, Positions } from "./positions.ts";
 import { MAX_IN_FLIGHT } from "./vote-signer.ts";
-import { openWal, type Wal, WalError } from "./wal-file.ts";
+import { type LogReading, openWal, type Wal, WalError } from "./wal-file.ts";
 
 export interface ValidatorState {
   readonly mode: "sign" | "observe";
@@ -80,7 +80,7 @@ export interface Assessment {
 /** Whether log and guard are what this key left behind when it last signed. `publicKey`: 48 bytes. Pure. */
 export function assess(
   guard: GuardReading,
-  log: Pick<Wal, "state" | "damage" | "records">,
+  log: Pick<LogReading, "state" | "damage" | "records">,
   publicKey: Uint8Array,
 ): Assessment {
   const reasons: string[] = [];
