@@ -4,7 +4,7 @@ import type { Command } from "../help.ts";
 export const validatorOptions = [
   "config",
   "datadir",
-  "validator.password",
+  "validator.passwordfile",
   "validator.address",
   "above.epoch",
   "above.view",
@@ -28,7 +28,7 @@ resume                  lets a validator sign again that only observes: its log 
 protection export FILE  writes what the key has signed, for another machine; stop the node first, and never start it again
 protection import FILE  refuses to sign from now on what contradicts the record in FILE
 
-The password comes from the file in --validator.password, or is asked for.`,
+The password comes from the file in --validator.passwordfile, or is asked for.`,
   options: validatorOptions,
   async run(args) {
     const { runValidator } = await import("../validator/cli.ts");

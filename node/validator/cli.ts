@@ -76,12 +76,12 @@ function printIdentity({ publicKey, proofOfPossession }: PublicIdentity, values:
 }
 
 async function create({ dir, values }: Call): Promise<void> {
-  const password = await readPassword({ file: values["validator.password"] as string | undefined, isNew: true });
+  const password = await readPassword({ file: values["validator.passwordfile"] as string | undefined, isNew: true });
   printIdentity(await createKey(dir, password), values);
 }
 
 async function importKeystore({ dir, file, values }: Call): Promise<void> {
-  const password = await readPassword({ file: values["validator.password"] as string | undefined });
+  const password = await readPassword({ file: values["validator.passwordfile"] as string | undefined });
   printIdentity(await importKey(dir, file, password), values);
   process.stderr.write(
     "The key only observes here until its record is imported (validator protection import FILE) or you say that there is none (validator resume).\n",

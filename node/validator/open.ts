@@ -9,7 +9,7 @@ import { UsageError } from "../errors.ts";
 import { buildGenesisBlock } from "../genesis-block.ts";
 import { devnetValidatorKey } from "./devnet.ts";
 import { loadSigner } from "./keys.ts";
-import { readPassword, readPassword } from "./password.ts";
+import { readPassword } from "./password.ts";
 import { createGuard, openValidatorState, type ValidatorState } from "./state.ts";
 
 export interface Validator {

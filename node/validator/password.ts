@@ -27,7 +27,7 @@ export async function readPassword(
 ): Promise<string> {
   if (file !== undefined) return passwordFrom(file);
   if (terminal.input.isTTY !== true) {
-    throw new UsageError("a password is needed: name its file with --validator.password, or use a terminal");
+    throw new UsageError("a password is needed: name its file with --validator.passwordfile, or use a terminal");
   }
   const password = await ask(terminal, "Password of the keystore: ");
   if (password === "") throw new UsageError("the password is empty");

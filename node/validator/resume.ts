@@ -81,8 +81,8 @@ export async function resumeValidator(
       const epoch = epochOfView(lastKnownView);
       throw new UsageError(
         `${reasons.join("; ")}; what ${bytesToHex(publicKey)} signed last is not known here, where nothing tells of a ` +
-          `view after ${lastKnownView}: add --above.view N, N being the view that the network is in now, or 0 for a key ` +
-          "that never signed",
+          `view after ${lastKnownView - baseView(epoch)} of epoch ${epoch}: add --above.epoch and --above.view, where ` +
+          "the network is now, or 0 and 0 for a key that never signed",
       );
     }
     const floor = Math.max(lastKnownView, aboveView ?? 0);
