@@ -316,7 +316,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "unchecked-vote-passed-on",
     patches: [
-      { file: "test/sim/node.ts", from: 'if (message.type === "vote" && !this.#isSigned(message.vote)) return;', to: "" },
+      {
+        file: "test/sim/node.ts",
+        from: 'if (message.type === "vote" && !this.#isSigned(message.vote)) return;',
+        to: "",
+      },
     ],
     active: 4,
     seed: 0,
