@@ -21,9 +21,9 @@ export interface TopicLimits {
 
 export const TOPIC_LIMITS: Readonly<Record<Topic, TopicLimits>> = {
   vote: { maxBytes: 512, rate: { perSecond: 2_000, burst: 4_000 }, inFlight: 4_096 },
-  cert: { maxBytes: KIB, rate: { perSecond: 500, burst: 1_000 }, inFlight: 512 },
+  cert: { maxBytes: KIB, rate: { perSecond: 1_000, burst: 2_000 }, inFlight: 512 },
   tx: { maxBytes: 256 * KIB, rate: { perSecond: 200, burst: 400 }, inFlight: 128 },
-  block: { maxBytes: 3.5 * MIB, rate: { perSecond: 20, burst: 64 }, inFlight: 16 },
+  block: { maxBytes: 3.5 * MIB, rate: { perSecond: 100, burst: 200 }, inFlight: 16 },
 };
 
 /** Bytes of gossip from one peer, as they travel. */

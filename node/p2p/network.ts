@@ -221,6 +221,11 @@ export class Libp2pNetwork implements Network {
 
   #onOpen(connection: Connection): void {
     const id = connection.remotePeer.toString();
+    // Others may have come in while this one shook hands.
+    if (connection.direction === "inbound" && !this.#hasRoom(id)) {
+      closeConnection(connection);
+      return;
+    }
     const surplus = this.#table.opened(connection);
     this.#dialer.connected(id);
     if (surplus === undefined) return;
@@ -281,6 +286,7 @@ export class Libp2pNetwork implements Network {
     const nowMs = this.#clock.nowMs();
     for (const { id, isReady, openedMs, connection } of this.#table.all()) {
       if (service.getScore(id) <= SCORE_THRESHOLDS.graylist) this.#ban(id, "invalid messages");
+      else if (!this.#isAllowed(id)) this.#cut(id, "banned while it connected");
       else if (!isReady && nowMs - openedMs > IDENTIFY_MS) closeConnection(connection);
     }
     this.#links.check(this.#table.ready());
@@ -302,7 +308,7 @@ export class Libp2pNetwork implements Network {
     this.#counters.deafLinks++;
     this.#log.warn({ peer: id, reason }, "link renewed");
     const addresses = dialAddresses(peer);
-    peer.connection.abort(new Error(`link renewed: ${reason}`));
+    this.#cut(id, `link renewed: ${reason}`);
     this.#dialer.redial(id, addresses);
   }
 
@@ -322,7 +328,14 @@ export class Libp2pNetwork implements Network {
     this.#reputation.ban(id);
     this.#file.forget(id);
     this.#log.warn({ peer: id, reason }, "peer banned");
-    this.#table.get(id)?.connection.abort(new Error(`banned: ${reason}`));
+    this.#cut(id, `banned: ${reason}`);
+  }
+
+  /** All connections of the peer. */
+  #cut(id: PeerId, reason: string): void {
+    const peer = this.#table.get(id);
+    if (peer === undefined) return;
+    for (const connection of this.#libp2p.getConnections(peer.libp2pId)) connection.abort(new Error(reason));
   }
 
   get peers(): readonly Peer[] {

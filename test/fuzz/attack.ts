@@ -93,7 +93,7 @@ export class Attackers {
         this.#sent("gossip", BURST);
         await drained(stream);
       }
-      return sent >= MOST_OF_ONE;
+      return isLeftAlone(connection);
     });
   }
 
@@ -141,7 +141,7 @@ export class Attackers {
         }
         await turn();
       }
-      return sent >= MOST_OF_ONE;
+      return isLeftAlone(connection);
     });
   }
 
@@ -178,7 +178,7 @@ export class Attackers {
           if (!(error instanceof RequestError)) this.#surprise("request", error);
         }
       }
-      return asked >= MOST_OF_ONE;
+      return isLeftAlone(connection);
     });
   }
 
@@ -275,6 +275,16 @@ export class Attackers {
 
   #surprise(what: string, error: unknown): void {
     if (this.result.surprises.length < 20) this.result.surprises.push(`${what}: ${(error as Error).stack ?? error}`);
+  }
+}
+
+/** The node has had all the time that it needs to read what was sent, and did nothing about it. */
+async function isLeftAlone(connection: Connection): Promise<boolean> {
+  try {
+    await until(() => connection.status !== "open", "the attacker is thrown out");
+    return false;
+  } catch {
+    return true;
   }
 }
 
