@@ -24,7 +24,7 @@ keys list               prints the key, the last view that it signed, and whethe
 resume                  lets a validator sign again that only observes: its log or signer guard is lost or damaged, its
                         directory was copied or restored, its key was imported. Nothing is signed that this directory
                         knows of, nor at or below --above.epoch and --above.view, which are needed where it cannot know
-                        all: take the epoch and view that the network is in now
+                        all: take the epoch and view that the network is in after the key has stopped everywhere
 protection export FILE  writes what the key has signed, for another machine; stop the node first, and never start it again
 protection import FILE  refuses to sign from now on what contradicts the record in FILE
 

@@ -4,7 +4,7 @@ import { baseView, epochOfView } from "../../consensus/types.ts";
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { DataError, UsageError } from "../errors.ts";
 import type { Files } from "./files.ts";
-import { type GuardReading, type NetworkId, readGuard, writeGuard } from "./guard-file.ts";
+import { type GuardReading, readGuard, writeGuard } from "./guard-file.ts";
 import { readPublicKey } from "./keys.ts";
 import { assess, logPath, type StatePorts, systemPorts } from "./state.ts";
 import { type LogReading, readLog } from "./wal-file.ts";
@@ -86,8 +86,16 @@ export async function resumeValidator(
       );
     }
     const floor = Math.max(lastKnownView, aboveView ?? 0);
-    const network: NetworkId | undefined = "contents" in guard ? guard.contents.network : undefined;
-    const contents = { publicKey, network, floor, last: floor, isImported: false, resumedAtMs: nowMs, votes: [] };
+    const former = "contents" in guard ? guard.contents : undefined;
+    const contents = {
+      publicKey,
+      network: former?.network,
+      floor,
+      last: former?.last ?? lastKnownView,
+      isImported: false,
+      resumedAtMs: nowMs,
+      votes: [],
+    };
     // One atomic step: whatever a crash leaves of the rest, nothing at or below the floor is signed.
     await (await writeGuard(files, dir, contents)).close();
     if (log.state === "damaged" || log.state === "missing") {
