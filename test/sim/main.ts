@@ -2,20 +2,21 @@
  * `npm run sim`: runs seeds of the simulated world and prints `name value unit goal`. Ends with 1 on a violation.
  *
  *   --seeds 2000 --n 4 --from 1 --workers 2    that many seeds, with n validators
- *   --hours 1                                  as many as that takes, by the clock
+ *   --whole --seeds 20                         whole nodes in place of state machines
+ *   --hours 1                                  as many seeds as that takes, by the clock
  *   --seed 17 --trace                          one seed, with everything that happened
  *   --mutants [--mutant NAME]                  the planted bugs: the first seed that finds each
  */
 import { parseArgs } from "node:util";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { checkBls } from "./bls.ts";
 import { loadMutated } from "./load.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
-import { END_MS } from "./plan.ts";
-import { runSeed, type SeedResult } from "./world.ts";
+import type { Report, WorkerOptions } from "./worker.ts";
+import { runSeed } from "./world.ts";
 
 /** A mutant that so many seeds do not find has survived. */
-export const MUTANT_SEEDS = 10_000;
+const MUTANT_SEEDS = 10_000;
 /** Every so manieth seed runs twice. */
 const REPLAY_EVERY = 25;
 
@@ -28,56 +29,52 @@ interface Options {
   readonly seeds: number;
   readonly untilMs: number;
   readonly active: number;
+  readonly isWhole: boolean;
   readonly workers: number;
 }
 
-/** Failing seeds, rising. */
-async function runSeeds({ from, seeds, untilMs, active, workers }: Options): Promise<SeedResult[]> {
-  const total = { seeds: 0, events: 0, blocks: 0, epochs: 0, nullifiedViews: 0, evidence: 0, cpuMs: 0 };
-  const failed: SeedResult[] = [];
+/** Reports of the seeds that failed, rising. */
+async function runSeeds({ from, seeds, untilMs, active, isWhole, workers }: Options): Promise<Report[]> {
+  const totals = new Map<string, number>();
+  const failed: Report[] = [];
   let next = from;
+  let done = 0;
+  let cpuMs = 0;
   const startedMs = performance.now();
   await Promise.all(
     Array.from({ length: workers }, async () => {
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-        workerData: { active, replayEvery: REPLAY_EVERY },
+      const { port1, port2 } = new MessageChannel();
+      const workerData: WorkerOptions = { active, isWhole, replayEvery: REPLAY_EVERY, port: port2 };
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData, transferList: [port2] });
+      const broken = new Promise<never>((_, reject) => {
+        worker.once("error", reject);
       });
-      const run = (seed: number): Promise<{ result: SeedResult; cpuMs: number }> =>
-        new Promise((resolve, reject) => {
-          worker.once("message", resolve);
-          worker.once("error", reject);
-          worker.postMessage(seed);
-        });
+      const run = (seed: number): Promise<Report> => {
+        port1.postMessage(seed);
+        return Promise.race([broken, new Promise<Report>((resolve) => port1.once("message", resolve))]);
+      };
       while (next < from + seeds && performance.now() < untilMs) {
-        const { result, cpuMs } = await run(next++);
-        worker.removeAllListeners("error");
-        total.seeds++;
-        total.cpuMs += cpuMs;
-        total.events += result.events;
-        total.blocks += result.blocks;
-        total.epochs += result.epochs;
-        total.nullifiedViews += result.nullifiedViews;
-        total.evidence += result.evidence;
-        if (result.violation !== undefined) {
-          failed.push(result);
-          process.stderr.write(`seed ${result.seed} at ${result.violation.atMs} ms: ${result.violation.detail}\n`);
-        }
+        const report = await run(next++);
+        done++;
+        cpuMs += report.cpuMs;
+        for (const [name, count] of Object.entries(report.counts)) totals.set(name, (totals.get(name) ?? 0) + count);
+        const { seed, violation } = report;
+        if (violation === undefined) continue;
+        failed.push(report);
+        process.stderr.write(`seed ${seed} at ${violation.atMs} ms: ${violation.detail}\n`);
       }
+      port1.close();
       await worker.terminate();
     }),
   );
-  const seconds = (performance.now() - startedMs) / 1_000;
   failed.sort((a, b) => a.seed - b.seed);
+  const { simulated_ms: simulatedMs = 0, ...counts } = Object.fromEntries(totals);
   print("validators", active, "validators", "-");
-  print("seeds", total.seeds, "seeds", seeds === Number.POSITIVE_INFINITY ? "-" : seeds);
-  print("simulated_hours", ((total.seeds * END_MS) / 3_600_000).toFixed(2), "hours", "-");
-  print("seeds_per_second", (total.seeds / seconds).toFixed(1), "1/s", "-");
-  print("seeds_per_cpu_second", (total.seeds / (total.cpuMs / 1_000)).toFixed(1), "1/s", "-");
-  print("events", total.events, "events", "-");
-  print("finalized_blocks", total.blocks, "blocks", "-");
-  print("epochs", total.epochs, "epochs", "-");
-  print("views_nullified", total.nullifiedViews, "views", "-");
-  print("evidence_found", total.evidence, "pairs", "-");
+  print("seeds", done, "seeds", seeds === Number.POSITIVE_INFINITY ? "-" : seeds);
+  print("simulated_hours", (simulatedMs / 3_600_000).toFixed(2), "hours", "-");
+  print("seeds_per_second", ((done * 1_000) / (performance.now() - startedMs)).toFixed(1), "1/s", "-");
+  print("seeds_per_cpu_second", ((done * 1_000) / cpuMs).toFixed(1), "1/s", "-");
+  for (const [name, count] of Object.entries(counts)) print(name, count, "total", "-");
   print("violations", failed.length, "seeds", 0);
   print("first_failing_seed", failed[0]?.seed ?? "none", "seed", "none");
   return failed;
@@ -116,6 +113,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     workers: { type: "string", default: "2" },
     hours: { type: "string" },
+    whole: { type: "boolean", default: false },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
@@ -132,20 +130,24 @@ if (values.mutants || values.mutant !== undefined) {
   if (chosen.length === 0) throw new Error(`no mutant is called ${mutant}`);
   isFine = (await runMutants(chosen, values.recorded)).length === 0;
 } else if (values.seed !== undefined) {
-  const result = runSeed({
-    seed: Number(values.seed),
-    active,
-    ...(values.trace ? { print: (line: string) => process.stdout.write(`${line}\n`) } : {}),
-  });
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  const seed = Number(values.seed);
+  const write = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const traced = values.trace ? write : undefined;
+  const result = values.whole
+    ? await (await import("./whole/world.ts")).runWholeSeed(seed, traced)
+    : runSeed({ seed, active, ...(traced === undefined ? {} : { print: traced }) });
+  write(JSON.stringify(result));
   isFine = result.violation === undefined;
 } else {
   const isTimed = values.hours !== undefined;
   const failed = await runSeeds({
     from: Number(values.from),
-    seeds: Number(values.seeds ?? (isTimed ? Number.POSITIVE_INFINITY : 200)),
+    seeds: Number(values.seeds ?? (isTimed ? Number.POSITIVE_INFINITY : values.whole ? 20 : 200)),
     untilMs: isTimed ? performance.now() + Number(values.hours) * 3_600_000 : Number.POSITIVE_INFINITY,
-    active,
+    active: values.whole ? 4 : active,
+    isWhole: values.whole,
     workers: Number(values.workers),
   });
   isFine = failed.length === 0;

@@ -32,9 +32,16 @@ export interface Transport {
   send(to: number, message: Message): void;
 }
 
+export interface Violated {
+  readonly rule: string;
+  readonly detail: string;
+  /** Simulated. */
+  readonly atMs: number;
+}
+
 export interface SeedResult {
   readonly seed: number;
-  readonly violation: { readonly rule: string; readonly detail: string; readonly atMs: number } | undefined;
+  readonly violation: Violated | undefined;
   readonly traceHash: number;
   readonly events: number;
   readonly blocks: number;
