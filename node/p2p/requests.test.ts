@@ -54,6 +54,17 @@ async function readAll(stream: Stream): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+/** A condition: something began, and has not moved for fifty looks. */
+function isStill(read: () => number): () => boolean {
+  let [before, looks] = [-1, 0];
+  return () => {
+    const now = read();
+    looks = now === before && now > 0 ? looks + 1 : 0;
+    before = now;
+    return looks === 50;
+  };
+}
+
 async function ask(raw: RawPeer, connection: Connection, payload: Uint8Array): Promise<Buffer> {
   const stream = await raw.openRequest(connection, "status");
   stream.send(frame(payload));
@@ -107,12 +118,10 @@ describe("requests", () => {
     const chunks = a.request(b.id, "blocks-by-range", NOTHING)[Symbol.asyncIterator]();
     await chunks.next();
     // It stops when every buffer on the way is full, well before the end.
-    let before = -1;
-    await until(() => {
-      const isStill = given === before;
-      before = given;
-      return isStill && given > 1;
-    }, "it stopped");
+    await until(
+      isStill(() => given),
+      "it stopped",
+    );
     expect(given).toBeLessThan(60);
     let got = 1;
     while ((await chunks.next()).done !== true) got++;
@@ -363,12 +372,10 @@ describe("a peer that asks", () => {
     const stream = await raw.openRequest(connection, "blocks-by-range");
     stream.pause();
     stream.send(frame(NOTHING));
-    let before = -1;
-    await until(() => {
-      const isStill = given === before;
-      before = given;
-      return isStill && given > 0;
-    }, "it waits");
+    await until(
+      isStill(() => given),
+      "it waits",
+    );
     expect(given).toBeLessThan(40);
     stream.abort(new Error("the asker leaves"));
     await until(() => isStopped, "the handler is stopped");
