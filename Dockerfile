@@ -5,8 +5,8 @@ COPY package.json package-lock.json .npmrc ./
 # The pinned runtime is one of the packages; it is kept, and what only tests and types need is not.
 RUN npm ci --omit=dev --ignore-scripts \
  && mkdir /runtime \
- && mv node_modules/node-*-*/bin/node /runtime/node \
- && rm -rf node_modules/node-*-* node_modules/@foundry-rs node_modules/@typescript node_modules/typescript
+ && mv node_modules/node-linux-*/bin/node /runtime/node \
+ && rm -rf node_modules/node-linux-* node_modules/@foundry-rs node_modules/@typescript node_modules/typescript
 # .dockerignore lets through what the program consists of, and nothing else.
 COPY . .
 
@@ -15,7 +15,7 @@ FROM debian:12.11-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libatomic1 libstdc++6 \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --user-group --uid 10001 --home-dir /var/lib/openledger --shell /usr/sbin/nologin openledger \
+ && useradd --no-create-home --user-group --uid 10001 --home-dir /var/lib/openledger --shell /usr/sbin/nologin openledger \
  && install -d -m 700 -o openledger -g openledger /var/lib/openledger \
  && printf '#!/bin/sh\nexec node --max-semi-space-size=64 /opt/openledger/node/main.ts "$@"\n' > /usr/local/bin/openledger \
  && chmod 755 /usr/local/bin/openledger
