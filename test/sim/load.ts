@@ -10,7 +10,7 @@ import type { Mutant } from "./mutants.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Modules of these folders exist once for each mutant; all others are shared. */
-const FOLDERS = ["consensus/", "test/sim/", "core/bls.ts"];
+const FOLDERS = ["consensus/", "node/", "test/sim/", "core/bls.ts"];
 
 const loaded = new Map<string, Mutant>();
 let isHooked = false;

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly muted?: readonly string[];
   /** Validators of the seeds it is looked for in. */
   readonly active?: number;
+  /** Looked for in seeds of whole nodes. */
+  readonly isWhole?: boolean;
   /** Without one, it is a bug of the signatures themselves: see bls.ts. */
   readonly seed?: number;
 }
@@ -383,5 +385,22 @@ export const MUTANTS: readonly Mutant[] = [
         to: "    key = PublicKey.fromBytes(bytes, false);",
       },
     ],
+  },
+  {
+    name: "whole-node-forgets-its-votes",
+    patches: [
+      {
+        file: "node/engine/start.ts",
+        from: 'votes: records.flatMap((record) => (record.type === "vote" ? [record.subject] : [])),',
+        to: "votes: [],",
+      },
+      {
+        file: "node/validator/vote-signer.ts",
+        from: "const refusal = guard.check(subject);",
+        to: "const refusal = [guard.check(subject)][1];",
+      },
+    ],
+    isWhole: true,
+    seed: 8,
   },
 ];

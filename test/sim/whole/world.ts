@@ -144,7 +144,11 @@ export class WholeWorld {
     }
     for (const machine of this.#machines) await this.#start(machine);
     this.#repeat(LOAD_EVERY_MS, () => this.#submit());
-    this.#repeat(this.#plan.crashEveryMs, () => this.#crash(this.#random.pick(this.#machines)));
+    this.#repeat(this.#plan.crashEveryMs, () => {
+      // Sometimes all at once: then nobody is there to say what was decided, and the disks have to.
+      const ended = this.#random.chance(0.3) ? this.#machines : [this.#random.pick(this.#machines)];
+      for (const machine of ended) this.#crash(machine);
+    });
     this.#repeat(this.#plan.cutEveryMs, () => this.#cut());
   }
 
