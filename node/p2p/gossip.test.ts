@@ -181,6 +181,14 @@ describe("a peer that misbehaves", () => {
     expect(scoreOf(a, b.id)).toBe(0);
   });
 
+  it("is banned after a dozen that it spread over all topics", async () => {
+    const a = await nodes.start();
+    const { gossip } = await attach(a);
+    for (const topic of TOPICS) listen(a, topic, "reject");
+    for (let index = 0; index < 12; index++) gossip.send(dataFrame(TOPICS[index % 4]!, bytes(`wrong ${index}`)));
+    await until(() => a.stats.bans === 1, "banned");
+  });
+
   it("a score does not get better by reconnecting", async () => {
     const a = await nodes.start();
     const { raw, gossip } = await attach(a);

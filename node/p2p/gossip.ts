@@ -120,20 +120,23 @@ export class Gossip {
       log.debug({ topic, peer: from }, "message rejected");
     }
     if (verdict === "ignore") counters.topics[topic].ignored++;
-    // The score is remembered for a heartbeat; what is rejected counts at once.
     service.reportMessageValidationResult(id, from, verdict);
-    if (verdict === "reject") service.score.scoreCache.delete(from);
   }
 
   /** Puts our own steps around gossipsub's. */
   #hook(): void {
-    const { service } = this.#parts;
+    const { service, names } = this.#parts;
     service.pipePeerReadStream = (from, frames) => this.#readStream(from, frames);
     const handleRpc = service.handleReceivedRpc.bind(service);
     service.handleReceivedRpc = (from, rpc) => {
       const id = from.toString();
       rpc.messages = rpc.messages.filter((message) => this.#admits(id, message));
       return handleRpc(from, rpc);
+    };
+    const markInvalid = service.score.markInvalidMessageDelivery.bind(service.score);
+    service.score.markInvalidMessageDelivery = (from, name) => {
+      markInvalid(from, name);
+      this.#parts.penalize(from, PENALTY.invalid, `${names.topicOf(name)}: invalid message`);
     };
     const sendRpc = service.sendRpc.bind(service);
     service.sendRpc = (peer, rpc) => {

@@ -52,6 +52,8 @@ export interface GossipInternals {
       readonly queue: { readonly length: number; shift(): { readonly msgId: string } | undefined };
     };
     readonly scoreCache: Map<PeerId, unknown>;
+    /** Called for each message that was rejected, that does not decompress, or that was rejected before. */
+    markInvalidMessageDelivery(from: PeerId, topic: string): void;
   };
   getScore(peer: PeerId): number;
   reportMessageValidationResult(id: string, from: PeerId, verdict: "accept" | "ignore" | "reject"): void;
@@ -86,6 +88,7 @@ const METHODS = [
 export function openGossipsub(components: Components, options: Partial<GossipsubOpts>): Gossipsub {
   const service = gossipsub(options)(components) as unknown as Gossipsub;
   const missing: string[] = METHODS.filter((name) => typeof service[name] !== "function");
+  if (typeof service.score?.markInvalidMessageDelivery !== "function") missing.push("markInvalidMessageDelivery");
   const { seenCache, publishedMessageIds, score, peers, mesh, streamsInbound, streamsOutbound } = service;
   const maps = {
     peers,

@@ -13,6 +13,8 @@ export const PENALTY = {
   reported: 25,
   /** Bytes that no node of ours writes. */
   garbage: 20,
+  /** A message that was rejected. gossipsub counts each topic by itself; a dozen on all of them are enough here. */
+  invalid: 8,
   /** More than the rate, for each message. */
   rate: 1,
   /** A request that never arrives. */

@@ -93,7 +93,7 @@ export class Attackers {
         this.#sent("gossip", BURST);
         await drained(stream);
       }
-      return isLeftAlone(connection);
+      return this.#isLeftAlone(raw, connection, "gossip", sent);
     });
   }
 
@@ -141,7 +141,7 @@ export class Attackers {
         }
         await turn();
       }
-      return isLeftAlone(connection);
+      return this.#isLeftAlone(raw, connection, "requests", sent);
     });
   }
 
@@ -178,7 +178,7 @@ export class Attackers {
           if (!(error instanceof RequestError)) this.#surprise("request", error);
         }
       }
-      return isLeftAlone(connection);
+      return this.#isLeftAlone(raw, connection, "answers", asked);
     });
   }
 
@@ -265,6 +265,18 @@ export class Attackers {
     return this.#connected;
   }
 
+  /** The node has had all the time that it needs to read what was sent, and did nothing about it. */
+  async #isLeftAlone(raw: RawPeer, connection: Connection, attack: Attack, frames: number): Promise<boolean> {
+    try {
+      await until(() => connection.status !== "open", "the attacker is thrown out");
+      return false;
+    } catch {
+      const score = this.#node.peers.find(({ id }) => id === raw.id)?.score;
+      this.#surprise(attack, new Error(`${raw.id} sent ${frames} frames, has score ${score}, and is still there`));
+      return !this.#isStopped;
+    }
+  }
+
   #isPeer(raw: RawPeer): boolean {
     return this.#node.peers.some(({ id }) => id === raw.id);
   }
@@ -275,16 +287,6 @@ export class Attackers {
 
   #surprise(what: string, error: unknown): void {
     if (this.result.surprises.length < 20) this.result.surprises.push(`${what}: ${(error as Error).stack ?? error}`);
-  }
-}
-
-/** The node has had all the time that it needs to read what was sent, and did nothing about it. */
-async function isLeftAlone(connection: Connection): Promise<boolean> {
-  try {
-    await until(() => connection.status !== "open", "the attacker is thrown out");
-    return false;
-  } catch {
-    return true;
   }
 }
 
