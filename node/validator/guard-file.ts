@@ -136,7 +136,9 @@ export async function readGuard(files: Files, dir: string): Promise<GuardReading
     const votes = rest.flatMap(({ payload }) => decodeVotes(payload) ?? []);
     if (rest.some(({ payload }) => decodeVotes(payload) === undefined)) return damaged("holds what is no vote");
     const type = isSamePlace(identity, await file.identity()) ? "intact" : "moved";
-    return { type, contents: { ...contents, votes } };
+    // The standing knows of those votes only that were there when the file was made.
+    const last = votes.reduce((most, { view }) => Math.max(most, view), contents.last);
+    return { type, contents: { ...contents, last, votes } };
   } finally {
     await file.close();
   }

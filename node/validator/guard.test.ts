@@ -117,6 +117,13 @@ describe("what may be signed", () => {
     expect(positions.check(finalize(12))).toBeUndefined();
   });
 
+  test("a late finalize does not move the window back", () => {
+    const positions = new Positions(0, 0, [nullify(5_000)]);
+    positions.add(finalize(4_500));
+    expect(positions.last).toBe(5_000);
+    expect(positions.check(nullify(5_000 - WINDOW_VIEWS))?.code).toBe("BELOW_WINDOW");
+  });
+
   test("nothing at or below the floor, and nothing of an earlier epoch", () => {
     const positions = new Positions(100, 0, []);
     expect(positions.check(nullify(100))?.code).toBe("BELOW_FLOOR");
@@ -196,6 +203,7 @@ describe("the file", () => {
         floor: 2,
         isImported: true,
         resumedAtMs: 1_700_000_000_123,
+        last: 7,
         votes: [notarize(5), finalize(5), nullify(7), finalize(6)],
       },
     });
@@ -300,6 +308,39 @@ describe("the file", () => {
     await guardOn(files);
     files.put(FILE, current);
     expect(await readGuard(files, DIR)).toMatchObject({ type: "moved" });
+  });
+});
+
+describe("a place", () => {
+  const after = async (change: object, before: object = {}) => {
+    const files = new MemoryFiles();
+    await openGuard(files, DIR, NEW);
+    if (Object.keys(before).length > 0) {
+      // A file system that knows no time of birth, from the start.
+      files.identify = (identity) => ({ ...identity, ...before });
+      await openGuard(files, DIR, NEW);
+    }
+    files.place(FILE, change);
+    return (await readGuard(files, DIR)).type;
+  };
+
+  test("is an inode and its time of birth; the device's number may change with a boot", async () => {
+    expect(await after({})).toBe("intact");
+    expect(await after({ inode: 77n })).toBe("moved");
+    expect(await after({ birthtimeNs: 77n })).toBe("moved");
+    expect(await after({ device: 77n })).toBe("intact");
+  });
+
+  test("is inode and device where the file system keeps no time of birth", async () => {
+    expect(await after({}, { birthtimeNs: 0n })).toBe("intact");
+    expect(await after({ inode: 77n }, { birthtimeNs: 0n })).toBe("moved");
+    expect(await after({ device: 77n }, { birthtimeNs: 0n })).toBe("moved");
+  });
+
+  test("an inode of 64 bits is told apart to its last bit", async () => {
+    const inode = 2n ** 64n - 1n;
+    expect(await after({}, { inode })).toBe("intact");
+    expect(await after({ inode: inode - 1n }, { inode })).toBe("moved");
   });
 });
 

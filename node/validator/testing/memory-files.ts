@@ -21,7 +21,7 @@ const SECTOR_BYTES = 512;
 type Change = { readonly at: number; readonly bytes: Uint8Array } | { readonly length: number };
 
 interface Inode {
-  readonly identity: FileIdentity;
+  identity: FileIdentity;
   /** As processes see it. */
   current: Uint8Array;
   durable: Uint8Array;
@@ -64,6 +64,8 @@ export class MemoryFiles implements Files {
   before: (operation: number, name: string) => void = () => {};
   /** A sync waits for it. */
   slowSync: () => Promise<void> = async () => {};
+  /** What a new file is known by. */
+  identify: (identity: FileIdentity) => FileIdentity = (identity) => identity;
   operations = 0;
   #isDead = false;
   #nextInode: number;
@@ -108,7 +110,7 @@ export class MemoryFiles implements Files {
       const inode = copy.#add(path);
       inode.current = this.#inode(number).current.slice();
       inode.durable = inode.current.slice();
-      copy.#durableNames.set(path, Number(inode.identity.inode));
+      copy.#durableNames.set(path, copy.#names.get(path)!);
     }
     return copy;
   }
@@ -129,6 +131,12 @@ export class MemoryFiles implements Files {
     inode.changes = [];
   }
 
+  /** The same bytes in another place. */
+  place(path: string, change: Partial<FileIdentity>): void {
+    const inode = this.#inode(this.#names.get(path));
+    inode.identity = { ...inode.identity, ...change };
+  }
+
   async #step(name: string): Promise<void> {
     await Promise.resolve();
     if (this.#isDead) throw new PowerLoss();
@@ -143,7 +151,7 @@ export class MemoryFiles implements Files {
 
   #add(path: string): Inode {
     const number = this.#nextInode++;
-    const identity = { inode: BigInt(number), device: 1n, birthtimeNs: BigInt(number) * 1_000n };
+    const identity = this.identify({ inode: BigInt(number), device: 1n, birthtimeNs: BigInt(number) * 1_000n });
     const inode: Inode = { identity, current: new Uint8Array(0), durable: new Uint8Array(0), changes: [] };
     this.#inodes.set(number, inode);
     this.#names.set(path, number);
@@ -176,7 +184,7 @@ export class MemoryFiles implements Files {
   async create(path: string): Promise<OpenFile> {
     await this.#step("create");
     const inode = this.#add(path);
-    const number = Number(inode.identity.inode);
+    const number = this.#names.get(path)!;
     this.#nameChanges.push((names) => names.set(path, number));
     return this.#handle(inode);
   }
