@@ -73,11 +73,6 @@ export class Liar {
     return { hash: block.hash, raw };
   }
 
-  /** Nobody else gets the blocks that it made. */
-  forget(): void {
-    this.#eyes.chain.prune([]);
-  }
-
   sign(subject: Omit<Subject, "epoch">): Vote {
     const { secretKey } = testValidator(this.#key);
     const full: Subject = { epoch: 0, ...subject };
