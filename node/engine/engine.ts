@@ -4,6 +4,7 @@
  * beside that loop, so that votes are heard meanwhile; what comes of it is posted as an event.
  */
 
+import { isSameSubject } from "../../consensus/certificates.ts";
 import { CodecError, decodeCertificate, decodeVote, encodeCertificate, encodeVote } from "../../consensus/codec.ts";
 import type { ConsensusEffect, ConsensusEvent } from "../../consensus/events.ts";
 import { voteDigest } from "../../consensus/scheme.ts";
@@ -84,6 +85,7 @@ export class Engine {
     this.#relayCheck = new RelayCheck({
       clock: this.#clock,
       resolve: (vote) => this.#signedDigest(vote),
+      isCertified: (vote) => this.#core.viewState(vote.view).certificates.some((known) => isSameSubject(known, vote)),
       verifyEach: (digest, signed) =>
         scheme.verifyEach?.(digest, signed) ??
         signed.every(({ publicKey, signature }) => scheme.verify([publicKey], digest, signature)),

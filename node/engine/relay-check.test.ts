@@ -23,7 +23,7 @@ function vote(signer: number, view: number, signed = subject(view)): Vote {
   return { ...subject(view), signer, signature };
 }
 
-function setup() {
+function setup(isCertified: (vote: Vote) => boolean = () => false) {
   const clock = new VirtualClock();
   /** How many signatures each check was of. */
   const checks: number[] = [];
@@ -33,6 +33,7 @@ function setup() {
       const validator = SET.validators[signer];
       return validator && { publicKey: validator.publicKey, digest: voteDigest(DOMAIN, SET.hash, rest), signature };
     },
+    isCertified,
     verifyEach(digest, signed) {
       checks.push(signed.length);
       return blsVerifyEach(digest, signed);
@@ -71,6 +72,15 @@ describe("votes travel on", () => {
     const { clock, judge } = setup();
     expect(await judge({ ...vote(0, 1), signer: 4 })).toEqual(["ignore"]);
     expect(clock.timers).toBe(0);
+  });
+
+  test("and not when a certificate says the same by then: nobody looks at them", async () => {
+    const certified = new Set<number>();
+    const { clock, check, checks } = setup(({ view }) => certified.has(view));
+    const verdicts = [vote(0, 1), vote(1, 1), vote(2, 2)].map((one) => check.judge(one));
+    certified.add(1);
+    expect(await clock.run(Promise.all(verdicts))).toEqual(["ignore", "ignore", "accept"]);
+    expect(checks).toEqual([1]);
   });
 
   test("those that come later are checked later", async () => {

@@ -1,7 +1,8 @@
 /**
  * Votes that gossip may carry on. Consensus counts a vote before anybody has looked at its signature; it may travel on
  * only afterwards, because whoever passes a forged one on is blamed for it, and a stranger could have honest nodes ban
- * each other. The votes of a moment are checked together.
+ * each other. The votes of a moment are checked together, and only those that are still wanted: where a certificate says
+ * the same by then, the neighbours have that, and it tells them more.
  */
 import type { Vote } from "../../consensus/types.ts";
 import { bytesToHex } from "../../core/bytes.ts";
@@ -22,11 +23,14 @@ export interface RelayCheckParts {
   readonly clock: Clock;
   /** Key and digest of a vote; undefined when it is of no set that is known. */
   readonly resolve: (vote: Vote) => SignedDigest | undefined;
+  /** Whether a certificate that was passed on makes the vote superfluous. */
+  readonly isCertified: (vote: Vote) => boolean;
   /** True only when every one of them is valid by itself. */
   readonly verifyEach: (digest: Uint8Array, signed: readonly SignedDigest[]) => boolean;
 }
 
 interface Waiting {
+  readonly vote: Vote;
   readonly signed: SignedDigest;
   readonly judge: (verdict: Verdict) => void;
 }
@@ -46,7 +50,7 @@ export class RelayCheck {
     const signed = this.#parts.resolve(vote);
     if (signed === undefined || this.#isStopped) return Promise.resolve("ignore");
     return new Promise((judge) => {
-      this.#waiting.push({ signed, judge });
+      this.#waiting.push({ vote, signed, judge });
       const { clock } = this.#parts;
       this.#cancel ??= clock.at(clock.nowMs() + GATHER_MS, () => this.#check());
     });
@@ -62,6 +66,10 @@ export class RelayCheck {
     this.#cancel = undefined;
     const groups = new Map<string, Waiting[]>();
     for (const one of this.#waiting.splice(0)) {
+      if (this.#parts.isCertified(one.vote)) {
+        one.judge("ignore");
+        continue;
+      }
       const key = bytesToHex(one.signed.digest);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [one]);
