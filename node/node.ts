@@ -8,9 +8,12 @@ import { blsAggregate, blsVerify, blsVerifyEach } from "../core/bls.ts";
 import { equalsBytes } from "../core/bytes.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import { Mempool } from "../execution/mempool.ts";
+import { readStateItem } from "../execution/state/flat-state.ts";
+import { memoryStore } from "../execution/state/memory-store.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
+import { readEpochEnd } from "./checkpoint-store.ts";
 import type { NodeConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { Engine } from "./engine/engine.ts";
@@ -18,6 +21,7 @@ import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { keepEvidence } from "./evidence.ts";
+import { buildGenesisBlock } from "./genesis-block.ts";
 import type { Logger } from "./log.ts";
 import { describeNetwork, type NetworkDescription, writeNetworkFile } from "./network.ts";
 import { connectPeers } from "./p2p/connect.ts";
@@ -25,6 +29,7 @@ import type { Network } from "./p2p/types.ts";
 import type { Clock } from "./ports.ts";
 import { startServers } from "./servers.ts";
 import { statusReader } from "./status.ts";
+import { beginWithCheckpoint } from "./sync/checkpoint.ts";
 import { serveSync } from "./sync/server.ts";
 import { Sync } from "./sync/sync.ts";
 import type { Validator } from "./validator/open.ts";
@@ -40,6 +45,8 @@ export interface NodePorts {
   readonly modelHostKey: Hex | undefined;
   /** The network in place of libp2p, for simulations. */
   readonly network?: Network;
+  /** Resolves when the operator wants it to end: a checkpoint may take long before the node is there to be stopped. */
+  readonly stopping?: Promise<unknown>;
   /** Called once when no further block can be committed. */
   readonly onHalt: (error: Error) => void;
 }
@@ -59,7 +66,10 @@ export interface Node {
 /** The contract on L1 that verifies certificates: none yet. */
 const NO_L1_CONTRACT = new Uint8Array(20);
 
-/** Throws OperationError or DataError; then nothing is left running. */
+/** It was to end before it had begun: nothing is wrong. */
+export class StoppedEarly extends Error {}
+
+/** Throws OperationError, DataError or StoppedEarly; then nothing is left running. */
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
   const { clock, log, directory, validator } = ports;
   const { epochBlocks } = genesis.consensus;
@@ -71,6 +81,13 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
+    const name = { chainId: genesis.chainId, genesisHash: buildGenesisBlock(genesis, memoryStore()).block.hash };
+    const p2p = ports.network ?? (config.p2p && (await connectPeers(config.p2p, name, directory.path, named("p2p"))));
+    if (p2p !== undefined) closers.push(() => p2p.stop());
+    if (config.sync === "checkpoint" && p2p !== undefined) {
+      const parts = { store: directory.store, genesis, network: p2p, clock, log: named("sync"), domain, scheme };
+      if (!(await beginWithCheckpoint(parts, ports.stopping ?? new Promise(() => {})))) throw new StoppedEarly();
+    }
     const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"));
     const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: genesis.gasLimit } });
     let halted: string | undefined;
@@ -79,8 +96,6 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       ports.onHalt(error);
     };
 
-    const p2p = ports.network ?? (config.p2p && (await connectPeers(config.p2p, chain, directory.path, named("p2p"))));
-    if (p2p !== undefined) closers.push(() => p2p.stop());
     const engine = new Engine({
       chain,
       mempool,
@@ -128,6 +143,8 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
         view: () => engine.view,
         viewState: (view) => engine.viewState(view),
         looseBlock: (hash) => engine.block(hash),
+        stateItem: (hash) => readStateItem(directory.store.reader, hash),
+        oldEpochEnd: (epoch) => readEpochEnd(directory.store.reader, epoch),
       });
       engine.connect(sync);
       closers.push(() => sync.stop());

@@ -16,6 +16,11 @@ export async function runNode(args: readonly string[]): Promise<number> {
   if (file === undefined) throw new UsageError("openledger node needs --genesis FILE: the network's genesis");
   const genesis = readGenesis(file);
   const config = nodeConfig(values, genesis.name, process.stdout.isTTY === true);
+  if (config.sync === "checkpoint" && (config.graphql !== undefined || config.p2p === undefined)) {
+    throw new UsageError(
+      "--sync checkpoint leaves out old blocks, which the index needs, and asks peers: use --graphql=false, and --p2p",
+    );
+  }
   const log = createLog(config.logLevel, config.logFormat);
   const directory = await openDataDirectory(config.datadir, false);
   try {

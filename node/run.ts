@@ -3,11 +3,11 @@ import type { Genesis } from "../genesis/schema.ts";
 import type { NodeConfig } from "./config.ts";
 import { EXIT } from "./errors.ts";
 import type { NetworkDescription } from "./network.ts";
-import { createNode, type Node, type NodePorts } from "./node.ts";
+import { createNode, type Node, type NodePorts, StoppedEarly } from "./node.ts";
 import { systemClock } from "./ports.ts";
 import { signalled } from "./signals.ts";
 
-export type RunParts = Omit<NodePorts, "clock" | "onHalt"> & {
+export type RunParts = Omit<NodePorts, "clock" | "stopping" | "onHalt"> & {
   /** Its servers listen; it begins when this returns. */
   readonly onReady: (network: NetworkDescription) => void;
 };
@@ -19,13 +19,17 @@ export async function runUntilSignal(config: NodeConfig, genesis: Genesis, parts
   try {
     const ending = signalled(log);
     const halted = Promise.withResolvers<Error>();
-    node = await createNode(config, genesis, { ...ports, log, clock: systemClock, onHalt: halted.resolve });
+    const onHalt = halted.resolve;
+    node = await createNode(config, genesis, { ...ports, log, clock: systemClock, stopping: ending, onHalt });
     onReady(node.network);
     await node.start();
     const failure = await Promise.race([ending, halted.promise]);
     if (failure === undefined) return EXIT.ok;
     log.error({ err: failure }, "halted");
     return EXIT.failure;
+  } catch (error) {
+    if (error instanceof StoppedEarly) return EXIT.ok;
+    throw error;
   } finally {
     await node?.stop();
     if (node !== undefined) log.info("stopped");

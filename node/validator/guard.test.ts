@@ -312,7 +312,7 @@ describe("the file", () => {
 });
 
 describe("a place", () => {
-  const after = async (change: object, before: object = {}) => {
+  const movedAfter = async (change: object, before: object = {}) => {
     const files = new MemoryFiles();
     await openGuard(files, DIR, NEW);
     if (Object.keys(before).length > 0) {
@@ -325,22 +325,22 @@ describe("a place", () => {
   };
 
   test("is an inode and its time of birth; the device's number may change with a boot", async () => {
-    expect(await after({})).toBe("intact");
-    expect(await after({ inode: 77n })).toBe("moved");
-    expect(await after({ birthtimeNs: 77n })).toBe("moved");
-    expect(await after({ device: 77n })).toBe("intact");
+    expect(await movedAfter({})).toBe("intact");
+    expect(await movedAfter({ inode: 77n })).toBe("moved");
+    expect(await movedAfter({ birthtimeNs: 77n })).toBe("moved");
+    expect(await movedAfter({ device: 77n })).toBe("intact");
   });
 
   test("is inode and device where the file system keeps no time of birth", async () => {
-    expect(await after({}, { birthtimeNs: 0n })).toBe("intact");
-    expect(await after({ inode: 77n }, { birthtimeNs: 0n })).toBe("moved");
-    expect(await after({ device: 77n }, { birthtimeNs: 0n })).toBe("moved");
+    expect(await movedAfter({}, { birthtimeNs: 0n })).toBe("intact");
+    expect(await movedAfter({ inode: 77n }, { birthtimeNs: 0n })).toBe("moved");
+    expect(await movedAfter({ device: 77n }, { birthtimeNs: 0n })).toBe("moved");
   });
 
   test("an inode of 64 bits is told apart to its last bit", async () => {
     const inode = 2n ** 64n - 1n;
-    expect(await after({}, { inode })).toBe("intact");
-    expect(await after({ inode: inode - 1n }, { inode })).toBe("moved");
+    expect(await movedAfter({}, { inode })).toBe("intact");
+    expect(await movedAfter({ inode: inode - 1n }, { inode })).toBe("moved");
   });
 });
 
