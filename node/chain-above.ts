@@ -6,6 +6,7 @@ import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { Gate } from "../core/gate.ts";
 import type { Precompile } from "../core/precompile.ts";
+import { RlpError, rlpChildren, rlpWhole } from "../core/rlp.ts";
 import {
   type AssembledBlock,
   assembleBlock,
@@ -14,7 +15,6 @@ import {
 } from "../execution/block/assemble.ts";
 import { importBlock } from "../execution/block/import.ts";
 import type { BlockHashSource } from "../execution/evm/host.ts";
-import { RlpError, rlpChildren, rlpWhole } from "../execution/rlp.ts";
 import type { ChainRules } from "../execution/rules.ts";
 import type { StateDatabase, StateReader } from "../execution/state/types.ts";
 import { MachinePool } from "../execution/tx/machine.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bigIntToFixed, concatBytes, EMPTY_BYTES } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
-import { type RlpInput, rlpEncode } from "../execution/rlp.ts";
+import { type RlpInput, rlpEncode } from "../core/rlp.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
 import { initCode } from "../execution/testing/programs.ts";

@@ -19,8 +19,6 @@ import { crc32 } from "node:zlib";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
-import { decodeBlock } from "../execution/block/block-codec.ts";
-import { logsBloom } from "../execution/block/bloom.ts";
 import {
   RlpError,
   type RlpItem,
@@ -32,10 +30,12 @@ import {
   rlpString,
   rlpUint,
   rlpWhole,
-} from "../execution/rlp.ts";
+} from "../core/rlp.ts";
+import { decodeBlock } from "../execution/block/block-codec.ts";
+import { logsBloom } from "../execution/block/bloom.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
-import { DataError } from "./errors.ts";
+import { DataError, START_ANEW } from "./errors.ts";
 
 export const SCHEMA_VERSION = 3;
 
@@ -88,7 +88,7 @@ export function readSchema(reader: KeyValueReader): Uint8Array | undefined {
   const version = bytesToBigInt(value.subarray(0, 4));
   if (version !== BigInt(SCHEMA_VERSION)) {
     throw new DataError(
-      `the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it, or start anew with --fresh`,
+      `the data directory has schema ${version}, this program knows ${SCHEMA_VERSION}; use the program that wrote it, or ${START_ANEW}`,
     );
   }
   return value.subarray(4);
@@ -180,7 +180,7 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
 }
 
 export const damagedData = (what: string, cause?: unknown): DataError =>
-  new DataError(`the data directory is damaged: ${what}; restore a backup or start anew with --fresh`, { cause });
+  new DataError(`the data directory is damaged: ${what}; restore a backup or ${START_ANEW}`, { cause });
 
 /** One line for what cannot be read of a block that must be there. */
 export const damagedBlock = (number: bigint, why: string, cause?: unknown): DataError =>
@@ -234,6 +234,6 @@ function decodeReceipt(item: RlpItem | undefined, tx: Transaction, baseFee: bigi
 export function requireGenesis(found: Uint8Array, expected: Uint8Array): void {
   if (equalsBytes(found, expected)) return;
   throw new DataError(
-    `the data directory belongs to a chain with genesis ${bytesToHex(found)}, not ${bytesToHex(expected)}; choose another --datadir or start anew with --fresh`,
+    `the data directory belongs to a chain with genesis ${bytesToHex(found)}, not ${bytesToHex(expected)}; choose another --datadir or ${START_ANEW}`,
   );
 }

@@ -25,7 +25,7 @@ import { chainRules } from "./chain-rules.ts";
 import { type Head, readBlock, readHead, readSchema, requireGenesis, stageBlock, stageSchema } from "./chain-store.ts";
 import { readFirstBlock } from "./checkpoint-store.ts";
 import { CommittedBlocks } from "./committed-blocks.ts";
-import { DataError } from "./errors.ts";
+import { DataError, START_ANEW } from "./errors.ts";
 import {
   certificateFrom,
   lastCertificate,
@@ -107,7 +107,7 @@ export class Chain implements ChainApi {
     const head = at === undefined ? undefined : readBlock(store.reader, at.number, rules.chainId);
     if (at === undefined || head === undefined || !equalsBytes(head.hash, at.hash)) {
       throw new DataError(
-        "the data directory is damaged: its head block is missing; restore a backup or start anew with --fresh",
+        `the data directory is damaged: its head block is missing; restore a backup or ${START_ANEW}`,
       );
     }
     const state = openState(store, head);

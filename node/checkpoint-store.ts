@@ -14,7 +14,7 @@ import { bigIntToFixed, bytesToBigInt, concatBytes } from "../core/bytes.ts";
 import type { LevelStore } from "../execution/state/level-store.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { damagedData } from "./chain-store.ts";
-import { DataError } from "./errors.ts";
+import { DataError, START_ANEW } from "./errors.ts";
 
 const CHECKPOINT_KEY = Uint8Array.of(0x18);
 const EPOCH_ENDS = 0x19;
@@ -51,7 +51,7 @@ export function readFirstBlock(reader: KeyValueReader): bigint {
   const checkpoint = readCheckpoint(reader);
   if (checkpoint?.isComplete === false) {
     throw new DataError(
-      `the data directory has the state of block ${checkpoint.number} in part only; go on with --sync checkpoint, or start anew with --fresh`,
+      `the data directory has the state of block ${checkpoint.number} in part only; go on with --sync checkpoint, or ${START_ANEW}`,
     );
   }
   return checkpoint?.first ?? 0n;

@@ -79,7 +79,7 @@ test("a chain that is gone is not replaced silently", async () => {
   for (let attempt = 0; attempt < 2; attempt++) {
     const error = await failure();
     expect(error).toBeInstanceOf(DataError);
-    expect(error.message).toMatch(/its chain is gone; restore a backup, or start anew with --fresh/);
+    expect(error.message).toMatch(/its chain is gone; restore a backup, or start anew \(a devnet: --fresh/);
   }
   expect(await within(true, headNumber)).toBe(0n);
   touch("network.json");

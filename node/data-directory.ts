@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { StoreError } from "../execution/state/errors.ts";
 import { type LevelStore, openLevelStore } from "../execution/state/level-store.ts";
 import { readSchema } from "./chain-store.ts";
-import { DataError, OperationError } from "./errors.ts";
+import { DataError, OperationError, START_ANEW } from "./errors.ts";
 import { NETWORK_FILE } from "./network.ts";
 
 export interface DataDirectory {
@@ -39,7 +39,7 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
       await store.clear();
     } else if (readSchema(store.reader) === undefined && existsSync(network)) {
       // LevelDB makes a new database where its files are gone; a node ran here before, so the chain was lost.
-      throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or start anew with --fresh`);
+      throw new DataError(`${chain} is damaged: its chain is gone; restore a backup, or ${START_ANEW}`);
     }
     for (const folder of [index, content, answers]) makeDirectory(folder);
   } catch (error) {

@@ -33,3 +33,6 @@ export function exitCodeOf(error: unknown): number {
     return error.exitCode;
   return EXIT.failure;
 }
+
+/** What is left to do when a directory cannot be used, in the commands' words. */
+export const START_ANEW = "start anew (a devnet: --fresh; a node: an empty --datadir)";

@@ -68,7 +68,7 @@ export async function startServers(
 
   let host: string | undefined;
   if (config.host !== undefined && modelHostKey !== undefined) {
-    if (rpc === undefined) throw new UsageError("the model host needs JSON-RPC: leave out --http false or --host");
+    if (rpc === undefined) throw new UsageError("the model host needs JSON-RPC: leave out --http=false or --host");
     const server = await startModelHost({
       listener: config.host,
       vhosts: config.vhosts,

@@ -4,7 +4,7 @@
  */
 import type { Header, Transaction } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
-import { RlpError, rlpChildren, rlpEncode, rlpListOf, rlpValue, rlpWhole } from "../rlp.ts";
+import { RlpError, rlpChildren, rlpEncode, rlpListOf, rlpValue, rlpWhole } from "../../core/rlp.ts";
 import { decodeTransaction } from "../tx/decode.ts";
 import { encodeHeader, headerFromRlp } from "./header.ts";
 

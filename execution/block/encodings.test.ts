@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bigIntToFixed, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { Header, Log } from "../../core/chain.ts";
-import { RlpError, rlpDecode, rlpEncode, rlpListOf } from "../rlp.ts";
+import { RlpError, rlpDecode, rlpEncode, rlpListOf } from "../../core/rlp.ts";
 import { createCommon, DEFAULT_RULES } from "../rules.ts";
 import { bytes, privateKey, uint, unsignedTransaction } from "../testing/transactions.ts";
 import { decodeTransaction } from "../tx/decode.ts";

@@ -2,7 +2,16 @@
 import { hexToBytes } from "../../core/bytes.ts";
 import type { Header } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
-import { RlpError, type RlpInput, type RlpItem, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../rlp.ts";
+import {
+  RlpError,
+  type RlpInput,
+  type RlpItem,
+  rlpEncode,
+  rlpFixed,
+  rlpList,
+  rlpString,
+  rlpUint,
+} from "../../core/rlp.ts";
 
 /** Larger ones are invalid, as on Ethereum. */
 export const MAX_EXTRA_DATA_BYTES = 32;

@@ -1,5 +1,5 @@
 /** Root of a list: the Merkle-Patricia trie of rlp(index) -> item (Yellow Paper, 4.4.2). */
-import { rlpEncode } from "../rlp.ts";
+import { rlpEncode } from "../../core/rlp.ts";
 import { Trie } from "../state/trie.ts";
 
 /** No item may be empty. */

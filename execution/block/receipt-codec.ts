@@ -1,7 +1,7 @@
 /** Receipts as the receipts root hashes them (EIP-2718, EIP-658). */
 import { concatBytes } from "../../core/bytes.ts";
 import type { Receipt } from "../../core/chain.ts";
-import { rlpEncode } from "../rlp.ts";
+import { rlpEncode } from "../../core/rlp.ts";
 
 type EncodedFields = Pick<Receipt, "type" | "status" | "cumulativeGasUsed" | "logsBloom" | "logs">;
 

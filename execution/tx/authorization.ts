@@ -2,7 +2,7 @@
 import { bigIntToFixed, concatBytes } from "../../core/bytes.ts";
 import type { Authorization } from "../../core/chain.ts";
 import { keccak256, recoverAddress } from "../../core/crypto.ts";
-import { rlpEncode } from "../rlp.ts";
+import { rlpEncode } from "../../core/rlp.ts";
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 /** EIP-2: a signature with a larger s is malleable and refused. */

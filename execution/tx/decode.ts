@@ -18,7 +18,7 @@ import {
   rlpUint,
   rlpValue,
   rlpWhole,
-} from "../rlp.ts";
+} from "../../core/rlp.ts";
 import { MAX_S } from "./authorization.ts";
 
 /** Largest envelope, as geth's transaction pool has it: what no node relays cannot be in a block. */

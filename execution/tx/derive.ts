@@ -2,7 +2,7 @@
 import { bigIntMin } from "@ethereumjs/util";
 import type { Transaction } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
-import { rlpEncode } from "../rlp.ts";
+import { rlpEncode } from "../../core/rlp.ts";
 
 /** Where a creation by `sender` with this nonce puts its contract: keccak(rlp([sender, nonce])), last 20 bytes. */
 export function createdAddress(sender: Uint8Array, nonce: bigint): Uint8Array {

@@ -2,7 +2,7 @@
 import { bytesToBigInt } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Transaction } from "../../core/chain.ts";
 import { ecdsaSign, keccak256 } from "../../core/crypto.ts";
-import { type RlpInput, rlpEncode } from "../rlp.ts";
+import { type RlpInput, rlpEncode } from "../../core/rlp.ts";
 import { authorizationDigest } from "./authorization.ts";
 
 /** Types 0 and 1 pay `maxFeePerGas` as their gas price. A type 0 transaction without chainId is unprotected (EIP-155). */

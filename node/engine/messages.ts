@@ -12,7 +12,7 @@
 import { CodecError, decodeProposal, encodeProposal, MAX_PROPOSAL_BYTES } from "../../consensus/codec.ts";
 import type { Proposal } from "../../consensus/types.ts";
 import { equalsBytes } from "../../core/bytes.ts";
-import { RlpError, rlpChildren, rlpWhole } from "../../execution/rlp.ts";
+import { RlpError, rlpChildren, rlpWhole } from "../../core/rlp.ts";
 import { checkBlock } from "../sync/block-check.ts";
 import { hashedHeader, MessageError } from "../sync/messages.ts";
 

@@ -5,7 +5,7 @@ import { baseView, epochOfHeight, isLastOfEpoch, type Tip } from "../../consensu
 import type { ValidatorSet } from "../../consensus/validators.ts";
 import type { WalRecord } from "../../consensus/wal.ts";
 import type { Chain } from "../chain.ts";
-import { DataError } from "../errors.ts";
+import { DataError, START_ANEW } from "../errors.ts";
 
 /** Throws DataError when what must be stored is not. */
 export function simplexStart(chain: Chain, epochBlocks: number, records: readonly WalRecord[]): SimplexStart {
@@ -58,4 +58,4 @@ export function setOf(chain: Chain, epoch: number): ValidatorSet {
 }
 
 const damaged = (what: string): DataError =>
-  new DataError(`the data directory is damaged: ${what}; restore a backup or start anew`);
+  new DataError(`the data directory is damaged: ${what}; restore a backup or ${START_ANEW}`);

@@ -1,8 +1,8 @@
 /** Domain values -> JSON shapes of the execution-apis specification, with the fields that geth adds. */
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../core/chain.ts";
+import { rlpListHeader, rlpStringSize } from "../../core/rlp.ts";
 import { encodeHeader } from "../../execution/block/header.ts";
-import { rlpListHeader, rlpStringSize } from "../../execution/rlp.ts";
 import { effectiveGasPrice } from "../../execution/tx/derive.ts";
 
 export function toQuantity(value: bigint | number): Hex {

@@ -4,8 +4,8 @@
  * peer that sent it.
  */
 import { equalsBytes } from "../../core/bytes.ts";
+import { RlpError, type RlpSpan, rlpChildren, rlpWhole } from "../../core/rlp.ts";
 import { orderedRoot } from "../../execution/block/ordered-root.ts";
-import { RlpError, type RlpSpan, rlpChildren, rlpWhole } from "../../execution/rlp.ts";
 import { type HashedHeader, hashedHeader, MessageError, strictly } from "./messages.ts";
 
 /** The header of a block whose body is the one that the header names. Throws MessageError. */

@@ -7,7 +7,7 @@ import { verifyCertificate } from "../../consensus/certificates.ts";
 import { encodeCertificate } from "../../consensus/codec.ts";
 import { baseView, type Certificate, epochOfHeight, isLastOfEpoch, type Tip } from "../../consensus/types.ts";
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
-import { rlpWhole } from "../../execution/rlp.ts";
+import { rlpWhole } from "../../core/rlp.ts";
 import type { PeerId } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
 import { Download } from "./download.ts";

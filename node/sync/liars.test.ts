@@ -4,7 +4,7 @@ import { decodeCertificate, encodeCertificate } from "../../consensus/codec.ts";
 import { baseView } from "../../consensus/types.ts";
 import type { ValidatorSet } from "../../consensus/validators.ts";
 import { equalsBytes } from "../../core/bytes.ts";
-import { rlpChildren, rlpWhole } from "../../execution/rlp.ts";
+import { rlpChildren, rlpWhole } from "../../core/rlp.ts";
 import type { RequestHandler } from "../p2p/types.ts";
 import type { FakeNode } from "../testing/network.ts";
 import {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { encodeCertificate } from "../../consensus/codec.ts";
 import { KIND } from "../../consensus/types.ts";
 import { bytesToHex } from "../../core/bytes.ts";
-import { rlpEncode } from "../../execution/rlp.ts";
+import { rlpEncode } from "../../core/rlp.ts";
 import { checkBlock } from "./block-check.ts";
 import {
   decodeCertificateRequest,

@@ -33,7 +33,6 @@ import { type Certificate, KIND, MAX_VALIDATORS, type Vote } from "../../consens
 import { decodeValidators, encodeValidators, VALIDATOR_BYTES, type ValidatorSet } from "../../consensus/validators.ts";
 import type { Header } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
-import { headerFromRlp } from "../../execution/block/header.ts";
 import {
   RlpError,
   type RlpItem,
@@ -48,7 +47,8 @@ import {
   rlpUint,
   rlpValue,
   rlpWhole,
-} from "../../execution/rlp.ts";
+} from "../../core/rlp.ts";
+import { headerFromRlp } from "../../execution/block/header.ts";
 
 /** What came is not what the protocol says. */
 export class MessageError extends Error {

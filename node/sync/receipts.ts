@@ -1,9 +1,9 @@
 /** Receipts as they travel: those that the receipts root hashes, for one block. */
 import { equalsBytes } from "../../core/bytes.ts";
 import type { Header, Log, Receipt, Transaction } from "../../core/chain.ts";
+import { rlpDecode, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../../core/rlp.ts";
 import { orderedRoot } from "../../execution/block/ordered-root.ts";
 import { encodeReceipt } from "../../execution/block/receipt-codec.ts";
-import { rlpDecode, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../../execution/rlp.ts";
 import { createdAddress, effectiveGasPrice } from "../../execution/tx/derive.ts";
 import { MessageError, strictly } from "./messages.ts";
 

@@ -136,7 +136,12 @@ async function resume({ dir, values }: Call): Promise<void> {
   await requireDirectory(dir);
   const resumed = await resumeValidator(dir, aboveView(values), Date.now());
   if (resumed === undefined) process.stderr.write("Nothing to do: this validator signs.\n");
-  else print({ signsAbove: position(resumed.aboveView), accepted: resumed.reasons });
+  else {
+    print({ signsAbove: position(resumed.aboveView), accepted: resumed.reasons });
+    process.stderr.write(
+      `It stays silent up to ${positionText(resumed.aboveView)}. A network that cannot pass that view without this validator stands still.\n`,
+    );
+  }
 }
 
 async function exportRecord({ dir, file }: Call): Promise<void> {

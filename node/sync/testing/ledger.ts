@@ -14,10 +14,10 @@ import { type ValidatorSet, validatorSet } from "../../../consensus/validators.t
 import { bigIntToFixed, bytesToHex, concatBytes, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../../../core/bytes.ts";
 import type { Header } from "../../../core/chain.ts";
 import { keccak256 } from "../../../core/crypto.ts";
+import { rlpEncode, rlpListOf, rlpWhole } from "../../../core/rlp.ts";
 import { EMPTY_BLOOM } from "../../../execution/block/bloom.ts";
 import { encodeHeader, protocolFields } from "../../../execution/block/header.ts";
 import { orderedRoot } from "../../../execution/block/ordered-root.ts";
-import { rlpEncode, rlpListOf, rlpWhole } from "../../../execution/rlp.ts";
 import type { Verification } from "../../chain-above.ts";
 import { hashedHeader, headerOf } from "../messages.ts";
 import type { SyncChain } from "../types.ts";

@@ -1,7 +1,7 @@
 import { RLP } from "@ethereumjs/rlp";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { concatBytes, hexToBytes } from "../core/bytes.ts";
+import { concatBytes, hexToBytes } from "./bytes.ts";
 import {
   RlpError,
   type RlpInput,
