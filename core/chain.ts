@@ -43,9 +43,22 @@ export interface Authorization {
   readonly s: bigint;
 }
 
-/** A decoded transaction with its recovered sender. Types 0, 1, 2 and 4. */
+/** What only a deposit has: a transaction that L1 demands, which the chain mints for and nobody signs (OP Stack). */
+export interface DepositOrigin {
+  /** 32 bytes: which event on L1, so that no two deposits hash equally. */
+  readonly sourceHash: Uint8Array;
+  /** Credited to the sender before anything else, and kept when the rest fails. */
+  readonly mintWei: bigint;
+  /** Always false in a valid block; part of the encoding. */
+  readonly isSystem: boolean;
+}
+
+/**
+ * A decoded transaction with its sender: recovered from the signature for types 0, 1, 2 and 4. A deposit (type 0x7e)
+ * has no signature and names its sender; its nonce, fees, v, r and s are 0, its chainId absent, its lists empty.
+ */
 export interface Transaction {
-  readonly type: 0 | 1 | 2 | 4;
+  readonly type: 0 | 1 | 2 | 4 | 0x7e;
   /** EIP-2718 envelope as it travels and as it is hashed. */
   readonly raw: Uint8Array;
   readonly hash: Uint8Array;
@@ -59,7 +72,7 @@ export interface Transaction {
   readonly maxPriorityFeePerGas: bigint;
   readonly value: bigint;
   readonly data: Uint8Array;
-  /** Absent only for a type 0 transaction without EIP-155 protection. */
+  /** Absent for a deposit and for a type 0 transaction without EIP-155 protection. */
   readonly chainId: bigint | undefined;
   readonly accessList: readonly AccessListEntry[];
   readonly authorizationList: readonly Authorization[];
@@ -67,6 +80,8 @@ export interface Transaction {
   readonly v: bigint;
   readonly r: bigint;
   readonly s: bigint;
+  /** Present exactly for type 0x7e. */
+  readonly deposit?: DepositOrigin;
 }
 
 export interface Log {
@@ -84,6 +99,10 @@ export interface Receipt {
   readonly contractAddress: Uint8Array | undefined;
   readonly logsBloom: Uint8Array;
   readonly logs: readonly Log[];
+  /** The sender's nonce before the deposit. Present exactly for type 0x7e. */
+  readonly depositNonce?: bigint;
+  /** Wei paid for the transaction's data on L1, on top of gas. Present for the other types on a chain with an L1. */
+  readonly l1Fee?: bigint;
 }
 
 /** A block with everything its execution produced; `receipts[i]` belongs to `transactions[i]`. */
