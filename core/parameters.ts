@@ -18,6 +18,10 @@ export interface Parameters {
   readonly settleWindowSeconds: bigint;
   /** A host locks this many times the fee per open claim. */
   readonly stakeMultiple: bigint;
+  /** Of the L1 data fee, parts per million of L1's base fee; at most 32 bits. Nothing of it without an L1. */
+  readonly l1BaseFeeScalar: bigint;
+  /** The same, of L1's blob base fee. */
+  readonly l1BlobBaseFeeScalar: bigint;
 }
 
 /** Slot numbers of the Parameters predeploy, in order. Append only. */
@@ -31,6 +35,11 @@ export const PARAMETER_SLOTS: readonly (keyof Parameters)[] = [
   "commitWindowSeconds",
   "settleWindowSeconds",
   "stakeMultiple",
+  "l1BaseFeeScalar",
+  "l1BlobBaseFeeScalar",
 ];
+
+/** The L1 attributes have four bytes for each. */
+export const MAX_L1_FEE_SCALAR = 2n ** 32n - 1n;
 
 export const PPM = 1_000_000n;

@@ -10,6 +10,7 @@ import {
 import { bigIntToFixed, bytesToHex } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { PARAMETER_SLOTS } from "../core/parameters.ts";
+import { l1Rules } from "./l1.ts";
 import { PREDEPLOYS } from "./predeploys.ts";
 import { type Genesis, type GenesisAccount, GenesisError } from "./schema.ts";
 import { validatorSetAccounts } from "./validator-set.ts";
@@ -62,9 +63,9 @@ const RULES_DOMAIN = keccak256(new TextEncoder().encode("OpenLedger genesis v1")
  * so that nodes which disagree about one have different chains from the first block on. keccak256 of 32-byte words:
  *
  *   keccak256("OpenLedger genesis v1") ‖ chainId ‖ blockBytes ‖ epochBlocks ‖ hash of the validator set
- *   ‖ number of validator changes ‖ (block ‖ hash of the set)…
+ *   ‖ number of validator changes ‖ (block ‖ hash of the set)… ‖ with an L1: what `l1Rules` says
  */
-export function rulesHash({ chainId, blockBytes, consensus, validators, validatorChanges }: Genesis): Uint8Array {
+export function rulesHash({ chainId, blockBytes, consensus, validators, validatorChanges, l1 }: Genesis): Uint8Array {
   const word = (value: bigint | number): Uint8Array => bigIntToFixed(BigInt(value), 32);
   return keccak256(
     RULES_DOMAIN,
@@ -74,5 +75,6 @@ export function rulesHash({ chainId, blockBytes, consensus, validators, validato
     validators.hash,
     word(validatorChanges.length),
     ...validatorChanges.flatMap(({ block, set }) => [word(block), set.hash]),
+    ...(l1 === undefined ? [] : [l1Rules(l1)]),
   );
 }

@@ -2,9 +2,10 @@
  * A network's genesis: chain rules and the first state, in a JSON file. The `alloc` part has geth's format.
  * Chain rules live here and never in an operator's configuration: all nodes of a network must share them.
  */
-import { PARAMETER_SLOTS, type Parameters, PPM } from "../core/parameters.ts";
+import { MAX_L1_FEE_SCALAR, PARAMETER_SLOTS, type Parameters, PPM } from "../core/parameters.ts";
 import type { ValidatorSet } from "../core/validators.ts";
-import { type Json, Reader } from "./reader.ts";
+import { type L1Parameters, parseL1 } from "./l1.ts";
+import { type Json, type JsonObject, Reader } from "./reader.ts";
 import { type ValidatorChange, ValidatorParser } from "./validators.ts";
 
 export interface GenesisAccount {
@@ -31,6 +32,8 @@ export interface Genesis {
   /** Rising blocks. For test networks, in place of what stakes on L1. */
   readonly validatorChanges: readonly ValidatorChange[];
   readonly parameters: Parameters;
+  /** Undefined: the network has no L1. */
+  readonly l1: L1Parameters | undefined;
   readonly alloc: readonly GenesisAccount[];
 }
 
@@ -73,8 +76,11 @@ function parseAccount(reader: Reader, address: string, value: Json): GenesisAcco
   };
 }
 
+/** Files that are older than these parameters do not have them. */
+const LATER_PARAMETERS = { l1BaseFeeScalar: 0, l1BlobBaseFeeScalar: 0 };
+
 function parseParameters(reader: Reader, value: Json): Parameters {
-  const fields = reader.object(value, "parameters", PARAMETER_SLOTS);
+  const fields: JsonObject = { ...LATER_PARAMETERS, ...reader.object(value, "parameters", PARAMETER_SLOTS) };
   const parameters = Object.fromEntries(
     PARAMETER_SLOTS.map((name) => [name, reader.integer(fields[name], `parameters.${name}`)]),
   ) as unknown as Parameters;
@@ -82,6 +88,9 @@ function parseParameters(reader: Reader, value: Json): Parameters {
   if (shares !== PPM) reader.problems.push(`parameters: the four shares sum to ${shares} ppm, not ${PPM}`);
   if (parameters.minSpanBytes < 1n || parameters.minSpanBytes > 1024n) {
     reader.problems.push("parameters.minSpanBytes must be from 1 to 1024");
+  }
+  for (const name of ["l1BaseFeeScalar", "l1BlobBaseFeeScalar"] as const) {
+    if (parameters[name] > MAX_L1_FEE_SCALAR) reader.problems.push(`parameters.${name} must be at most 32 bits`);
   }
   return parameters;
 }
@@ -106,6 +115,7 @@ const FIELDS = [
   "validators",
   "validatorChanges",
   "parameters",
+  "l1",
   "alloc",
 ];
 
@@ -114,10 +124,11 @@ export function parseGenesis(json: Json): Genesis {
   const reader = new Reader();
   const validators = new ValidatorParser(reader);
   const fields = reader.object(json, "genesis", FIELDS);
+  const timestamp = reader.integer(fields.timestamp, "timestamp");
   const genesis: Genesis = {
     name: reader.text(fields.name, "name"),
     chainId: reader.integer(fields.chainId, "chainId"),
-    timestamp: reader.integer(fields.timestamp, "timestamp"),
+    timestamp,
     gasLimit: reader.integer(fields.gasLimit, "gasLimit"),
     baseFeeWei: reader.integer(fields.baseFeeWei, "baseFeeWei"),
     blockBytes: Number(reader.integer(fields.blockBytes, "blockBytes")),
@@ -125,6 +136,7 @@ export function parseGenesis(json: Json): Genesis {
     validators: validators.set(fields.validators, "validators"),
     validatorChanges: fields.validatorChanges === undefined ? [] : validators.changes(fields.validatorChanges),
     parameters: parseParameters(reader, fields.parameters),
+    l1: fields.l1 === undefined ? undefined : parseL1(reader, fields.l1, timestamp),
     alloc: Object.entries(reader.object(fields.alloc, "alloc")).map(([address, account]) =>
       parseAccount(reader, address, account),
     ),

@@ -7,8 +7,11 @@ import { rootSlot } from "./storage.ts";
 
 const SLOTS = new Map(PARAMETER_SLOTS.map((name, position) => [name, rootSlot(position)]));
 
+/** Not the treasury's percentage, because it receives what is left, nor what the L1 data fee is made of. */
+type InferenceParameters = Omit<Parameters, "treasuryPpm" | "l1BaseFeeScalar" | "l1BlobBaseFeeScalar">;
+
 /** What an inference's slots can hold. A value outside is a mistake of governance: requests revert until it is mended. */
-const RANGES: Readonly<Record<Exclude<keyof Parameters, "treasuryPpm">, readonly [min: bigint, max: bigint]>> = {
+const RANGES: Readonly<Record<keyof InferenceParameters, readonly [min: bigint, max: bigint]>> = {
   minSpanBytes: [1n, 1024n],
   platformFeeWei: [0n, 2n ** 128n - 1n],
   modelPpm: [0n, PPM],
@@ -19,8 +22,7 @@ const RANGES: Readonly<Record<Exclude<keyof Parameters, "treasuryPpm">, readonly
   stakeMultiple: [0n, 2n ** 32n - 1n],
 };
 
-/** All but the treasury's percentage: it receives what is left. */
-export function loadParameters(context: PrecompileContext): Omit<Parameters, "treasuryPpm"> {
+export function loadParameters(context: PrecompileContext): InferenceParameters {
   const read = (name: keyof typeof RANGES): bigint => {
     const value = context.loadFrom(PARAMETERS_ADDRESS, SLOTS.get(name)!);
     const [min, max] = RANGES[name];

@@ -40,6 +40,8 @@ export const DEFAULT_PARAMETERS: Parameters = {
   commitWindowSeconds: 60n,
   settleWindowSeconds: 30n,
   stakeMultiple: 2n,
+  l1BaseFeeScalar: 0n,
+  l1BlobBaseFeeScalar: 0n,
 };
 
 export const TARGETS = {
