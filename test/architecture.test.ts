@@ -8,13 +8,14 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  bridge: ["core"],
   precompiles: ["core"],
   genesis: ["core"],
   consensus: ["core"],
   attribution: ["core", "precompiles/interfaces"],
   indexer: ["core", "precompiles/interfaces"],
-  execution: ["core", "precompiles", "genesis"],
-  node: ["core", "precompiles", "genesis", "consensus", "attribution", "indexer", "execution"],
+  execution: ["core", "bridge", "precompiles", "genesis"],
+  node: ["core", "bridge", "precompiles", "genesis", "consensus", "attribution", "indexer", "execution"],
   demo: ["core", "precompiles/interfaces"],
 };
 
