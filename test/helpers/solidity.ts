@@ -1,4 +1,4 @@
-/** Compiles a contract of this repository with solc from npm; imports are found here and in node_modules. */
+/** Compiles a contract with solc from npm; it and its imports are found in this repository and in node_modules. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -35,13 +35,15 @@ function findImport(path: string): { contents: string } | { error: string } {
 }
 
 /**
- * `file` is relative to the repository, e.g. "contracts/examples/Token.sol". `metadata` "none" leaves out the hash of
+ * `file` is relative to the repository or to node_modules, e.g. "contracts/examples/Token.sol". `metadata` "none" leaves out the hash of
  * sources and settings that solc appends: the code then changes only with what it does. Throws with solc's messages.
  */
 export function compileSolidity(file: string, contract: string, metadata: "ipfs" | "none" = "ipfs"): CompiledContract {
+  const source = findImport(file);
+  if ("error" in source) throw new Error(source.error);
   const input = {
     language: "Solidity",
-    sources: { [file]: { content: readFileSync(root + file, "utf8") } },
+    sources: { [file]: { content: source.contents } },
     settings: {
       ...COMPILER_SETTINGS,
       metadata: { bytecodeHash: metadata, appendCBOR: metadata !== "none" },
