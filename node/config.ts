@@ -95,6 +95,8 @@ function parseValue(name: string, spec: OptionSpec, text: string, problems: stri
       return /^[0-9A-Za-z.:_-]{1,253}$/.test(text) ? text : refuse("an address to listen on");
     case "account":
       return /^0x[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() : refuse("an account: 0x and 40 hex digits");
+    case "amount":
+      return /^\d{1,30}(\.\d{1,18})?$/.test(text) ? text : refuse("an amount with at most 18 decimals");
     case "path":
       return text === "" ? refuse("a path") : resolve(text.replace(/^~(?=\/|$)/, homedir()));
   }

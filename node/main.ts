@@ -1,4 +1,5 @@
 /** The program: finds the command, runs it, turns whatever happens into one clear line and an exit code. */
+import { bridgeCommand } from "./commands/bridge.ts";
 import { contentCommand } from "./commands/content.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { networkCommand } from "./commands/network.ts";
@@ -8,7 +9,14 @@ import { suggestion } from "./config.ts";
 import { EXIT, exitCodeOf, UsageError } from "./errors.ts";
 import { type Command, commandHelp, programHelp, VERSION } from "./help.ts";
 
-const COMMANDS: readonly Command[] = [devnetCommand, nodeCommand, validatorCommand, networkCommand, contentCommand];
+const COMMANDS: readonly Command[] = [
+  devnetCommand,
+  nodeCommand,
+  validatorCommand,
+  bridgeCommand,
+  networkCommand,
+  contentCommand,
+];
 
 async function main(args: readonly string[]): Promise<number> {
   const [word, ...rest] = args;

@@ -11,6 +11,7 @@ import {
   TREASURY_ADDRESS,
 } from "../core/addresses.ts";
 import { bytesToHex } from "../core/bytes.ts";
+import type { L1Parameters } from "../genesis/l1.ts";
 import { MULTICALL3_ADDRESS } from "../genesis/predeploys.ts";
 import { DataError, OperationError } from "./errors.ts";
 
@@ -30,7 +31,14 @@ export interface Endpoints {
   readonly metrics: string | undefined;
 }
 
-export function describeNetwork(name: string, chainId: bigint, genesisHash: Uint8Array, endpoints: Endpoints) {
+/** `l1`: the L1 that the network is anchored to, and where it answers. */
+export function describeNetwork(
+  name: string,
+  chainId: bigint,
+  genesisHash: Uint8Array,
+  endpoints: Endpoints,
+  l1?: { readonly parameters: L1Parameters; readonly urls: readonly string[] },
+) {
   return {
     id: Number(chainId),
     name: `OpenLedger ${name}`,
@@ -57,7 +65,25 @@ export function describeNetwork(name: string, chainId: bigint, genesisHash: Uint
       content: endpoints.content,
       modelHost: endpoints.host,
       metrics: endpoints.metrics,
+      l1: l1 && describeL1(l1.parameters, l1.urls),
     },
+  };
+}
+
+function describeL1(l1: L1Parameters, urls: readonly string[]) {
+  const address = (bytes: Uint8Array) => getAddress(bytesToHex(bytes));
+  return {
+    chainId: Number(l1.chainId),
+    urls,
+    token: address(l1.token),
+    portal: address(l1.portal),
+    oracle: address(l1.oracle),
+    inbox: address(l1.inbox),
+    registry: address(l1.registry),
+    systemConfig: address(l1.systemConfig),
+    l1StandardBridge: address(l1.l1StandardBridge),
+    l1CrossDomainMessenger: address(l1.l1Messenger),
+    contracts: { multicall3: contract(MULTICALL3_ADDRESS) },
   };
 }
 

@@ -3,7 +3,7 @@
  * Precedence: configuration file < environment < flags.
  */
 
-export type OptionType = "path" | "address" | "account" | "port" | "integer" | "boolean" | "choice" | "list";
+export type OptionType = "path" | "address" | "account" | "port" | "integer" | "boolean" | "choice" | "list" | "amount";
 
 export interface OptionSpec {
   readonly type: OptionType;
@@ -23,6 +23,8 @@ export interface OptionSpec {
     | "Content store"
     | "Model host"
     | "Metrics"
+    | "L1"
+    | "Bridge"
     | "Chain"
     | "Logging";
   readonly help: string;
@@ -207,6 +209,58 @@ export const OPTIONS = {
   metrics: { type: "boolean", default: "true", group: "Metrics", help: "Serve health and metrics" },
   "metrics.addr": listen("Metrics", "Listening address of health and metrics"),
   "metrics.port": port("6060", "Metrics", "Listening port of health and metrics"),
+  l1: {
+    type: "boolean",
+    default: "true",
+    group: "L1",
+    help: "Run an L1 (anvil) with the bridge, the registry and OPEN beside the devnet",
+  },
+  "l1.port": port("9545", "L1", "Port of the devnet's L1"),
+  "l1.urls": {
+    type: "list",
+    default: "",
+    value: "URLS",
+    group: "L1",
+    help: "JSON-RPC endpoints of L1, comma-separated; when one fails the next is asked",
+  },
+  "l1.poll": {
+    type: "integer",
+    default: "1000",
+    minimum: 50,
+    maximum: 60_000,
+    value: "MS",
+    group: "L1",
+    help: "Time between looks at L1's head, in milliseconds",
+  },
+  "l1.keyfile": {
+    type: "path",
+    value: "FILE",
+    group: "L1",
+    help: "Private key whose account posts batches and outputs to L1, as 0x and 64 hex digits (default: nothing is posted)",
+  },
+  "l1.data": {
+    type: "choice",
+    default: "calldata",
+    choices: ["calldata", "blobs"],
+    value: "KIND",
+    group: "L1",
+    help: "How batches are posted",
+  },
+  account: {
+    type: "integer",
+    maximum: 9,
+    value: "INDEX",
+    group: "Bridge",
+    help: "Act as this account of the devnet's ten, on a devnet only",
+  },
+  keyfile: {
+    type: "path",
+    value: "FILE",
+    group: "Bridge",
+    help: "Private key to act with, as 0x and 64 hex digits",
+  },
+  amount: { type: "amount", value: "AMOUNT", group: "Bridge", help: "Amount in OPEN, up to 18 decimals" },
+  to: { type: "account", value: "ADDRESS", group: "Bridge", help: "Account that receives it (default: the own one)" },
   "block.interval": {
     type: "integer",
     default: "1000",
