@@ -75,13 +75,6 @@ export function sourceHash(domain: SourceDomain, l1BlockHash: Uint8Array, index:
   return keccak256(bigIntToFixed(DOMAIN_NUMBERS[domain], 32), id);
 }
 
-const ALIAS_OFFSET = BigInt("0x1111000000000000000000000000000000001111");
-
-/** Whom an L1 contract is on L2: its address + 0x1111000000000000000000000000000000001111 mod 2^160. */
-export function aliasAddress(l1Contract: Uint8Array): Uint8Array {
-  return bigIntToFixed(BigInt.asUintN(160, bytesToBigInt(l1Contract) + ALIAS_OFFSET), 20);
-}
-
 /** keccak256("TransactionDeposited(address,address,uint256,bytes)"): the first topic of the portal's event. */
 export const DEPOSITED_TOPIC = hexToBytes("0xb3813568d9991fc951961fcb4c784893574240a28925604d09fc577c55bb7c32");
 

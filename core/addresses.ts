@@ -1,5 +1,5 @@
 /** Accounts that the protocol itself knows. */
-import { hexToBytes } from "./bytes.ts";
+import { bigIntToFixed, bytesToBigInt, hexToBytes } from "./bytes.ts";
 
 export const DATANET_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000901");
 export const MODELS_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000902");
@@ -13,5 +13,13 @@ export const TREASURY_ADDRESS = hexToBytes("0x4200000000000000000000000000000000
 export const STAKERS_ESCROW_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000902");
 /** The predeploy that holds the validator sets (contracts/l2/ValidatorSet.sol). */
 export const VALIDATOR_SET_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000903");
+/** Receives the L1 data fee. */
+export const L1_FEE_VAULT_ADDRESS = hexToBytes("0x420000000000000000000000000000000000001a");
 /** Whom the protocol calls contracts as (EIP-4788). Nobody has its key. */
 export const SYSTEM_ADDRESS = hexToBytes("0xfffffffffffffffffffffffffffffffffffffffe");
+
+const ALIAS_OFFSET = BigInt("0x1111000000000000000000000000000000001111");
+
+/** Whom an L1 contract is on L2 (OP Stack): its address + 0x1111000000000000000000000000000000001111 mod 2^160. */
+export const aliasAddress = (l1Contract: Uint8Array): Uint8Array =>
+  bigIntToFixed(BigInt.asUintN(160, bytesToBigInt(l1Contract) + ALIAS_OFFSET), 20);

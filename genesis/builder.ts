@@ -1,6 +1,7 @@
 /** The complete first state of a network: what its file allots, and the accounts that every network has. */
 import {
   ATTRIBUTION_ADDRESS,
+  aliasAddress,
   DATANET_ADDRESS,
   MODELS_ADDRESS,
   PARAMETERS_ADDRESS,
@@ -10,6 +11,7 @@ import {
 import { bigIntToFixed, bytesToHex } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { PARAMETER_SLOTS } from "../core/parameters.ts";
+import { bridgeAccounts } from "./bridge-predeploys.ts";
 import { l1Rules } from "./l1.ts";
 import { PREDEPLOYS } from "./predeploys.ts";
 import { type Genesis, type GenesisAccount, GenesisError } from "./schema.ts";
@@ -45,8 +47,9 @@ export function genesisAccounts(genesis: Genesis): readonly GenesisAccount[] {
     native(PARAMETERS_ADDRESS, parametersStorage(genesis)),
     native(TREASURY_ADDRESS),
     native(STAKERS_ESCROW_ADDRESS),
-    ...validatorSetAccounts(genesis.validators),
+    ...validatorSetAccounts(genesis.validators, genesis.l1 && aliasAddress(genesis.l1.registry)),
     ...PREDEPLOYS,
+    ...(genesis.l1 === undefined ? [] : bridgeAccounts(genesis.l1, genesis.parameters)),
   ];
   const reserved = new Set(system.map((account) => bytesToHex(account.address)));
   const clashes = genesis.alloc

@@ -5,6 +5,7 @@
  *   slot 0 (current) and 4 (pending)   hash of the set
  *   slot 1 and 5                       totalStake u136 ‖ count u16 ‖ number u64, the last in the lowest bytes
  *   slots 2, 3 and 6, 7                accounts whose code is 0x00 ‖ whole validators, at most 186; zero for none
+ *   slot 8                             who may submit beside the protocol: the registry on L1, aliased; zero for nobody
  */
 
 // The contract's code and ABI, compiled by scripts/build-contracts.ts.
@@ -32,8 +33,13 @@ const partInit = (data: Uint8Array): Uint8Array =>
 const partAddress = (data: Uint8Array): Uint8Array =>
   keccak256(Uint8Array.of(0xff), VALIDATOR_SET_ADDRESS, ZERO_32, keccak256(partInit(data))).slice(12);
 
-/** The predeploy with `set` as its current one, snapshot 0, and the accounts that hold the set. */
-export function validatorSetAccounts(set: ValidatorSet): readonly GenesisAccount[] {
+const REGISTRY_SLOT = 8n;
+
+/**
+ * The predeploy with `set` as its current one, snapshot 0, and the accounts that hold the set. `registry`: the address
+ * as L2 sees it.
+ */
+export function validatorSetAccounts(set: ValidatorSet, registry: Uint8Array | undefined): readonly GenesisAccount[] {
   const encoded = encodeValidators(set.validators);
   const parts: GenesisAccount[] = [];
   for (let at = 0; at < encoded.length; at += PART_BYTES) {
@@ -48,7 +54,10 @@ export function validatorSetAccounts(set: ValidatorSet): readonly GenesisAccount
     balanceWei: 0n,
     nonce: 1n,
     code: hexToBytes(artifact.deployedBytecode as Hex),
-    storage: values.map((value, index) => ({ slot: word(CURRENT_SLOT + BigInt(index)), value })),
+    storage: [
+      ...values.map((value, index) => ({ slot: word(CURRENT_SLOT + BigInt(index)), value })),
+      ...(registry === undefined ? [] : [{ slot: word(REGISTRY_SLOT), value: padTo32(registry) }]),
+    ],
   };
   return [predeploy, ...parts];
 }

@@ -52,7 +52,7 @@ beforeEach(() => {
 /** A state that has nothing but the predeploy with this set. */
 function fresh(set: ReturnType<typeof validatorSet>): StateLayer {
   const state = openStateDatabase({ reader: memoryStore(), headRoot: EMPTY_TRIE_ROOT }).head.fork();
-  for (const { address, code, nonce, storage } of validatorSetAccounts(set)) {
+  for (const { address, code, nonce, storage } of validatorSetAccounts(set, undefined)) {
     state.setAccount(address, { nonce, balance: 0n, codeHash: state.addCode(code), storageRoot: EMPTY_TRIE_ROOT });
     for (const { slot, value } of storage) state.setStorage(address, slot, value);
   }
@@ -121,7 +121,7 @@ describe("the ValidatorSet predeploy", () => {
     const other = validatorSet(members(200, 50));
     await submitSet(1n, other.validators);
     takeOverValidators(layer);
-    const [predeploy, ...parts] = validatorSetAccounts(other);
+    const [predeploy, ...parts] = validatorSetAccounts(other, undefined);
     expect(parts).toHaveLength(2);
     for (const { address, code, nonce } of parts) {
       const account = layer.account(address);
