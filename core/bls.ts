@@ -105,6 +105,25 @@ export function blsAggregate(signatures: readonly Uint8Array[]): Uint8Array | un
   }
 }
 
+/**
+ * A signature (96 bytes, compressed) as EIP-2537's precompiles take it: x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1, each 64 bytes of which
+ * the upper 16 are zero, 256 together. Throws RangeError.
+ */
+export function blsSignatureForEvm(signature: Uint8Array): Uint8Array {
+  const point = new Uint8Array(256);
+  let serialized: Uint8Array;
+  try {
+    serialized = Signature.fromBytes(signature, true, true).toBytes(false);
+  } catch (cause) {
+    throw new RangeError("the signature is no point of BLS12-381's G2", { cause });
+  }
+  // The usual serialization has c1 before c0.
+  for (const [to, from] of [1, 0, 3, 2].entries()) {
+    point.set(serialized.subarray(from * 48, (from + 1) * 48), to * 64 + 16);
+  }
+  return point;
+}
+
 const POSSESSION_DOMAIN = keccak256(new TextEncoder().encode("OpenLedger proof of possession v1"));
 
 /** Signed to prove possession of a key: keccak256(keccak256("OpenLedger proof of possession v1") ‖ public key 96). */
