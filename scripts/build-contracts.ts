@@ -19,6 +19,9 @@ const L1 = [
   "contracts/l1/OpenToken.sol",
   "contracts/l1/OpenLedgerPortal.sol",
   "contracts/l1/SystemConfig.sol",
+  "contracts/l1/OutputOracle.sol",
+  "contracts/l1/ValidatorRegistry.sol",
+  "contracts/l1/BatchInbox.sol",
   "@openzeppelin/contracts/governance/TimelockController.sol",
   "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol",
 ];
