@@ -39,7 +39,7 @@ export interface L1ClientOptions {
   readonly timeoutMs?: number;
 }
 
-export type BlockSelector = bigint | "latest" | "finalized" | Uint8Array;
+export type BlockSelector = bigint | "latest" | "safe" | "finalized" | Uint8Array;
 
 /** Of one request, over all endpoints. */
 const ATTEMPTS_PER_ENDPOINT = 3;
