@@ -4,7 +4,7 @@
  * flat state, trie nodes, code, certificate, head), or not at all.
  */
 import { bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../core/bytes.ts";
-import type { ExecutedBlock, Header } from "../core/chain.ts";
+import type { ExecutedBlock, Header, Transaction } from "../core/chain.ts";
 import type { Precompile } from "../core/precompile.ts";
 import type { ValidatorSet } from "../core/validators.ts";
 import { nextBaseFee } from "../execution/block/base-fee.ts";
@@ -84,7 +84,13 @@ export class Chain implements ChainApi {
       if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, which is not here`);
       return hash;
     };
-    this.#above = new BlocksAbove({ block: head, sealed: state.head }, { rules, precompiles, state, blockHash });
+    const onFault = (deposit: Transaction, error: unknown): void => {
+      log?.error({ err: error, hash: bytesToHex(deposit.hash) }, "a deposit failed that could not be executed at all");
+    };
+    this.#above = new BlocksAbove(
+      { block: head, sealed: state.head },
+      { rules, precompiles, state, blockHash, onFault },
+    );
     this.#calls = new Calls(rules, precompiles, blockHash);
   }
 
@@ -252,6 +258,16 @@ export class Chain implements ChainApi {
   /** Of a committed block or one above the head. */
   header(hash: Uint8Array): Header | undefined {
     return (this.#above.tree.get(hash)?.block ?? this.#committed.blockOf(hash))?.header;
+  }
+
+  /** The head or a block above it, executed. */
+  blockAbove(hash: Uint8Array): ExecutedBlock | undefined {
+    return this.#above.tree.get(hash)?.block;
+  }
+
+  /** State after the head or a block above it. */
+  stateAfter(hash: Uint8Array): StateReader | undefined {
+    return this.#above.tree.get(hash)?.sealed.reader;
   }
 
   /** A committed block or one above the head, as it travels. */

@@ -24,6 +24,8 @@ export interface NodeConfig {
   readonly metrics: Listener | undefined;
   /** Undefined: alone. */
   readonly p2p: P2pConfig | undefined;
+  /** Undefined: L1 is not watched. */
+  readonly l1: L1Config | undefined;
   readonly sync: "full" | "checkpoint";
   readonly timing: Timing;
   readonly logLevel: string;
@@ -40,6 +42,15 @@ export interface P2pConfig extends Listener {
   /** Peer ids; empty: anybody. */
   readonly allow: readonly string[];
   readonly maxPeers: number;
+}
+
+export interface L1Config {
+  /** JSON-RPC endpoints, at least one. */
+  readonly urls: readonly string[];
+  readonly pollMs: number;
+  /** File with the private key that posts; undefined: this node posts nothing. */
+  readonly keyFile: string | undefined;
+  readonly data: "calldata" | "blobs";
 }
 
 export interface Listener {
@@ -217,6 +228,15 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
             maxPeers: values["p2p.maxpeers"] as number,
           }
         : undefined,
+    l1:
+      list("l1.urls").length === 0
+        ? undefined
+        : {
+            urls: list("l1.urls"),
+            pollMs: values["l1.poll"] as number,
+            keyFile: values["l1.keyfile"] as string | undefined,
+            data: values["l1.data"] as "calldata" | "blobs",
+          },
     sync: (values.sync as "full" | "checkpoint" | undefined) ?? "full",
     timing: {
       intervalMs: values["block.interval"] as number,

@@ -21,7 +21,9 @@ import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { keepEvidence } from "./evidence.ts";
+import { followL1 } from "./follow-l1.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
+import type { L1Status } from "./l1/watcher.ts";
 import type { Logger } from "./log.ts";
 import { describeNetwork, type NetworkDescription, writeNetworkFile } from "./network.ts";
 import { connectPeers } from "./p2p/connect.ts";
@@ -63,7 +65,7 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-/** The contract on L1 that verifies certificates: none yet. */
+/** In place of the contract on L1 that verifies certificates. */
 const NO_L1_CONTRACT = new Uint8Array(20);
 
 /** It was to end before it had begun: nothing is wrong. */
@@ -73,7 +75,7 @@ export class StoppedEarly extends Error {}
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
   const { clock, log, directory, validator } = ports;
   const { epochBlocks } = genesis.consensus;
-  const domain: Domain = { chainId: genesis.chainId, l1Contract: NO_L1_CONTRACT };
+  const domain: Domain = { chainId: genesis.chainId, l1Contract: genesis.l1?.oracle ?? NO_L1_CONTRACT };
   const scheme = { verify: blsVerify, aggregate: blsAggregate, verifyEach: blsVerifyEach };
   const named = (module: string) => log.child({ module });
   const closers: (() => unknown)[] = [];
@@ -96,6 +98,20 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       ports.onHalt(error);
     };
 
+    const l1 =
+      genesis.l1 &&
+      config.l1 &&
+      followL1({
+        config: config.l1,
+        parameters: genesis.l1,
+        chain,
+        store: directory.store,
+        clock,
+        log: named("l1"),
+        onHalt,
+      });
+    if (l1 !== undefined) closers.push(() => l1.stop());
+
     const engine = new Engine({
       chain,
       mempool,
@@ -108,6 +124,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       feeAddress: validator?.feeAddress ?? addressOf(chain, validator) ?? TREASURY_ADDRESS,
       validating: validator && validatingOf(validator, chain, domain),
       network: p2p,
+      l1: l1 && genesis.l1 && { parameters: genesis.l1, source: l1.source, isThrottled: () => false },
       logBlocks: config.logBlocks,
       onEvidence: (evidence) => keepEvidence(directory.path, evidence, named("consensus")),
       onHalt,
@@ -159,11 +176,18 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       peerCount: () => p2p?.peers.length ?? 0,
       progress: () => sync?.progress,
       status: (indexer) => statusReader({ ...status, indexer }),
+      rollup: genesis.l1 && {
+        parameters: genesis.l1,
+        blockSeconds: config.timing.intervalMs / 1_000,
+        l1: () => rollupView(l1?.watcher.status),
+      },
       closers,
     });
-    const network = describeNetwork(genesis.name, genesis.chainId, chain.genesisHash, endpoints);
+    const described = genesis.l1 && { parameters: genesis.l1, urls: config.l1?.urls ?? [] };
+    const network = describeNetwork(genesis.name, genesis.chainId, chain.genesisHash, endpoints, described);
     writeNetworkFile(directory.path, network);
     const start = async () => {
+      l1?.watcher.start();
       await engine.start();
       sync?.start();
     };
@@ -173,6 +197,13 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     throw error;
   }
 }
+
+const rollupView = (status: L1Status | undefined) => ({
+  current: status?.current,
+  head: status?.head,
+  safe: status?.safe,
+  finalized: status?.final,
+});
 
 function validatingOf({ publicKey, sign, state }: Validator, chain: Chain, domain: Domain): Validating {
   const { wal, guard, reasons } = state;

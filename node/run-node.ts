@@ -21,6 +21,14 @@ export async function runNode(args: readonly string[]): Promise<number> {
       "--sync checkpoint leaves out old blocks, which the index needs, and asks peers: use --graphql=false, and --p2p",
     );
   }
+  if (config.l1 !== undefined && genesis.l1 === undefined) {
+    throw new UsageError(`--l1.urls has no meaning here: the network ${genesis.name} has no L1`);
+  }
+  if (genesis.l1 !== undefined && config.l1 === undefined && values.validator === true) {
+    throw new UsageError(
+      "a validator of this network needs --l1.urls: it votes for blocks only that carry L1's deposits",
+    );
+  }
   const log = createLog(config.logLevel, config.logFormat);
   const directory = await openDataDirectory(config.datadir, false);
   try {

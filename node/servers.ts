@@ -17,6 +17,7 @@ import { createMetricsServer } from "./metrics.ts";
 import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
+import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
 import { createRpc } from "./rpc/rpc.ts";
 import { startRpcServer } from "./rpc/server.ts";
 import type { NodeStatus } from "./status.ts";
@@ -30,6 +31,8 @@ export interface ServerParts {
   /** Undefined: alone. */
   readonly progress: () => Progress | undefined;
   readonly status: (indexer: Indexer | undefined) => () => NodeStatus;
+  /** Undefined without an L1. */
+  readonly rollup: RollupView | undefined;
   /** What has to be closed at the end is put in here. */
   readonly closers: (() => unknown)[];
 }
@@ -89,7 +92,7 @@ export async function startServers(
 async function startRpc(
   config: NodeConfig,
   listener: NonNullable<NodeConfig["http"]>,
-  { chain, mempool, submit, peerCount, progress }: ServerParts,
+  { chain, mempool, submit, peerCount, progress, rollup }: ServerParts,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
   const rpc = createRpc({
@@ -106,6 +109,7 @@ async function startRpc(
       if (now === undefined || !now.isSyncing) return undefined;
       return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
     },
+    ...(rollup && { methods: optimism(rollup) }),
     log: log.child({ module: "rpc" }),
   });
   closers.push(() => rpc.close());

@@ -35,6 +35,7 @@ async function setup() {
     feeAddress: COINBASE,
     buildMs: 100,
     bodies,
+    origins: undefined,
     async fetch(hashes) {
       const keys = hashes.map(bytesToHex);
       asked.push(...keys);

@@ -10,6 +10,7 @@ import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import type { Bodies } from "./bodies.ts";
 import { placeOf } from "./messages.ts";
+import type { Origins } from "./origins.ts";
 
 /** Unfinalized ancestors that one block may need before it can be executed. */
 const MOST_ANCESTORS = 64;
@@ -50,6 +51,8 @@ export interface BlockWorkParts {
   /** A block that takes longer to make would also take longer to check. */
   readonly buildMs: number;
   readonly bodies: Bodies;
+  /** Undefined without an L1, or where L1 is not watched and nothing is voted for. */
+  readonly origins: Origins | undefined;
   /** Blocks by their hashes from peers; each hashes to its hash. */
   readonly fetch: (hashes: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>;
 }
@@ -67,15 +70,25 @@ export class BlockWork {
 
   /** The new block's id; undefined when it could not be made. Rejects on a damaged store. */
   async build(parent: Uint8Array): Promise<Uint8Array | undefined> {
-    const { chain, mempool, clock, log, feeAddress, buildMs } = this.#parts;
+    const { chain, mempool, clock, log, feeAddress, buildMs, origins } = this.#parts;
     const startedMs = clock.nowMs();
     try {
       if ((await this.execute(parent)) !== "ok") return undefined;
+      const now = BigInt(Math.floor(startedMs / 1_000));
+      const earliest = chain.header(parent)?.timestamp ?? 0n;
+      const timestamp = now > earliest ? now : earliest;
+      const l1 = origins?.next(parent, timestamp);
+      if (origins !== undefined && l1 === undefined) {
+        log.warn("no block can be made: L1 is not known here as far as the chain is");
+        return undefined;
+      }
+      const isClosed = l1?.mayCarryTransactions === false || origins?.isThrottled === true;
       const { block, rejected } = await chain.proposeOn(parent, {
-        candidates: mempool.candidates(chain.nextBaseFee(parent)),
-        timestamp: BigInt(Math.floor(startedMs / 1_000)),
+        candidates: isClosed ? [] : mempool.candidates(chain.nextBaseFee(parent)),
+        timestamp,
         feeAddress,
         isOutOfTime: () => clock.nowMs() - startedMs > buildMs,
+        l1,
       });
       for (const { transaction, code, message } of rejected) {
         const fields = { hash: bytesToHex(transaction.hash), code, reason: message };
@@ -95,7 +108,7 @@ export class BlockWork {
 
   /** Whether a proposed block may be voted for. */
   async validate(block: Uint8Array): Promise<boolean> {
-    const { chain, clock, log } = this.#parts;
+    const { chain, clock, log, origins } = this.#parts;
     const outcome = await this.execute(block);
     if (outcome !== "ok") {
       const reason = outcome === "missing" ? "its bytes or an ancestor's are missing" : outcome.invalid;
@@ -103,9 +116,22 @@ export class BlockWork {
       return false;
     }
     const aheadMs = Number(chain.header(block)?.timestamp ?? 0n) * 1_000 - clock.nowMs();
-    if (aheadMs <= CLOCK_AHEAD_MS) return true;
-    log.warn({ hash: bytesToHex(block), aheadMs }, "proposal refused: its time is in the future");
-    return false;
+    if (aheadMs > CLOCK_AHEAD_MS) {
+      log.warn({ hash: bytesToHex(block), aheadMs }, "proposal refused: its time is in the future");
+      return false;
+    }
+    // What is final before the vote can be cast needs none.
+    const reason = chain.isCommitted(block) ? undefined : await origins?.problem(block);
+    if (reason !== undefined)
+      log.warn({ hash: bytesToHex(block), reason }, "proposal refused: it takes from L1 what it must not");
+    return reason === undefined;
+  }
+
+  /** Whether a block that is made now would carry anything of use. */
+  get isWorthwhile(): boolean {
+    const { mempool, origins } = this.#parts;
+    if (origins === undefined) return mempool.includableSinceMs !== undefined;
+    return (mempool.includableSinceMs !== undefined && !origins.isThrottled) || origins.hasDeposits;
   }
 
   /** Executes the block and those between it and the head, fetching what is missing. */
@@ -140,7 +166,7 @@ export class BlockWork {
     const again = refused.rejected.filter(({ code }) => AFTER_REJECTION[code] === "look-again");
     const senders = again.map(({ transaction }) => transaction.from);
     if (senders.length > 0) mempool.revalidate(senders, chain.headState, nowMs);
-    if (block.transactions.length > 0) return;
+    if (block.transactions.some(({ deposit }) => deposit === undefined)) return;
     // Nothing else was in the block, so the next one would refuse the same: pool and execution disagree. Without this
     // a proposer would make an empty block each interval.
     for (const { transaction } of refused.rejected) mempool.drop(transaction.hash, nowMs);

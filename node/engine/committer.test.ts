@@ -48,6 +48,7 @@ async function setup() {
     feeAddress: COINBASE,
     buildMs: 100,
     bodies,
+    origins: undefined,
     fetch: async (hashes) => {
       asked.push(...hashes);
       return [];
@@ -67,6 +68,7 @@ async function setup() {
       feeAddress: COINBASE,
       validating: undefined,
       network: undefined,
+      l1: undefined,
       logBlocks: true,
       onEvidence: () => {},
       onHalt: () => {},
@@ -103,6 +105,7 @@ async function setup() {
     mempool,
     lines,
     bodies,
+    origins: undefined,
     asked,
     ensured,
     posted,

@@ -84,11 +84,20 @@ export class Committer {
     }
     statistics.committed(hash, transactions.length);
     const isShown = parts.logBlocks && nowMs - Number(header.timestamp) * 1_000 < RECENT_MS;
+    const signed = transactions.filter(({ deposit }) => deposit === undefined).length;
+    // The first deposit of a block says where L1 is.
+    const deposits = Math.max(0, transactions.length - signed - 1);
     log[isShown ? "info" : "debug"](
-      { height: Number(number), txs: transactions.length, gas: Number(header.gasUsed), hash: shortHash(hash) },
+      {
+        height: Number(number),
+        txs: signed,
+        ...(deposits > 0 && { deposits }),
+        gas: Number(header.gasUsed),
+        hash: shortHash(hash),
+      },
       "block committed",
     );
-    post({ type: "includable", value: mempool.includableSinceMs !== undefined });
+    post({ type: "includable", value: work.isWorthwhile });
     if (isLastOfEpoch(Number(number), epochBlocks) && number === chain.head.number) {
       const { epoch, base } = tips(chain, epochBlocks);
       const set = setOf(chain, epoch);

@@ -18,6 +18,7 @@ import { BlockWork } from "./block-work.ts";
 import { Bodies } from "./bodies.ts";
 import { Committer } from "./committer.ts";
 import { decodeBlockMessage, encodeBlockMessage, isBlockOf, placeOf } from "./messages.ts";
+import { Origins } from "./origins.ts";
 import { RelayCheck, type SignedDigest } from "./relay-check.ts";
 import { simplexStart } from "./start.ts";
 import { type EngineStatus, Statistics } from "./status.ts";
@@ -53,6 +54,7 @@ export class Engine {
   #cancelTimer: () => void = () => {};
   #cancelRetry: () => void = () => {};
   #offIncludable: () => void = () => {};
+  #offAdvance: () => void = () => {};
   #offCommit: () => void = () => {};
   #isStopped = false;
   #isHalted = false;
@@ -70,6 +72,8 @@ export class Engine {
     const start = simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []);
     // Where one validator is all there is, nobody knows more than it does.
     this.#isBehind = network !== undefined && start.set.validators.length > 1;
+    const { l1 } = parts;
+    const origins = l1 && new Origins({ ...l1, chain, clock, patienceMs: timing.deltaMs });
     this.#work = new BlockWork({
       chain,
       mempool,
@@ -78,6 +82,7 @@ export class Engine {
       feeAddress,
       buildMs: BUILD_SHARE * Math.min(timing.intervalMs, timing.deltaMs),
       bodies: this.#bodies,
+      origins,
       fetch: async (hashes) => (await this.#catching?.blocks(hashes)) ?? [],
     });
     this.#statistics = new Statistics(this.#clock);
@@ -122,7 +127,7 @@ export class Engine {
 
   /** Executes again what the log remembers, then begins. */
   async start(): Promise<void> {
-    const { chain, network, mempool, validating, log } = this.#parts;
+    const { chain, network, mempool, validating, l1, log } = this.#parts;
     const { number } = chain.head;
     if (this.#signingProblem !== undefined) log.error({ reason: this.#signingProblem }, "this validator does not sign");
     for (const record of validating?.log.records ?? []) {
@@ -132,12 +137,16 @@ export class Engine {
     network?.handleTopic("vote", (data, from) => this.#onVoteMessage(data, from));
     network?.handleTopic("cert", (data, from) => this.#onCertificateMessage(data, from));
     network?.handleTopic("block", (data, from) => this.#onBlockMessage(data, from));
-    this.#offIncludable = mempool.onIncludable(() => this.#post({ type: "includable", value: true }));
+    const lookForWork = () => {
+      if (this.#work.isWorthwhile) this.#post({ type: "includable", value: true });
+    };
+    this.#offIncludable = mempool.onIncludable(lookForWork);
+    this.#offAdvance = l1?.source.onAdvance(lookForWork) ?? (() => {});
     this.#offCommit = chain.onCommit(({ number, hash }) => {
       this.#bodies.drop(hash);
       this.#committer.committed(number);
     });
-    if (mempool.includableSinceMs !== undefined) this.#post({ type: "includable", value: true });
+    lookForWork();
     await this.#carryOutAll(this.#core.start(this.#clock.nowMs()));
   }
 
@@ -147,6 +156,7 @@ export class Engine {
     this.#cancelTimer();
     this.#cancelRetry();
     this.#offIncludable();
+    this.#offAdvance();
     this.#relayCheck.stop();
     // An event begins work, and what comes of that is an event.
     while (this.#pumping !== undefined || this.#tasks.size > 0) {
@@ -466,6 +476,7 @@ export class Engine {
     this.#cancelTimer();
     this.#cancelRetry();
     this.#offIncludable();
+    this.#offAdvance();
     this.#offCommit();
     this.#parts.onHalt(error);
   }

@@ -228,7 +228,7 @@ describe("what comes from others", () => {
 });
 
 function ofAnotherChain(): Uint8Array {
-  const { type, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, data } = signed(0, 0n);
-  const fields = { type, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, data, to: RECIPIENT };
+  const { nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, data } = signed(0, 0n);
+  const fields = { type: 2, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, data, to: RECIPIENT } as const;
   return signTransaction({ ...fields, chainId: 1n, accessList: [], authorizationList: [] }, KEYS[0]!);
 }

@@ -9,6 +9,7 @@ import type { Network, PeerId } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
 import type { VoteSigner } from "../validator/vote-signer.ts";
 import type { Wal } from "../validator/wal-file.ts";
+import type { OriginParts } from "./origins.ts";
 
 /** The key with its memory: see node/validator/. */
 export interface Validating {
@@ -47,6 +48,8 @@ export interface EngineParts {
   readonly validating: Validating | undefined;
   /** Undefined: alone. */
   readonly network: Network | undefined;
+  /** Undefined without an L1, or where L1 is not watched: then this node must not vote. */
+  readonly l1: Pick<OriginParts, "parameters" | "source" | "isThrottled"> | undefined;
   /** A line at info for each block; otherwise at debug. */
   readonly logBlocks: boolean;
   readonly onEvidence: (evidence: Evidence) => void;

@@ -93,6 +93,7 @@ export async function testNode(parts: TestNodeParts): Promise<TestNode> {
     feeAddress: COINBASE,
     validating,
     network,
+    l1: undefined,
     logBlocks: true,
     onEvidence: (found) => evidence.push(found),
     onHalt,
