@@ -34,6 +34,8 @@ export type AddResult =
 export interface NextBlock {
   readonly baseFeePerGas: bigint;
   readonly gasLimit: bigint;
+  /** What L1 data costs as far as is known (tx/l1-fee.ts); 0 when absent. */
+  readonly l1FeePrice?: bigint;
 }
 
 export interface MempoolOptions {
@@ -96,7 +98,10 @@ export class Mempool {
     const key = bytesToHex(tx.hash);
     if (this.#places.entries.has(key)) return refuse("already-known", "already known");
     const account = state.account(tx.from);
-    const refusal = checkForm(tx, this.limits, this.#next.gasLimit, this.#rules) ?? checkAccount(tx, account, state);
+    const priced = { tx, dataGas: undefined };
+    const costWei = costOf(priced, this.#next.l1FeePrice ?? 0n);
+    const refusal =
+      checkForm(tx, this.limits, this.#next.gasLimit, this.#rules) ?? checkAccount(tx, account, state, costWei);
     if (refusal !== undefined) return refusal;
 
     const senderKey = bytesToHex(tx.from);
@@ -116,7 +121,6 @@ export class Mempool {
     if (old !== undefined && !isSufficientBump(tx, old.tx, this.limits.priceBumpPercent)) {
       return refuse("replacement-underpriced", "replacement transaction underpriced");
     }
-    const costWei = costOf(tx);
     const spentWei = sender.pendingCostWei - (old?.place === "pending" ? old.costWei : 0n);
     if (sender.balance < spentWei + costWei) {
       return refuse(
@@ -126,7 +130,7 @@ export class Mempool {
     }
 
     const sequence = this.#sequence++;
-    const entry: PoolEntry = { tx, key, sender, slots: slotsOf(tx), costWei, sequence, place: "gone" };
+    const entry: PoolEntry = { ...priced, key, sender, slots: slotsOf(tx), costWei, sequence, place: "gone" };
     const full = this.#makeRoom(entry, old, nowMs);
     if (full !== undefined) return full;
 
@@ -168,10 +172,12 @@ export class Mempool {
 
   /**
    * After a block was committed: drops what it holds, looks again at the senders of its transactions, and takes the
-   * next block's base fee and gas limit. `state` is the state after the block.
+   * next block's base fee, gas limit and price of L1 data. `state` is the state after the block.
    */
   removeMined(block: Pick<ExecutedBlock, "transactions">, state: StateReader, next: NextBlock, nowMs: number): void {
+    const isRepriced = (next.l1FeePrice ?? 0n) !== (this.#next.l1FeePrice ?? 0n);
     this.#next = next;
+    if (isRepriced) this.#places.reprice(next.l1FeePrice ?? 0n, nowMs);
     const seen = new Set<string>();
     for (const tx of block.transactions) {
       const key = bytesToHex(tx.from);

@@ -24,6 +24,11 @@ export interface ChainRules {
   readonly epochBlocks?: bigint;
   /** By block: calldata with which the system calls the ValidatorSet predeploy before the block's transactions. */
   readonly validatorChanges?: ReadonlyMap<bigint, Uint8Array>;
+  /** Absent: the chain has no L1, and no deposits. */
+  readonly l1?: {
+    /** A block that is more than this after its L1 origin carries no transactions of users. */
+    readonly maxDriftSeconds: number;
+  };
 }
 
 export const isLastOfEpoch = (number: bigint, epochBlocks: bigint): boolean => (number + 1n) % epochBlocks === 0n;

@@ -13,6 +13,7 @@ import {
   type Candidates,
   type RejectedTransaction,
 } from "../execution/block/assemble.ts";
+import type { ExecutionParts } from "../execution/block/execute.ts";
 import { importBlock } from "../execution/block/import.ts";
 import type { BlockHashSource } from "../execution/evm/host.ts";
 import type { ChainRules } from "../execution/rules.ts";
@@ -28,6 +29,16 @@ export interface ProposalInput {
   readonly timestamp: bigint;
   readonly feeAddress: Uint8Array;
   readonly isOutOfTime: () => boolean;
+  /** On a chain with an L1: what the block takes from its L1 origin. */
+  readonly l1?: L1Input | undefined;
+}
+
+export interface L1Input {
+  /** As they are hashed: the L1 attributes, then what users deposited. */
+  readonly deposits: readonly Uint8Array[];
+  /** 32 bytes each, of the L1 origin's header. */
+  readonly prevRandao: Uint8Array;
+  readonly parentBeaconBlockRoot: Uint8Array;
 }
 
 export type Proposal = AssembledBlock;
@@ -53,6 +64,7 @@ export interface AboveParts {
   /** Of committed blocks. */
   readonly blockHash: BlockHashSource;
   readonly limits?: TreeLimits;
+  readonly onFault?: ExecutionParts["onFault"];
 }
 
 /** Foreign blocks that execute by turns, and that wait for one to end. */
@@ -95,6 +107,7 @@ export class BlocksAbove {
       timestamp: input.timestamp > timestamp ? input.timestamp : timestamp,
       coinbase: input.feeAddress,
       isOutOfTime: input.isOutOfTime,
+      ...input.l1,
     });
     if (!this.tree.add(made)) {
       throw new Error(`block ${made.block.header.number} cannot be kept: its parent went, or there is no room`);
@@ -133,9 +146,10 @@ export class BlocksAbove {
   }
 
   #execution(parent: StateBlock) {
-    const { rules, state } = this.#parts;
+    const { rules, state, onFault } = this.#parts;
     return {
       rules,
+      ...(onFault !== undefined && { onFault }),
       database: state,
       machines: this.#machines,
       blockHash: this.#hashesBelow(parent),

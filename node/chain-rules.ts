@@ -5,7 +5,7 @@ import { submitCall } from "../genesis/validator-set.ts";
 
 /** What a network's genesis says about executing its blocks. */
 export function chainRules(genesis: Genesis): ChainRules {
-  const { chainId, gasLimit, blockBytes, consensus, validatorChanges } = genesis;
+  const { chainId, gasLimit, blockBytes, consensus, validatorChanges, l1 } = genesis;
   const changes = validatorChanges.map(
     ({ block, set }, index) => [block, submitCall(BigInt(index + 1), encodeValidators(set.validators))] as const,
   );
@@ -16,5 +16,6 @@ export function chainRules(genesis: Genesis): ChainRules {
     blockBytes,
     epochBlocks: BigInt(consensus.epochBlocks),
     validatorChanges: new Map(changes),
+    ...(l1 !== undefined && { l1: { maxDriftSeconds: l1.maxDriftSeconds } }),
   };
 }

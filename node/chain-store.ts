@@ -3,7 +3,8 @@
  *
  *   0x10 number          -> the block as it travels: rlp([header, transactions, [], []])
  *   0x11 number          -> uint32 crc32(block ‖ record) ‖ record,
- *                           record = rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]])
+ *                           record = rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]]),
+ *                           a deposit's with depositNonce at the end
  *   0x12 block hash      -> number
  *   0x13 transaction hash -> number ‖ uint32 index
  *   0x14                 -> head: number ‖ hash
@@ -11,13 +12,13 @@
  *   0x16, 0x17           -> what makes blocks final: finality-store.ts
  *   0x18, 0x19           -> where a chain began that did not begin with genesis: checkpoint-store.ts
  *
- * What follows from the block is not stored: blooms, gas used, prices and created addresses of receipts. Senders are,
+ * What follows from the block is not stored: blooms, gas used, prices, L1 fees and created addresses of receipts. Senders are,
  * because recovering them is the dearest part of reading a block. The checksum is ours because LevelDB reads its tables
  * without looking at its own.
  */
 import { crc32 } from "node:zlib";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
-import type { ExecutedBlock, Log, Receipt, Transaction } from "../core/chain.ts";
+import type { ExecutedBlock, Log, Transaction } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
 import {
   RlpError,
@@ -33,8 +34,8 @@ import {
 } from "../core/rlp.ts";
 import { decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
+import { completeReceipts, type ExecutedReceipt } from "../execution/block/receipts.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
-import { createdAddress, effectiveGasPrice } from "../execution/tx/derive.ts";
 import { DataError, START_ANEW } from "./errors.ts";
 
 export const SCHEMA_VERSION = 3;
@@ -167,16 +168,10 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
   if (entries.length !== transactions.length || senders.length !== 20 * transactions.length) {
     throw damagedBlock(number, "has another number of receipts than transactions");
   }
-  const receipts: Receipt[] = [];
-  let before = 0n;
-  transactions.forEach((tx, index) => {
-    const receipt = readable(number, "has unreadable receipts", () =>
-      decodeReceipt(entries[index], tx, header.baseFeePerGas, before),
-    );
-    before = receipt.cumulativeGasUsed;
-    receipts.push(receipt);
-  });
-  return { header, hash, transactions, receipts };
+  const executed = readable(number, "has unreadable receipts", () =>
+    entries.map((entry, index) => decodeReceipt(entry, transactions[index]!)),
+  );
+  return { header, hash, transactions, receipts: completeReceipts(header, transactions, executed) };
 }
 
 export const damagedData = (what: string, cause?: unknown): DataError =>
@@ -202,13 +197,14 @@ function encodeRecord(block: ExecutedBlock): Uint8Array {
         BigInt(receipt.status),
         receipt.cumulativeGasUsed,
         receipt.logs.map((log) => [log.address, log.topics, log.data] as const),
+        ...(receipt.depositNonce === undefined ? [] : [receipt.depositNonce]),
       ] as const,
   );
   return rlpEncode([concatBytes(...block.transactions.map((tx) => tx.from)), receipts]);
 }
 
-function decodeReceipt(item: RlpItem | undefined, tx: Transaction, baseFee: bigint, gasBefore: bigint): Receipt {
-  const [status, cumulative, logItems] = rlpList(item, "receipt");
+function decodeReceipt(item: RlpItem, tx: Transaction): ExecutedReceipt {
+  const [status, cumulative, logItems, depositNonce] = rlpList(item, "receipt");
   const logs = rlpList(logItems, "logs").map((entry): Log => {
     const [address, topics, data] = rlpList(entry, "log");
     return {
@@ -217,16 +213,12 @@ function decodeReceipt(item: RlpItem | undefined, tx: Transaction, baseFee: bigi
       data: rlpString(data, Number.MAX_SAFE_INTEGER, "log data"),
     };
   });
-  const cumulativeGasUsed = rlpUint(cumulative, 8, "cumulativeGasUsed");
   return {
-    type: tx.type,
     status: rlpUint(status, 1, "status") === 1n ? 1 : 0,
-    gasUsed: cumulativeGasUsed - gasBefore,
-    cumulativeGasUsed,
-    effectiveGasPrice: effectiveGasPrice(tx, baseFee),
-    contractAddress: tx.to === undefined ? createdAddress(tx.from, tx.nonce) : undefined,
+    cumulativeGasUsed: rlpUint(cumulative, 8, "cumulativeGasUsed"),
     logsBloom: logsBloom(logs),
     logs,
+    ...(tx.deposit !== undefined && { depositNonce: rlpUint(depositNonce, 8, "depositNonce") }),
   };
 }
 

@@ -10,13 +10,16 @@ import type { ValidatorSet } from "../core/validators.ts";
 import { nextBaseFee } from "../execution/block/base-fee.ts";
 import { encodeBlock } from "../execution/block/block-codec.ts";
 import type { ProducedBlock } from "../execution/block/execute.ts";
+import { l1AttributesOf } from "../execution/block/receipts.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
+import type { NextBlock } from "../execution/mempool.ts";
 import { type ChainRules, isLastOfEpoch } from "../execution/rules.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { StoreError } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
+import { l1FeePrice } from "../execution/tx/l1-fee.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import { BlocksAbove, type Proposal, type ProposalInput, type Verification } from "./chain-above.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
@@ -222,6 +225,13 @@ export class Chain implements ChainApi {
     const parent = this.#above.tree.get(parentHash);
     if (parent === undefined) throw new Error(`no block can stand on ${bytesToHex(parentHash)}: it is not here`);
     return nextBaseFee(parent.block.header, this.rules);
+  }
+
+  /** What the pool goes by: L1 data costs what it cost in the head. */
+  get nextBlock(): NextBlock {
+    const l1 = l1AttributesOf(this.headBlock.transactions);
+    const next = { baseFeePerGas: this.nextBaseFee(), gasLimit: this.rules.gasLimit };
+    return l1 === undefined ? next : { ...next, l1FeePrice: l1FeePrice(l1) };
   }
 
   /** A block on the head. */

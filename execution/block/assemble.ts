@@ -1,9 +1,13 @@
 /** Makes a block of the candidates that are valid in their turn. */
+import { isAdrift } from "../../bridge/derivation.ts";
+import type { L1Attributes } from "../../bridge/l1-attributes.ts";
 import { EMPTY_BYTES } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import { StoreError } from "../state/errors.ts";
 import type { SealedState } from "../state/types.ts";
+import { decodeDepositTransaction } from "../tx/deposit.ts";
 import type { RejectionCode } from "../tx/validate.ts";
+import { attributesFailure, checkDeposits } from "./deposits.ts";
 import { type ExecutionParts, NO_L1_ORIGIN, OpenBlock, type ParentBlock, type ProducedBlock } from "./execute.ts";
 
 /** Best first, each sender's in nonce order. */
@@ -17,11 +21,13 @@ export interface AssemblyInput extends ExecutionParts {
   /** After `parent`. */
   readonly state: SealedState;
   readonly candidates: Candidates;
+  /** On a chain with an L1: those that come first, the L1 attributes before the others. As they are hashed. */
+  readonly deposits?: readonly Uint8Array[];
   readonly coinbase: Uint8Array;
   /** Unix seconds, not before the parent's. */
   readonly timestamp: bigint;
   readonly extraData?: Uint8Array;
-  /** Zero without an L1. */
+  /** Of the L1 origin; zero without an L1. */
   readonly prevRandao?: Uint8Array;
   readonly parentBeaconBlockRoot?: Uint8Array;
   /** Asked before each candidate; true ends the block there, but not before the first: a slow machine makes progress. */
@@ -45,18 +51,28 @@ const MIN_TRANSACTION_GAS = 21_000n;
 /** Candidates in a row that do not fit before the block counts as full. */
 const MAX_MISFITS = 32;
 
-/** Throws RangeError when `timestamp` is before the parent's or `extraData` too long, StoreError on a damaged store. */
+/**
+ * Throws RangeError when `timestamp` is before the parent's, `extraData` too long or `deposits` against the chain's
+ * rules, StoreError on a damaged store.
+ */
 export async function assembleBlock(input: AssemblyInput): Promise<AssembledBlock> {
-  const { parent, state, candidates, isOutOfTime, pause } = input;
-  const open = new OpenBlock(input, parent, state, {
+  const { parent, state, rules, timestamp, isOutOfTime, pause } = input;
+  const deposits = (input.deposits ?? []).map(decodeDue);
+  const check = checkDeposits({ transactions: deposits, timestamp }, state.reader, rules);
+  if (!check.ok) throw new RangeError(check.reason);
+  const choices = {
     coinbase: input.coinbase,
-    timestamp: input.timestamp,
+    timestamp,
     extraData: input.extraData ?? EMPTY_BYTES,
     prevRandao: input.prevRandao ?? NO_L1_ORIGIN.prevRandao,
     parentBeaconBlockRoot: input.parentBeaconBlockRoot ?? NO_L1_ORIGIN.parentBeaconBlockRoot,
-  });
+  };
+  const open = new OpenBlock(input, parent, state, choices, check.l1);
   const beginning = open.begin();
   if (beginning !== undefined) await beginning;
+  await applyDeposits(open, deposits, check.l1, pause);
+  const drifts = check.l1 !== undefined && rules.l1 !== undefined && isAdrift(timestamp, check.l1, rules.l1);
+  const candidates: Candidates = drifts ? [] : input.candidates;
   const rejected: RejectedTransaction[] = [];
   let misfits = 0;
   let isFirst = true;
@@ -88,4 +104,28 @@ export async function assembleBlock(input: AssemblyInput): Promise<AssembledBloc
     candidates.skipSender?.();
   }
   return { ...open.seal(), rejected };
+}
+
+function decodeDue(raw: Uint8Array): Transaction {
+  const decoded = decodeDepositTransaction(raw);
+  if (!decoded.ok) throw new RangeError(decoded.message);
+  return decoded.tx;
+}
+
+async function applyDeposits(
+  open: OpenBlock,
+  deposits: readonly Transaction[],
+  l1: L1Attributes | undefined,
+  pause: AssemblyInput["pause"],
+): Promise<void> {
+  for (const [index, deposit] of deposits.entries()) {
+    const pausing = pause?.();
+    if (pausing !== undefined) await pausing;
+    const outcome = await open.apply(deposit);
+    const failure = index === 0 && outcome.ok ? attributesFailure(l1, outcome) : undefined;
+    if (failure !== undefined) {
+      open.abandon();
+      throw new Error(failure);
+    }
+  }
 }

@@ -2,10 +2,12 @@
  * Blocks as they travel and are stored: rlp([header, transactions, [], []]), as Ethereum's since Shanghai. A type 0
  * transaction is a list in there, any other a byte string that holds its envelope. Uncles and withdrawals are empty.
  */
+import { DEPOSIT_TYPE } from "../../bridge/deposit.ts";
 import type { Header, Transaction } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { RlpError, rlpChildren, rlpEncode, rlpListOf, rlpValue, rlpWhole } from "../../core/rlp.ts";
 import { decodeTransaction } from "../tx/decode.ts";
+import { decodeDepositTransaction } from "../tx/deposit.ts";
 import { encodeHeader, headerFromRlp } from "./header.ts";
 
 export interface DecodedBlock {
@@ -31,7 +33,7 @@ export function encodeTransactionItem({ type, raw }: Pick<Transaction, "type" | 
 }
 
 /**
- * Strict; checks no rule of the chain besides its id and each transaction's form. The result shares memory with `raw`.
+ * Strict; checks no rule of the chain besides its id and each transaction's form: whether it has deposits, for one. The result shares memory with `raw`.
  * `senderAt` saves the recovery of senders where a trusted store remembers them. Never throws on any bytes.
  */
 export function decodeBlock(raw: Uint8Array, chainId: bigint, senderAt?: (index: number) => Uint8Array): BlockDecoding {
@@ -48,7 +50,10 @@ export function decodeBlock(raw: Uint8Array, chainId: bigint, senderAt?: (index:
       const envelope = raw.subarray(span.isList ? span.start : span.payload, span.end);
       // A list is type 0 and nothing else is: the envelope's first byte must agree, or two encodings would exist.
       if (span.isList !== envelope[0]! >= 0xc0) return refuse(index, "legacy transaction inside a byte string");
-      const decoded = decodeTransaction(envelope, chainId, senderAt?.(index));
+      const decoded =
+        envelope[0] === DEPOSIT_TYPE
+          ? decodeDepositTransaction(envelope)
+          : decodeTransaction(envelope, chainId, senderAt?.(index));
       if (!decoded.ok) return refuse(index, decoded.message);
       transactions.push(decoded.tx);
     }

@@ -247,7 +247,8 @@ describe("import refuses", async () => {
     expect(await refusal(block(first, second, third, transfer(2, 0n)))).toMatch(
       /^transaction 3: insufficient funds for gas \* price \+ value: address 0x/,
     );
-    const foreign = { ...transfer(0, 0n), raw: signTransaction({ ...transfer(0, 0n), chainId: 1n }, KEYS[0]!) };
+    const ofChain1 = signTransaction({ ...transfer(0, 0n), type: 2, chainId: 1n }, KEYS[0]!);
+    const foreign = { ...transfer(0, 0n), raw: ofChain1 };
     expect(await refusal(block(foreign))).toBe("transaction 0: invalid chain id for signer: have 1 want 161299");
   });
 

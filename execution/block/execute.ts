@@ -2,13 +2,17 @@
  * The one way a block comes about, for assembly and import alike: open it on the parent, apply transactions one by
  * one, seal it. Everything happens on a layer of its own, so that nothing remains of a block that is given up.
  */
+import type { L1Attributes } from "../../bridge/l1-attributes.ts";
 import { VALIDATOR_SET_ADDRESS } from "../../core/addresses.ts";
 import { EMPTY_BYTES, hexToBytes, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
 import type { BlockHashSource } from "../evm/host.ts";
 import { type ChainRules, isLastOfEpoch } from "../rules.ts";
+import { StoreError } from "../state/errors.ts";
 import type { SealedState, StateDatabase, StateLayer } from "../state/types.ts";
+import { failDeposit, runDeposit } from "../tx/deposit.ts";
 import { type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
+import { l1FeePrice } from "../tx/l1-fee.ts";
 import type { Machine, MachinePool } from "../tx/machine.ts";
 import { type AppliedTransaction, runTransaction, type TransactionOutcome } from "../tx/run.ts";
 import { systemCall } from "../tx/system-call.ts";
@@ -30,6 +34,8 @@ export interface ExecutionParts {
   readonly blockHash: BlockHashSource;
   /** Asked before each transaction: a promise to wait for, so that other work gets its turn. */
   readonly pause?: () => Promise<void> | undefined;
+  /** Told of a deposit that could not be executed at all for a reason that is not its own: a defect to look into. */
+  readonly onFault?: (deposit: Transaction, error: unknown) => void;
 }
 
 export interface ParentBlock {
@@ -77,7 +83,14 @@ export class OpenBlock {
   #gasUsed = 0n;
   #bytes = BLOCK_OVERHEAD_BYTES;
 
-  constructor(parts: ExecutionParts, parent: ParentBlock, state: SealedState, choices: BlockChoices) {
+  /** `l1`: what the block says of its L1 origin; on a chain that has one. */
+  constructor(
+    parts: ExecutionParts,
+    parent: ParentBlock,
+    state: SealedState,
+    choices: BlockChoices,
+    l1: L1Attributes | undefined,
+  ) {
     const { rules, machines, blockHash } = parts;
     if (choices.timestamp < parent.header.timestamp) {
       throw new RangeError(`block time ${choices.timestamp} is before the parent's ${parent.header.timestamp}`);
@@ -102,7 +115,7 @@ export class OpenBlock {
       prevRandao: choices.prevRandao,
       parentBeaconBlockRoot: choices.parentBeaconBlockRoot,
     };
-    this.#environment = messageEnvironment(this.#header, rules);
+    this.#environment = messageEnvironment(this.#header, rules, l1 && l1FeePrice(l1));
     this.#machine = machines.borrow(this.#layer, blockHash);
     writeSystemState(this.#layer, this.#header);
   }
@@ -131,9 +144,10 @@ export class OpenBlock {
   /**
    * Appends the transaction, or says why it cannot be next; then nothing has changed. A promise only when code runs.
    * Throws (rejects) on a failure that is not the transaction's: damaged storage, or a defect. The block is then as
-   * it was before.
+   * it was before. A deposit is always appended.
    */
   apply(tx: Transaction): TransactionOutcome | Promise<TransactionOutcome> {
+    if (tx.deposit !== undefined) return this.#applyDeposit(tx);
     const outcome = runTransaction(this.#machine, tx, this.#environment, this.gasLeft, this.#parts.rules);
     return outcome instanceof Promise ? this.#await(tx, outcome) : this.#append(tx, outcome);
   }
@@ -150,12 +164,25 @@ export class OpenBlock {
     return this.#append(tx, outcome);
   }
 
+  async #applyDeposit(tx: Transaction): Promise<TransactionOutcome> {
+    const { gasLeft } = this;
+    try {
+      return this.#append(tx, await runDeposit(this.#machine, tx, this.#environment, gasLeft));
+    } catch (error) {
+      this.#machine = this.#parts.machines.borrow(this.#layer, this.#parts.blockHash);
+      if (error instanceof StoreError) throw error;
+      // L1 demands it, so that the chain could not go on without it.
+      this.#parts.onFault?.(tx, error);
+      return this.#append(tx, failDeposit(this.#layer, tx, gasLeft, String(error)));
+    }
+  }
+
   #append(tx: Transaction, outcome: TransactionOutcome): TransactionOutcome {
     if (!outcome.ok) return outcome;
     this.#gasUsed += outcome.gasUsed;
     this.#bytes += encodeTransactionItem(tx).length;
     this.#transactions.push(tx);
-    this.#receipts.push(receiptOf(tx, outcome, this.#gasUsed));
+    this.#receipts.push(receiptOf(tx, outcome, this.#gasUsed, this.#environment));
     return outcome;
   }
 
@@ -186,8 +213,14 @@ export class OpenBlock {
 /** Defaults of a chain without an L1. */
 export const NO_L1_ORIGIN = { prevRandao: ZERO_32, parentBeaconBlockRoot: ZERO_32 } as const;
 
-function receiptOf(tx: Transaction, applied: AppliedTransaction, cumulativeGasUsed: bigint): Receipt {
-  return {
+function receiptOf(
+  tx: Transaction,
+  applied: AppliedTransaction,
+  cumulativeGasUsed: bigint,
+  { l1FeePrice }: MessageEnvironment,
+): Receipt {
+  const { depositNonce, l1FeeWei } = applied;
+  const receipt: Receipt = {
     type: tx.type,
     status: applied.status,
     gasUsed: applied.gasUsed,
@@ -197,4 +230,6 @@ function receiptOf(tx: Transaction, applied: AppliedTransaction, cumulativeGasUs
     logsBloom: logsBloom(applied.logs),
     logs: applied.logs,
   };
+  if (depositNonce !== undefined) return { ...receipt, depositNonce };
+  return l1FeePrice === undefined || l1FeeWei === undefined ? receipt : { ...receipt, l1Fee: l1FeeWei };
 }

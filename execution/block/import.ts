@@ -1,18 +1,15 @@
-/** Verifies a block that somebody else made, by executing it: the same code path as assembly. */
+/**
+ * Verifies a block that somebody else made, by executing it: the same code path as assembly. L1 is not asked: whether
+ * the deposits, prevRandao and parentBeaconBlockRoot are those of the L1 origin is for those who vote.
+ */
 import { bytesToHex, EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { Header } from "../../core/chain.ts";
 import { type ChainRules, isLastOfEpoch } from "../rules.ts";
 import type { SealedState } from "../state/types.ts";
 import { nextBaseFee } from "./base-fee.ts";
 import { type DecodedBlock, decodeBlock } from "./block-codec.ts";
-import {
-  type BlockChoices,
-  type ExecutionParts,
-  NO_L1_ORIGIN,
-  OpenBlock,
-  type ParentBlock,
-  type ProducedBlock,
-} from "./execute.ts";
+import { attributesFailure, checkDeposits } from "./deposits.ts";
+import { type ExecutionParts, NO_L1_ORIGIN, OpenBlock, type ParentBlock, type ProducedBlock } from "./execute.ts";
 import { protocolFields } from "./header.ts";
 
 export interface ImportInput extends ExecutionParts {
@@ -21,8 +18,6 @@ export interface ImportInput extends ExecutionParts {
   readonly state: SealedState;
   /** As it travels. */
   readonly raw: Uint8Array;
-  /** What the header must take from its L1 origin; zero without an L1. */
-  readonly origin?: Pick<BlockChoices, "prevRandao" | "parentBeaconBlockRoot">;
 }
 
 export type ImportedBlock =
@@ -32,17 +27,20 @@ export type ImportedBlock =
 
 /** Bounded work on any bytes. Rejects only on damaged storage or a defect. */
 export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
-  const { raw, rules, parent, state, origin = NO_L1_ORIGIN } = input;
+  const { raw, rules, parent, state } = input;
   if (raw.length > rules.blockBytes) {
     return refuse(`block has ${raw.length} bytes, at most ${rules.blockBytes} are allowed`);
   }
   const decoded = decodeBlock(raw, rules.chainId);
   if (!decoded.ok) return decoded;
   const { block } = decoded;
-  const early = checkBeforeExecution(block.header, parent, rules, origin);
+  const early = checkBeforeExecution(block.header, parent, rules);
   if (early !== undefined) return refuse(early);
+  const { timestamp } = block.header;
+  const deposits = checkDeposits({ transactions: block.transactions, timestamp }, state.reader, rules);
+  if (!deposits.ok) return deposits;
 
-  const open = new OpenBlock(input, parent, state, block.header);
+  const open = new OpenBlock(input, parent, state, block.header, deposits.l1);
   const beginning = open.begin();
   if (beginning !== undefined) await beginning;
   for (const [index, tx] of block.transactions.entries()) {
@@ -50,9 +48,10 @@ export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
     if (pausing !== undefined) await pausing;
     const running = open.apply(tx);
     const outcome = running instanceof Promise ? await running : running;
-    if (!outcome.ok) {
+    const refusal = !outcome.ok ? outcome.message : index === 0 ? attributesFailure(deposits.l1, outcome) : undefined;
+    if (refusal !== undefined) {
       open.abandon();
-      return refuse(`transaction ${index}: ${outcome.message}`);
+      return refuse(`transaction ${index}: ${refusal}`);
     }
   }
   const produced = open.seal();
@@ -65,12 +64,7 @@ const refuse = (reason: string): ImportedBlock => ({ ok: false, reason });
 type Field = keyof Header;
 
 /** What follows from the parent and the rules: cheap, so it comes first. */
-function checkBeforeExecution(
-  header: Header,
-  parent: ParentBlock,
-  rules: ChainRules,
-  origin: NonNullable<ImportInput["origin"]>,
-): string | undefined {
+function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainRules): string | undefined {
   const number = parent.header.number + 1n;
   const { epochBlocks } = rules;
   const expected: Partial<Header> = {
@@ -78,8 +72,7 @@ function checkBeforeExecution(
     number,
     gasLimit: rules.gasLimit,
     baseFeePerGas: nextBaseFee(parent.header, rules),
-    prevRandao: origin.prevRandao,
-    parentBeaconBlockRoot: origin.parentBeaconBlockRoot,
+    ...(rules.l1 === undefined && NO_L1_ORIGIN),
     ...protocolFields,
     // That of an epoch's last block is known only after its first step.
     ...(epochBlocks !== undefined && !isLastOfEpoch(number, epochBlocks) && { extraData: EMPTY_BYTES }),

@@ -1,6 +1,6 @@
 import type { Transaction } from "../../core/chain.ts";
 import { Heap } from "./heap.ts";
-import { isCheaper, type MempoolLimits } from "./rules.ts";
+import { costOf, isCheaper, type MempoolLimits } from "./rules.ts";
 import type { PoolEntry, SenderTransactions } from "./sender.ts";
 
 /**
@@ -187,6 +187,16 @@ export class Places {
     for (const entry of [...sender.queued.values()]) if (entry.costWei > balance) this.#dropQueued(entry);
     this.promote(sender);
     this.#forgetIfEmpty(sender);
+  }
+
+  /** L1 data has another price, and every transaction another cost: what its sender cannot pay any more leaves. */
+  reprice(l1FeePrice: bigint, nowMs: number): void {
+    for (const entry of this.entries.values()) {
+      const costWei = costOf(entry, l1FeePrice);
+      if (entry.place === "pending") entry.sender.pendingCostWei += costWei - entry.costWei;
+      entry.costWei = costWei;
+    }
+    for (const sender of [...this.senders.values()]) this.settle(sender, sender.accountNonce, sender.balance, nowMs);
   }
 
   #weigh(sender: SenderTransactions): void {

@@ -6,6 +6,7 @@ import type { AccountState, StateReader } from "../state/types.ts";
 import { isDelegation } from "../tx/authorization.ts";
 import { effectiveTip } from "../tx/derive.ts";
 import { gasRequirement } from "../tx/intrinsic.ts";
+import { dataGas, l1FeeOf } from "../tx/l1-fee.ts";
 import { checkGas, hasCode, type RejectionCode } from "../tx/validate.ts";
 import type { PoolEntry } from "./sender.ts";
 
@@ -64,8 +65,13 @@ export function slotsOf(tx: Transaction): number {
   return Math.max(1, Math.ceil(tx.raw.length / SLOT_BYTES));
 }
 
-export function costOf(tx: Transaction): bigint {
-  return tx.gasLimit * tx.maxFeePerGas + tx.value;
+/** The most a transaction can cost its sender, in wei, with L1 data at this price. Fills in the entry's `dataGas`. */
+export function costOf(entry: Pick<PoolEntry, "tx" | "dataGas">, l1FeePrice: bigint): bigint {
+  const { tx } = entry;
+  const costWei = tx.gasLimit * tx.maxFeePerGas + tx.value;
+  if (l1FeePrice === 0n) return costWei;
+  entry.dataGas ??= dataGas(tx.raw);
+  return costWei + l1FeeOf(entry.dataGas, l1FeePrice);
 }
 
 /** Checks that need no state. */
@@ -95,11 +101,12 @@ export function checkForm(
   return checkGas(tx, gasRequirement(tx));
 }
 
-/** Checks against the sender's account. */
+/** Checks against the sender's account. `costWei`: the most it can be charged. */
 export function checkAccount(
   tx: Transaction,
   account: AccountState | undefined,
   state: StateReader,
+  costWei: bigint,
 ): Refusal | undefined {
   const nonce = account?.nonce ?? 0n;
   if (tx.nonce < nonce) {
@@ -110,11 +117,10 @@ export function checkAccount(
     return refuse("sender-has-code", `sender not an eoa: address ${bytesToHex(tx.from)}`);
   }
   const balance = account?.balance ?? 0n;
-  const cost = costOf(tx);
-  if (balance < cost) {
+  if (balance < costWei) {
     return refuse(
       "insufficient-funds",
-      `insufficient funds for gas * price + value: balance ${balance}, tx cost ${cost}, overshot ${cost - balance}`,
+      `insufficient funds for gas * price + value: balance ${balance}, tx cost ${costWei}, overshot ${costWei - balance}`,
     );
   }
   return undefined;

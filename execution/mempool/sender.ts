@@ -7,8 +7,10 @@ export interface PoolEntry {
   readonly sender: SenderTransactions;
   /** Units of 32 KiB, as the pool's capacity is counted. */
   readonly slots: number;
-  /** The most the sender can be charged: gas limit × fee cap + value. */
-  readonly costWei: bigint;
+  /** Of its bytes on L1 (tx/l1-fee.ts); undefined while they have been free. */
+  dataGas: bigint | undefined;
+  /** The most the sender can be charged: gas limit × fee cap + value + L1 fee at the pool's price of it. */
+  costWei: bigint;
   /** Order of arrival; breaks ties. */
   readonly sequence: number;
   place: "pending" | "queued" | "gone";

@@ -2,7 +2,6 @@
 import { bigIntMax, bigIntMin } from "@ethereumjs/util";
 import fc from "fast-check";
 import { bigIntToFixed } from "../../core/bytes.ts";
-import type { Transaction } from "../../core/chain.ts";
 import { signAuthorization, type UnsignedTransaction } from "../tx/sign.ts";
 
 export const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -23,7 +22,7 @@ const authorization = fc
 export function unsignedTransaction(chainId: bigint): fc.Arbitrary<UnsignedTransaction> {
   return fc
     .record({
-      type: fc.constantFrom<Transaction["type"]>(0, 1, 2, 4),
+      type: fc.constantFrom<UnsignedTransaction["type"]>(0, 1, 2, 4),
       unprotected: fc.boolean(),
       to: fc.option(bytes(20), { nil: undefined }),
       fallbackTo: bytes(20),

@@ -60,6 +60,7 @@ export async function callMessage(
     gasLimit: request.gas === undefined ? header.gasLimit : bigIntMin(request.gas, header.gasLimit),
     gasPrice: baseFeePerGas + tipPerGas,
     tipPerGas,
+    l1FeeWei: 0n, // of a signed transaction's bytes, which a call has not
     value: request.value ?? 0n,
     data: request.data ?? EMPTY_BYTES,
     accessList: request.accessList ?? [],

@@ -158,7 +158,7 @@ test.each<[string, Uint8Array, string, string]>([
   ["nothing", new Uint8Array(0), "malformed", "typed transaction too short"],
   ["a lone type", Uint8Array.of(2), "malformed", "typed transaction too short"],
   ["a blob transaction", Uint8Array.of(3, 0xc0), "blob-transaction", "this chain carries no blobs"],
-  ["a deposit", Uint8Array.of(0x7e, 0xc0), "unsupported-type", "transaction type not supported: 0x7e"],
+  ["a deposit", Uint8Array.of(0x7e, 0xc0), "unsupported-type", "deposits (0x7e) come from L1 only"],
   ["a nonce with a leading zero", replaced(1, Uint8Array.of(0, 1)), "malformed", "nonce has a leading zero"],
   ["zero written as a byte", replaced(6, Uint8Array.of(0)), "malformed", "value has a leading zero"],
   ["a 9-byte nonce", replaced(1, new Uint8Array(9).fill(1)), "malformed", "nonce has 9 bytes, at most 8"],

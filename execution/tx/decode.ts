@@ -1,7 +1,8 @@
 /**
- * Raw bytes -> Transaction with its recovered sender. Strict: one canonical encoding, or a reason why not.
+ * Raw bytes of a signed transaction -> Transaction with its recovered sender. Strict: one canonical encoding, or a reason why not.
  * Rules: EIP-2718 (envelope), EIP-155, 2930, 1559, 7702, EIP-2 (low s). Messages are geth's where it has one.
  */
+import { DEPOSIT_TYPE } from "../../bridge/deposit.ts";
 import { EMPTY_BYTES, padTo32 } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Transaction } from "../../core/chain.ts";
 import { keccak256, recoverAddress } from "../../core/crypto.ts";
@@ -55,6 +56,9 @@ export function decodeTransaction(raw: Uint8Array, chainId: bigint, knownSender?
   const type = raw[0];
   if (type === undefined) return refuse("malformed", "typed transaction too short");
   if (type === 3) return refuse("blob-transaction", "transaction type not supported: this chain carries no blobs");
+  if (type === DEPOSIT_TYPE) {
+    return refuse("unsupported-type", "transaction type not supported: deposits (0x7e) come from L1 only");
+  }
   if (type < 0xc0 && type !== 1 && type !== 2 && type !== 4) {
     return refuse("unsupported-type", `transaction type not supported: 0x${type.toString(16)}`);
   }

@@ -24,6 +24,8 @@ export interface MessageEnvironment {
   readonly baseFeePerGas: bigint;
   /** Undefined: the base fee is burned. */
   readonly baseFeeRecipient: Uint8Array | undefined;
+  /** l1-fee.ts; undefined on a chain without an L1. */
+  readonly l1FeePrice: bigint | undefined;
 }
 
 export type HeaderContext = Pick<
@@ -34,7 +36,7 @@ export type HeaderContext = Pick<
 /** EIP-4844: the price of blob gas when none is in excess. */
 const MIN_BLOB_GAS_PRICE = 1n;
 
-export function messageEnvironment(header: HeaderContext, rules: ChainRules): MessageEnvironment {
+export function messageEnvironment(header: HeaderContext, rules: ChainRules, l1FeePrice?: bigint): MessageEnvironment {
   return {
     block: {
       header: {
@@ -52,5 +54,6 @@ export function messageEnvironment(header: HeaderContext, rules: ChainRules): Me
     coinbase: header.coinbase,
     baseFeePerGas: header.baseFeePerGas,
     baseFeeRecipient: rules.baseFeeRecipient,
+    l1FeePrice,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { EVMResult, ExecResult } from "@ethereumjs/evm";
 import { Address, bigIntMax, bigIntMin, bytesToUnprefixedHex } from "@ethereumjs/util";
+import { L1_FEE_VAULT_ADDRESS } from "../../core/addresses.ts";
 import { hexToBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
@@ -24,6 +25,8 @@ export interface Message {
   readonly gasPrice: bigint;
   /** The part of it that goes to the coinbase. */
   readonly tipPerGas: bigint;
+  /** Wei that the sender pays on top of gas, whatever becomes of the message. */
+  readonly l1FeeWei: bigint;
   readonly value: bigint;
   readonly data: Uint8Array;
   readonly accessList: readonly AccessListEntry[];
@@ -50,7 +53,7 @@ const MAX_REFUND_QUOTIENT = 5n;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 /**
- * Precondition: the sender can pay gasLimit * gasPrice + value, and gasLimit covers `required`. Rejects on a failure
+ * Precondition: the sender can pay gasLimit * gasPrice + l1FeeWei + value, and gasLimit covers `required`. Rejects on a failure
  * that is not the message's (damaged store, defect); the layer is then as before, the machine must be thrown away.
  */
 export async function applyMessage(
@@ -85,7 +88,7 @@ async function run(
   layer.setAccount(message.from, {
     ...sender,
     nonce: sender.nonce + 1n,
-    balance: sender.balance - message.gasLimit * message.gasPrice,
+    balance: sender.balance - message.gasLimit * message.gasPrice - message.l1FeeWei,
   });
   const gasLimit = message.gasLimit - required.intrinsic;
   const native = callNatively(machine, message, gasLimit, environment);
@@ -135,17 +138,18 @@ async function callEvm(
   return { execResult, authorizationRefund };
 }
 
-/** Tip to the coinbase; the base fee to whom the chain's rules name. Crediting nothing creates no account (EIP-161). */
+/** Tip to the coinbase; base fee and L1 fee to whom the chain's rules name. Crediting nothing creates no account (EIP-161). */
 export function payFees(
   layer: StateLayer,
   gasUsed: bigint,
-  message: Pick<Message, "gasPrice" | "tipPerGas">,
+  message: Pick<Message, "gasPrice" | "tipPerGas" | "l1FeeWei">,
   environment: MessageEnvironment,
 ): void {
   credit(layer, environment.coinbase, gasUsed * message.tipPerGas);
   if (environment.baseFeeRecipient !== undefined) {
     credit(layer, environment.baseFeeRecipient, gasUsed * (message.gasPrice - message.tipPerGas));
   }
+  credit(layer, L1_FEE_VAULT_ADDRESS, message.l1FeeWei);
 }
 
 export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint): void {

@@ -109,6 +109,7 @@ const message: fc.Arbitrary<Message> = fc.record({
   gasLimit: fc.oneof(fc.constant(1_000_000n), fc.bigInt({ min: 26_000n, max: 80_000n })),
   gasPrice: fc.constantFrom(7n, 9n),
   tipPerGas: fc.constantFrom(0n, 2n),
+  l1FeeWei: fc.constantFrom(0n, 0n, 3n),
   value: fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(0n, 1n, 5n, 5_000n) },
     { weight: 1, arbitrary: fc.constant(10n ** 19n) },

@@ -7,6 +7,7 @@ import type { AccountState, StateLayer } from "../state/types.ts";
 import { createdAddress, effectiveTip } from "./derive.ts";
 import type { MessageEnvironment } from "./environment.ts";
 import { type GasRequirement, gasRequirement } from "./intrinsic.ts";
+import { l1DataFee } from "./l1-fee.ts";
 import type { Machine } from "./machine.ts";
 import { applyMessage, credit, type Message, payFees } from "./message.ts";
 import { checkTransaction, hasCode, type Rejection } from "./validate.ts";
@@ -22,6 +23,10 @@ export interface AppliedTransaction {
   readonly output: Uint8Array;
   /** geth's word for why execution failed. */
   readonly failure: string | undefined;
+  /** Of a deposit only. */
+  readonly depositNonce?: bigint;
+  /** Wei; 0 on a chain without an L1. Of the others. */
+  readonly l1FeeWei?: bigint;
 }
 
 export type TransactionOutcome = AppliedTransaction | Rejection;
@@ -31,8 +36,8 @@ const NO_LOGS: readonly Log[] = [];
 const MAX_UINT256 = 2n ** 256n - 1n;
 
 /**
- * `gasLeft`: gas that the block still has. A transfer between plain accounts is applied at once; anything else is a
- * promise. When that rejects (damaged database), throw the layer away.
+ * Precondition: no deposit. `gasLeft`: gas that the block still has. A transfer between plain accounts is applied at
+ * once; anything else is a promise. When that rejects (damaged database), throw the layer away.
  */
 export function runTransaction(
   machine: Machine,
@@ -42,10 +47,11 @@ export function runTransaction(
   rules: ChainRules,
 ): TransactionOutcome | Promise<TransactionOutcome> {
   const { layer } = machine.stateManager;
-  const { baseFeePerGas } = environment;
+  const { baseFeePerGas, l1FeePrice } = environment;
   const sender = layer.account(tx.from);
   const required = gasRequirement(tx);
-  const rejection = checkTransaction(tx, sender, layer, required, baseFeePerGas, gasLeft, rules);
+  const l1FeeWei = l1FeePrice === undefined ? 0n : l1DataFee(tx.raw, l1FeePrice);
+  const rejection = checkTransaction(tx, sender, layer, required, baseFeePerGas, l1FeeWei, gasLeft, rules);
   if (rejection !== undefined) return rejection;
 
   const tipPerGas = effectiveTip(tx, baseFeePerGas);
@@ -55,6 +61,7 @@ export function runTransaction(
     gasLimit: tx.gasLimit,
     gasPrice: baseFeePerGas + tipPerGas,
     tipPerGas,
+    l1FeeWei,
     value: tx.value,
     data: tx.data,
     accessList: tx.accessList,
@@ -87,7 +94,7 @@ function transfer(
   const gasUsed = bigIntMax(required.intrinsic, required.floor);
   layer.setAccount(message.from, {
     nonce: sender.nonce + 1n,
-    balance: sender.balance - value - gasUsed * message.gasPrice,
+    balance: sender.balance - value - gasUsed * message.gasPrice - message.l1FeeWei,
     codeHash: sender.codeHash,
     storageRoot: sender.storageRoot,
   });
@@ -102,6 +109,7 @@ function transfer(
     logs: NO_LOGS,
     output: NOTHING,
     failure: undefined,
+    l1FeeWei: message.l1FeeWei,
   };
 }
 
@@ -122,5 +130,6 @@ async function execute(
     logs: result.logs,
     output: result.output,
     failure: result.failure,
+    l1FeeWei: message.l1FeeWei,
   };
 }

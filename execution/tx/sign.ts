@@ -6,7 +6,10 @@ import { type RlpInput, rlpEncode } from "../../core/rlp.ts";
 import { authorizationDigest } from "./authorization.ts";
 
 /** Types 0 and 1 pay `maxFeePerGas` as their gas price. A type 0 transaction without chainId is unprotected (EIP-155). */
-export type UnsignedTransaction = Omit<Transaction, "raw" | "hash" | "from" | "v" | "r" | "s">;
+export interface UnsignedTransaction
+  extends Omit<Transaction, "type" | "raw" | "hash" | "from" | "v" | "r" | "s" | "deposit"> {
+  readonly type: Exclude<Transaction["type"], 0x7e>;
+}
 
 /** The EIP-2718 envelope. */
 export function signTransaction(tx: UnsignedTransaction, privateKey: Uint8Array): Uint8Array {

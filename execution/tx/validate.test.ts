@@ -37,9 +37,10 @@ function check(
   sender: AccountState | undefined = account,
   gasLeft = 10_000_000n,
   rules = RULES,
+  l1FeeWei = 0n,
 ) {
   const tx = { ...valid, ...fields };
-  return checkTransaction(tx, sender, state, gasRequirement(tx), 7n, gasLeft, rules)?.message;
+  return checkTransaction(tx, sender, state, gasRequirement(tx), 7n, l1FeeWei, gasLeft, rules)?.message;
 }
 
 const creation = (length: number) => ({ to: undefined, data: new Uint8Array(length), gasLimit: 1_000_000n });

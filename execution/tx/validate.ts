@@ -46,6 +46,7 @@ export function checkTransaction(
   state: StateReader,
   required: GasRequirement,
   baseFeePerGas: bigint,
+  l1FeeWei: bigint,
   gasLeft: bigint,
   rules: ChainRules,
 ): Rejection | undefined {
@@ -82,7 +83,7 @@ export function checkTransaction(
     );
   }
   const have = sender?.balance ?? 0n;
-  const want = tx.gasLimit * tx.maxFeePerGas + tx.value;
+  const want = tx.gasLimit * tx.maxFeePerGas + tx.value + l1FeeWei;
   if (have < want) {
     return reject(
       "insufficient-funds",

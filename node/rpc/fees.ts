@@ -51,10 +51,9 @@ export function rewardPercentiles(block: ExecutedBlock, percentiles: readonly nu
 function tipsOf(block: ExecutedBlock): { readonly tip: bigint; readonly gasUsed: bigint }[] {
   const { baseFeePerGas } = block.header;
   return block.transactions
-    .map((tx, i) => ({
-      tip: effectiveTip(tx, baseFeePerGas),
-      gasUsed: block.receipts[i]!.gasUsed,
-    }))
+    .map((tx, i) => ({ tx, gasUsed: block.receipts[i]!.gasUsed }))
+    .filter(({ tx }) => tx.deposit === undefined) // bought their gas on L1
+    .map(({ tx, gasUsed }) => ({ tip: effectiveTip(tx, baseFeePerGas), gasUsed }))
     .sort((a, b) => ascending(a.tip, b.tip));
 }
 

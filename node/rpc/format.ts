@@ -3,7 +3,9 @@ import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../core/chain.ts";
 import { rlpListHeader, rlpStringSize } from "../../core/rlp.ts";
 import { encodeHeader } from "../../execution/block/header.ts";
+import { l1AttributesOf } from "../../execution/block/receipts.ts";
 import { effectiveGasPrice } from "../../execution/tx/derive.ts";
+import { dataGas } from "../../execution/tx/l1-fee.ts";
 
 export function toQuantity(value: bigint | number): Hex {
   return `0x${value.toString(16)}`;
@@ -52,6 +54,9 @@ export function formatBlock(block: ExecutedBlock, fullTransactions: boolean): Js
   };
 }
 
+/** OP Stack, Canyon. */
+const DEPOSIT_RECEIPT_VERSION = "0x1";
+
 /** `place` is absent for a pending transaction: its block fields are null and gasPrice is the fee cap. */
 export function formatTransaction(
   tx: Transaction,
@@ -76,6 +81,18 @@ export function formatTransaction(
     r: toQuantity(tx.r),
     s: toQuantity(tx.s),
   };
+  if (tx.deposit !== undefined) {
+    const { sourceHash, mintWei, isSystem } = tx.deposit;
+    const depositNonce = place?.block.receipts[place.index]?.depositNonce ?? 0n;
+    return {
+      ...common,
+      nonce: toQuantity(depositNonce),
+      sourceHash: bytesToHex(sourceHash),
+      ...(mintWei > 0n && { mint: toQuantity(mintWei) }),
+      ...(isSystem && { isSystemTx: true }),
+      depositReceiptVersion: DEPOSIT_RECEIPT_VERSION,
+    };
+  }
   if (tx.type === 0) return tx.chainId === undefined ? common : { ...common, chainId: toQuantity(tx.chainId) };
   const typed = {
     ...common,
@@ -125,6 +142,26 @@ export function formatReceipt(block: ExecutedBlock, index: number, firstLogIndex
     logsBloom: bytesToHex(receipt.logsBloom),
     status: toQuantity(receipt.status),
     type: toQuantity(receipt.type),
+    ...opStackFields(block, tx, receipt),
+  };
+}
+
+/** What op-geth adds to a receipt on a chain with an L1. `l1FeeScalar` is of the formula before Ecotone. */
+function opStackFields({ transactions }: ExecutedBlock, tx: Transaction, receipt: Receipt): JsonObject {
+  const { depositNonce, l1Fee } = receipt;
+  if (depositNonce !== undefined) {
+    return { depositNonce: toQuantity(depositNonce), depositReceiptVersion: DEPOSIT_RECEIPT_VERSION };
+  }
+  const l1 = l1Fee === undefined ? undefined : l1AttributesOf(transactions);
+  if (l1 === undefined || l1Fee === undefined) return {};
+  return {
+    l1Fee: toQuantity(l1Fee),
+    l1GasUsed: toQuantity(dataGas(tx.raw)),
+    l1GasPrice: toQuantity(l1.baseFeeWei),
+    l1BlobBaseFee: toQuantity(l1.blobBaseFeeWei),
+    l1BaseFeeScalar: toQuantity(l1.baseFeeScalar),
+    l1BlobBaseFeeScalar: toQuantity(l1.blobBaseFeeScalar),
+    l1FeeScalar: null,
   };
 }
 

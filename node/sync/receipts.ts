@@ -4,7 +4,7 @@ import type { Header, Log, Receipt, Transaction } from "../../core/chain.ts";
 import { rlpDecode, rlpEncode, rlpFixed, rlpList, rlpString, rlpUint } from "../../core/rlp.ts";
 import { orderedRoot } from "../../execution/block/ordered-root.ts";
 import { encodeReceipt } from "../../execution/block/receipt-codec.ts";
-import { createdAddress, effectiveGasPrice } from "../../execution/tx/derive.ts";
+import { completeReceipts, type ExecutedReceipt } from "../../execution/block/receipts.ts";
 import { MessageError, strictly } from "./messages.ts";
 
 export const encodeReceipts = (receipts: readonly Receipt[]): Uint8Array => rlpEncode(receipts.map(encodeReceipt));
@@ -25,26 +25,17 @@ export function decodeReceipts(bytes: Uint8Array, { header, transactions }: Chec
     if (!equalsBytes(orderedRoot(items), header.receiptsRoot)) {
       throw new MessageError("the receipts are not those that the header names");
     }
-    let before = 0n;
-    return items.map((item, index) => {
-      const receipt = decodeReceipt(item, transactions[index]!, header.baseFeePerGas, before);
-      before = receipt.cumulativeGasUsed;
-      return receipt;
-    });
+    const executed = items.map((item, index) => decodeReceipt(item, transactions[index]!));
+    return completeReceipts(header, transactions, executed);
   });
 }
 
 /** Inverse of `encodeReceipt`; what it leaves out follows from the transaction. */
-function decodeReceipt(bytes: Uint8Array, tx: Transaction, baseFee: bigint, gasBefore: bigint): Receipt {
-  const [status, cumulative, bloom, logs] = rlpList(rlpDecode(bytes, tx.type === 0 ? 0 : 1), "receipt");
-  const cumulativeGasUsed = rlpUint(cumulative, 8, "cumulativeGasUsed");
+function decodeReceipt(bytes: Uint8Array, tx: Transaction): ExecutedReceipt {
+  const [status, cumulative, bloom, logs, depositNonce] = rlpList(rlpDecode(bytes, tx.type === 0 ? 0 : 1), "receipt");
   return {
-    type: tx.type,
     status: rlpUint(status, 1, "status") === 1n ? 1 : 0,
-    gasUsed: cumulativeGasUsed - gasBefore,
-    cumulativeGasUsed,
-    effectiveGasPrice: effectiveGasPrice(tx, baseFee),
-    contractAddress: tx.to === undefined ? createdAddress(tx.from, tx.nonce) : undefined,
+    cumulativeGasUsed: rlpUint(cumulative, 8, "cumulativeGasUsed"),
     logsBloom: rlpFixed(bloom, 256, "logsBloom"),
     logs: rlpList(logs, "logs").map((item): Log => {
       const [address, topics, data] = rlpList(item, "log");
@@ -54,5 +45,6 @@ function decodeReceipt(bytes: Uint8Array, tx: Transaction, baseFee: bigint, gasB
         data: rlpString(data, bytes.length, "data"),
       };
     }),
+    ...(tx.deposit !== undefined && { depositNonce: rlpUint(depositNonce, 8, "depositNonce") }),
   };
 }

@@ -79,7 +79,7 @@ export async function testNode(parts: TestNodeParts): Promise<TestNode> {
 
   const chain = await Chain.open(disk.store, genesis, parts.precompiles ?? [], log);
   holdTime(chain, clock);
-  const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: genesis.gasLimit } });
+  const mempool = new Mempool({ next: chain.nextBlock });
   const validating = validator && testValidating({ validator, chain, domain, clock, disk: disk.validator, reasons });
   const engine = new Engine({
     chain,
