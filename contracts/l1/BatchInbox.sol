@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
+
 /// @title Where batches of L2 blocks are posted
 /// @notice A batch is in the calldata of the transaction that posts it, or in its blobs. Here is only recorded that there
 /// was one; whether a batch is what it says is decided by those who derive the chain from it, and an invalid one is
@@ -9,7 +11,9 @@ pragma solidity ^0.8.26;
 /// Anybody may post, and a block may be posted again: who records a block with an invalid batch keeps nobody from
 /// posting the valid one. Derivation reads transactions to this contract, so posting from within another contract
 /// records a block and gives it no data.
-contract BatchInbox {
+contract BatchInbox is Initializable {
+    string public constant version = "1.0.0";
+
     /// L1 block in which the L2 block of this hash, the last of a batch, was first posted; 0 while it was not.
     mapping(bytes32 blockHash => uint256 l1Block) public recordedAt;
 
@@ -21,6 +25,13 @@ contract BatchInbox {
     error NotFromAccount();
     /// The transaction has another number of blobs.
     error WrongBlobs(uint256 expected);
+
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// Nothing is to be set; a proxy asks for a call with which it begins.
+    function initialize() external initializer {}
 
     /// A batch in calldata. `lastNumber` and `lastHash` name its last block, which its certificate finalizes.
     function post(uint64 lastNumber, bytes32 lastHash, bytes calldata batch) external {

@@ -18,9 +18,7 @@ contract L1Libraries {
 
     /// Sum of those keys of an encoded set that the bitmap names, and their stake.
     function sum(bytes calldata encoded, bytes calldata bitmap) external view returns (uint256 stake, bytes memory key) {
-        uint256[] memory keys;
-        (stake, keys) = ValidatorSets.signers(encoded, bitmap);
-        key = Bls.sum(encoded, keys);
+        return ValidatorSets.aggregate(encoded, bitmap);
     }
 
     function requireSignature(bytes calldata key, bytes32 message, bytes calldata signature) external view {

@@ -18,7 +18,7 @@ library Bls {
     /// EIP-198.
     address private constant MODEXP = address(0x05);
     /// EIP-2537.
-    address private constant G1ADD = address(0x0b);
+    address internal constant G1ADD = address(0x0b);
     address private constant G2ADD = address(0x0d);
     address private constant PAIRING_CHECK = address(0x0f);
     address private constant MAP_FP2_TO_G2 = address(0x11);
@@ -49,27 +49,6 @@ library Bls {
         bytes memory pairs = abi.encodePacked(key, hashToG2(message), NEGATED_GENERATOR, signature);
         (bool ok, bytes memory result) = PAIRING_CHECK.staticcall(pairs);
         if (!ok || result.length != 32 || uint256(bytes32(result)) != 1) revert InvalidSignature();
-    }
-
-    /// The sum of keys that stand in memory, KEY_BYTES each, at `offsets` counted from the first byte of `data`. The
-    /// point at infinity for none. Precondition: they are points of the curve.
-    function sum(bytes memory data, uint256[] memory offsets) internal view returns (bytes memory total) {
-        // The sum and, after it, the next key in the precompile's form: one input, and the output goes into its half.
-        total = new bytes(256);
-        address g1Add = G1ADD;
-        bool ok = true;
-        assembly ("memory-safe") {
-            let buffer := add(total, 32)
-            let offset := add(offsets, 32)
-            for { let end := add(offset, shl(5, mload(offsets))) } lt(offset, end) { offset := add(offset, 32) } {
-                let key := add(add(data, 32), mload(offset))
-                mcopy(add(buffer, 144), key, 48)
-                mcopy(add(buffer, 208), add(key, 48), 48)
-                ok := and(ok, staticcall(gas(), g1Add, buffer, 256, buffer, 128))
-            }
-            mstore(total, 128)
-        }
-        if (!ok) revert PrecompileFailed(g1Add);
     }
 
     /// The G1 point of a key of KEY_BYTES.

@@ -75,12 +75,12 @@ library Votes {
     ) internal view {
         requireView(certificate.epoch, certificate.viewNumber, certificate.parentView);
         bytes memory encoded = ValidatorSets.load(stored);
-        (uint256 stake, uint256[] memory keys) = ValidatorSets.signers(encoded, certificate.bitmap);
+        (uint256 stake, bytes memory key) = ValidatorSets.aggregate(encoded, certificate.bitmap);
         if (3 * stake <= 2 * uint256(stored.totalStake)) revert NoQuorum(stake, stored.totalStake);
         Subject memory subject =
             Subject(FINALIZE, certificate.epoch, certificate.viewNumber, certificate.parentView, block_);
         bytes32 message = digest(chainId, oracle, setHash, subject);
-        Bls.requireSignature(Bls.sum(encoded, keys), message, certificate.signature);
+        Bls.requireSignature(key, message, certificate.signature);
     }
 
     /// Whether no honest validator signs both. Giving up a view after having notarized a block in it is honest; giving it
