@@ -15,7 +15,9 @@ export const ANY_PORTS: readonly string[] = ["http", "graphql", "content", "host
   "0",
 ]);
 /** Everything in one process, on ports that the system chooses. */
-export const ALONE: readonly string[] = ["--validators", "1", ...ANY_PORTS];
+export const ALONE: readonly string[] = ["--validators", "1", "--l1=false", ...ANY_PORTS];
+/** With an L1 beside it. */
+export const BRIDGED: readonly string[] = ["--l1=true", "--l1.port", "0", "--l1.poll", "200"];
 /** Blocks as fast as they come, so that tests wait for work and not for time. */
 export const FAST_BLOCKS: readonly string[] = ["--block.interval", "50", "--block.heartbeat", "250"];
 
@@ -76,7 +78,10 @@ export async function startDevnet(
   args: readonly string[] = FAST_BLOCKS,
   validators = 1,
 ): Promise<Devnet> {
-  const network = validators === 1 ? ALONE : ["--validators", String(validators), "--p2p.port", "0", ...ANY_PORTS];
+  const several = ["--validators", String(validators), "--p2p.port", "0", "--l1=false", ...ANY_PORTS];
+  const network = (validators === 1 ? ALONE : several).filter(
+    (arg) => arg !== "--l1=false" || !args.includes("--l1=true"),
+  );
   const child = spawn(
     process.execPath,
     [MAIN, "devnet", "--datadir", datadir, ...network, "--log.format", "json", ...args],
