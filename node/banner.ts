@@ -4,7 +4,7 @@ import { DEVNET_ACCOUNTS, DEVNET_MNEMONIC, devnetAccount, privateKeyOf } from ".
 import type { NetworkDescription } from "./network.ts";
 
 export function banner(network: NetworkDescription, datadir: string, validators: number, balanceWei: bigint): string {
-  const { graphql, content, modelHost, metrics } = network.openledger;
+  const { graphql, content, modelHost, metrics, l1 } = network.openledger;
   const endpoints: readonly (readonly [string, string | number | undefined])[] = [
     ["JSON-RPC", network.rpcUrls.default.http[0]],
     ["WebSocket", network.rpcUrls.default.webSocket[0]],
@@ -12,6 +12,7 @@ export function banner(network: NetworkDescription, datadir: string, validators:
     ["Content store", content],
     ["Model host", modelHost],
     ["Metrics", metrics],
+    ["L1", l1?.urls[0]],
     ["Chain id", network.id],
     ["Validators", validators],
     ["Data", datadir],
@@ -32,6 +33,6 @@ Accounts, prefunded with ${formatEther(balanceWei)} OPEN each. Their keys are pu
 ${accounts.join("\n")}
    Mnemonic        ${DEVNET_MNEMONIC}
 
-Ready. Try: npm run demo
+Ready. Try: npm run demo${l1 === undefined ? "" : "\n       npx openledger bridge deposit --amount 25 --account 1"}
 `;
 }

@@ -1,6 +1,6 @@
 /** Runs `openledger devnet`: validators with publicly known keys on this machine. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import devnet from "../genesis/networks/devnet.json" with { type: "json" };
 import { parseGenesis } from "../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
@@ -8,10 +8,12 @@ import { banner } from "./banner.ts";
 import { devnetOptions } from "./commands/devnet.ts";
 import { nodeConfig, readOptions, type Values } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
+import { deleteDevL1 } from "./dev-l1/anvil.ts";
+import { type AnchoredDevnet, openAnchoredDevnet, writePosterKey } from "./dev-l1/setup.ts";
 import { devnetGenesis } from "./devnet-genesis.ts";
 import { EXIT, OperationError } from "./errors.ts";
 import { freePorts } from "./http.ts";
-import { createLog } from "./log.ts";
+import { createLog, type Logger } from "./log.ts";
 import { writeNetworkFile } from "./network.ts";
 import { loadIdentity } from "./p2p/identity.ts";
 import { runUntilSignal } from "./run.ts";
@@ -31,24 +33,30 @@ const firstBalance = (): bigint => parseGenesis(devnet).alloc[0]?.balanceWei ?? 
 async function runAlone(values: Values): Promise<number> {
   const config = nodeConfig(values, devnet.name, process.stdout.isTTY === true);
   const log = createLog(config.logLevel, config.logFormat);
-  const genesis = parseGenesis(devnetGenesis(1));
-  const directory = await openDataDirectory(config.datadir, values.fresh === true);
+  const isFresh = values.fresh === true;
+  const directory = await openDataDirectory(config.datadir, isFresh);
+  let anchored: AnchoredDevnet | undefined;
   try {
     // What the key signed on the chain that is gone would bind it on the new one, which is the same network.
-    if (values.fresh === true) rmSync(join(directory.path, "validator"), { recursive: true, force: true });
+    if (isFresh) rmSync(join(directory.path, "validator"), { recursive: true, force: true });
+    anchored = await openL1(values, config.datadir, 1, log);
+    const genesis = parseGenesis(anchored?.genesis ?? devnetGenesis(1));
     const validator = await openValidator({ datadir: directory.path, genesis, devnetKey: 0 });
+    const l1 = anchored && nodeConfig({ ...values, ...l1Options(anchored, directory.path, 0) }, devnet.name, false).l1;
     try {
-      return await runUntilSignal(config, genesis, {
+      return await runUntilSignal({ ...config, l1 }, genesis, {
         log,
         directory,
         validator,
         modelHostKey: privateKeyOf(devnetAccount(DEVNET_ACCOUNTS - 1)),
+        failing: anchored?.l1.ended,
         onReady: (network) => process.stdout.write(banner(network, directory.path, 1, firstBalance())),
       });
     } finally {
       await validator.close();
     }
   } finally {
+    await anchored?.stop();
     await directory.close();
   }
 }
@@ -57,28 +65,7 @@ async function runAlone(values: Values): Promise<number> {
 async function runTogether(values: Values, validators: number): Promise<number> {
   const config = nodeConfig({ ...values, p2p: false }, devnet.name, process.stdout.isTTY === true);
   const log = createLog(config.logLevel, config.logFormat);
-  const members = await prepare(values, config.datadir, validators);
-  const ending = signalled(log);
-  const supervisor = new Supervisor(log);
-  try {
-    const starting = supervisor.start(members);
-    const first = await Promise.race([starting, ending]);
-    if (first === undefined) return EXIT.ok;
-    const network = first[0]!;
-    writeNetworkFile(config.datadir, network);
-    process.stdout.write(banner(network, config.datadir, validators, firstBalance()));
-    await ending;
-    return EXIT.ok;
-  } finally {
-    await supervisor.stop();
-    log.info("stopped");
-  }
-}
-
-/** Writes genesis, identities and configurations; with --fresh, after everything of before has been deleted. */
-async function prepare(values: Values, datadir: string, validators: number): Promise<readonly Member[]> {
-  const names = Array.from({ length: validators }, (_, i) => `validator-${i}`);
-  const folders = names.map((name) => join(datadir, name));
+  const folders = Array.from({ length: validators }, (_, i) => join(config.datadir, `validator-${i}`));
   if (values.fresh === true) {
     for (const folder of folders) {
       // Takes the lock: a devnet that runs keeps its data.
@@ -86,10 +73,57 @@ async function prepare(values: Values, datadir: string, validators: number): Pro
       rmSync(folder, { recursive: true, force: true });
     }
   }
-  const genesisFile = join(datadir, "genesis.json");
-  write(datadir, genesisFile, devnetGenesis(validators));
+  const anchored = await openL1(values, config.datadir, validators, log);
+  const supervisor = new Supervisor(log);
+  try {
+    const members = await prepare(values, config.datadir, folders, anchored);
+    const ending = signalled(log);
+    const starting = supervisor.start(members);
+    const first = await Promise.race([starting, ending]);
+    if (first === undefined) return EXIT.ok;
+    const network = first[0]!;
+    writeNetworkFile(config.datadir, network);
+    process.stdout.write(banner(network, config.datadir, validators, firstBalance()));
+    const failure = await Promise.race([ending, ...(anchored === undefined ? [] : [anchored.l1.ended])]);
+    if (failure === undefined) return EXIT.ok;
+    log.error({ err: failure }, "halted");
+    return EXIT.failure;
+  } finally {
+    await supervisor.stop();
+    await anchored?.stop();
+    log.info("stopped");
+  }
+}
+
+/** Undefined with --l1=false. */
+async function openL1(
+  values: Values,
+  datadir: string,
+  validators: number,
+  log: Logger,
+): Promise<AnchoredDevnet | undefined> {
+  const directory = join(datadir, "l1");
+  if (values.fresh === true) deleteDevL1(directory);
+  return values.l1 === true ? openAnchoredDevnet(directory, values["l1.port"] as number, validators, log) : undefined;
+}
+
+/** Of a node of this devnet. */
+const l1Options = ({ l1 }: AnchoredDevnet, folder: string, index: number) => ({
+  "l1.urls": [l1.url],
+  "l1.keyfile": writePosterKey(folder, index),
+});
+
+/** Writes genesis, identities and configurations. */
+async function prepare(
+  values: Values,
+  datadir: string,
+  folders: readonly string[],
+  anchored: AnchoredDevnet | undefined,
+): Promise<readonly Member[]> {
+  const genesisFile = anchored?.genesisFile ?? join(datadir, "genesis.json");
+  if (anchored === undefined) write(datadir, genesisFile, devnetGenesis(folders.length));
   const first = values["p2p.port"] as number;
-  const ports = first === 0 ? await freePorts(validators) : names.map((_, i) => first + i);
+  const ports = first === 0 ? await freePorts(folders.length) : folders.map((_, i) => first + i);
   const addresses: string[] = [];
   for (const [i, folder] of folders.entries()) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -100,6 +134,7 @@ async function prepare(values: Values, datadir: string, validators: number): Pro
     const configFile = join(folder, "openledger.json");
     write(folder, configFile, {
       ...passedOn(values),
+      ...(anchored && l1Options(anchored, folder, i)),
       datadir: folder,
       genesis: genesisFile,
       validator: true,
@@ -110,11 +145,11 @@ async function prepare(values: Values, datadir: string, validators: number): Pro
         ? {}
         : { http: false, graphql: false, content: false, host: false, metrics: false, "log.blocks": false }),
     });
-    return { name: names[i]!, configFile };
+    return { name: basename(folder), configFile };
   });
 }
 
-const OWN: ReadonlySet<string> = new Set(["config", "datadir", "fresh", "validators", "p2p.port"]);
+const OWN: ReadonlySet<string> = new Set(["config", "datadir", "fresh", "validators", "p2p.port", "l1", "l1.port"]);
 
 /** Options of the devnet that are its nodes' too. */
 function passedOn(values: Values): Record<string, unknown> {

@@ -8,13 +8,15 @@ import { systemClock } from "./ports.ts";
 import { signalled } from "./signals.ts";
 
 export type RunParts = Omit<NodePorts, "clock" | "stopping" | "onHalt"> & {
+  /** What else may end it. */
+  readonly failing?: Promise<Error> | undefined;
   /** Its servers listen; it begins when this returns. */
   readonly onReady: (network: NetworkDescription) => void;
 };
 
 /** Resolves to the exit code. Rejects when the node cannot start; then nothing is left running. */
 export async function runUntilSignal(config: NodeConfig, genesis: Genesis, parts: RunParts): Promise<number> {
-  const { log, onReady, ...ports } = parts;
+  const { log, onReady, failing, ...ports } = parts;
   let node: Node | undefined;
   try {
     const ending = signalled(log);
@@ -23,7 +25,7 @@ export async function runUntilSignal(config: NodeConfig, genesis: Genesis, parts
     node = await createNode(config, genesis, { ...ports, log, clock: systemClock, stopping: ending, onHalt });
     onReady(node.network);
     await node.start();
-    const failure = await Promise.race([ending, halted.promise]);
+    const failure = await Promise.race([ending, halted.promise, ...(failing === undefined ? [] : [failing])]);
     if (failure === undefined) return EXIT.ok;
     log.error({ err: failure }, "halted");
     return EXIT.failure;

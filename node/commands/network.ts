@@ -19,7 +19,7 @@ the form of viem's chain definitions: defineChain(JSON.parse(output)).`,
       process.stdout.write(`${JSON.stringify(network, null, 2)}\n`);
       return 0;
     }
-    const { graphql, content, modelHost, metrics, genesisHash } = network.openledger;
+    const { graphql, content, modelHost, metrics, genesisHash, l1 } = network.openledger;
     const rows: readonly (readonly [string, string | number | undefined])[] = [
       ["Network", network.name],
       ["Chain id", network.id],
@@ -29,6 +29,9 @@ the form of viem's chain definitions: defineChain(JSON.parse(output)).`,
       ["Content store", content],
       ["Model host", modelHost],
       ["Metrics", metrics],
+      ["L1", l1?.urls[0]],
+      ["Portal on L1", l1?.portal],
+      ["OPEN on L1", l1?.token],
       ...Object.entries(network.contracts).map(([name, { address }]) => [name, address] as const),
     ];
     for (const [name, value] of rows) if (value !== undefined) process.stdout.write(`${name.padEnd(16)}${value}\n`);
