@@ -23,7 +23,8 @@ import {
 
 /** Of an uncompressed payload: more is refused before it is unpacked. */
 export const MAX_PAYLOAD_BYTES = 4 * 1024 * 1024;
-export const MAX_BATCH_BLOCKS = 4_096;
+/** Deriving keeps that many blocks above its head until the last one turns out to be right. */
+export const MAX_BATCH_BLOCKS = 512;
 export const MAX_PARTS = 64;
 const MAX_CERTIFICATE_BYTES = 1_024;
 const VERSION = 0;

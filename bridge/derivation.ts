@@ -73,11 +73,14 @@ export function chooseOrigin(input: OriginInput): DerivedOrigin {
     if (block.timestamp > timestamp || !spent.add(block)) break;
     advance = i;
   }
-  return derive(input, advance);
+  return deriveAt(input, advance);
 }
 
-/** What `chooseOrigin` would have given for an origin `advance` L1 blocks after the parent's. */
-function derive({ parent, blocks, timestamp, rules }: OriginInput, advance: number): DerivedOrigin {
+/**
+ * What a block takes from L1 when its origin is `advance` L1 blocks after its parent's, which `blocks` must reach. Checks
+ * no limit: for blocks that are final.
+ */
+export function deriveAt({ parent, blocks, timestamp, rules }: OriginInput, advance: number): DerivedOrigin {
   const block = blocks[advance]!;
   const origin: L1Origin = {
     number: block.number,
@@ -178,7 +181,7 @@ export function checkOrigin(input: OriginInput, claimed: ClaimedOrigin): OriginC
   if (!blocks.slice(1, advance + 1).every((passed) => spent.add(passed))) {
     return invalid(`its origin ${number} passes deposits for more than half of a block at once`);
   }
-  const due = derive(input, advance);
+  const due = deriveAt(input, advance);
   if (!equalsBytes(due.prevRandao, claimed.prevRandao)) return invalid("its prevRandao is not its origin's");
   if (!equalsBytes(due.parentBeaconBlockRoot, claimed.parentBeaconBlockRoot)) {
     return invalid("its parentBeaconBlockRoot is not its origin's");
