@@ -44,12 +44,14 @@ export interface Anvil {
 export interface AnvilOptions {
   /** Seconds between blocks; without it each transaction is mined at once, in a block of its own. */
   readonly blockTime?: number;
+  /** "prague" when absent; with `--optimism` one of the OP Stack's. */
+  readonly hardfork?: string;
   /** Further arguments for anvil. */
   readonly args?: readonly string[];
 }
 
-/** Rules of prague, chain id 31337. Throws with what anvil said when it does not come up. */
-export async function startAnvil({ blockTime, args = [] }: AnvilOptions = {}): Promise<Anvil> {
+/** Chain id 31337. Throws with what anvil said when it does not come up. */
+export async function startAnvil({ blockTime, hardfork = "prague", args = [] }: AnvilOptions = {}): Promise<Anvil> {
   const mining = blockTime === undefined ? [] : ["--block-time", String(blockTime)];
   let complaint = "";
   // The port is free when it is chosen, and may be taken by the time that anvil wants it.
@@ -57,7 +59,7 @@ export async function startAnvil({ blockTime, args = [] }: AnvilOptions = {}): P
     const port = await freePort();
     const child = spawn(
       anvilPath(),
-      ["--silent", "--hardfork", "prague", "--host", "127.0.0.1", "--port", String(port), ...mining, ...args],
+      ["--silent", "--hardfork", hardfork, "--host", "127.0.0.1", "--port", String(port), ...mining, ...args],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     complaint = "";
