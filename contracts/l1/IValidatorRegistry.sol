@@ -8,6 +8,6 @@ interface IValidatorRegistry {
     /// `count` is 0 when no snapshot has this hash.
     function setOf(bytes32 setHash) external view returns (StoredSet memory);
 
-    /// The least number from `atLeast` on of a snapshot with this hash. Reverts with UnknownSet when there is none.
-    function numberOf(bytes32 setHash, uint64 atLeast) external view returns (uint64);
+    /// The least number from `atLeast` on of a snapshot with this hash, if there is one.
+    function numberOf(bytes32 setHash, uint64 atLeast) external view returns (bool exists, uint64 number);
 }

@@ -90,6 +90,8 @@ contract OutputOracle is Initializable {
     error UnknownEpoch(uint256 epoch);
     /// The certificate is of another epoch than its block.
     error WrongEpoch(uint256 certificate, uint256 block_);
+    /// The registry made no such snapshot, or none since that of the epoch before.
+    error UnknownSet(bytes32 setHash);
     /// No batch ends with this block.
     error NotPosted(bytes32 blockHash);
     error NotGuardian(address caller);
@@ -115,7 +117,7 @@ contract OutputOracle is Initializable {
     /// names, which the registry has as number 0.
     function initialize(bytes32 outputRoot, uint256 timestamp, bytes32 setHash) external initializer {
         startingTimestamp = timestamp;
-        _learn(0, setHash, registry.numberOf(setHash, 0));
+        _learn(0, setHash, 0);
         _accept(outputRoot, 0);
     }
 
@@ -137,9 +139,7 @@ contract OutputOracle is Initializable {
         Votes.requireFinal(chainId, address(this), setHash, set, certified.hash, proposal.certificate);
 
         // The target is of the same epoch: it is above the last block of the one before, which is an output.
-        if (isLastOfEpoch) {
-            _learn(index, target.extraData, registry.numberOf(target.extraData, _epochs[epoch].snapshot));
-        }
+        if (isLastOfEpoch) _learn(index, target.extraData, _epochs[epoch].snapshot);
         // Output root, version 0, of the OP Stack.
         bytes32 root = keccak256(abi.encode(bytes32(0), target.stateRoot, target.withdrawalsRoot, target.hash));
         _accept(root, target.number);
@@ -179,7 +179,10 @@ contract OutputOracle is Initializable {
         _outputs.push(OutputProposal(root, uint128(block.timestamp), uint128(number)));
     }
 
-    function _learn(uint256 outputIndex, bytes32 setHash, uint64 snapshot) private {
+    /// The next epoch's set, named by an output: a snapshot with a number of at least `atLeast`.
+    function _learn(uint256 outputIndex, bytes32 setHash, uint64 atLeast) private {
+        (bool exists, uint64 snapshot) = registry.numberOf(setHash, atLeast);
+        if (!exists) revert UnknownSet(setHash);
         emit EpochKnown(_epochs.length, setHash, snapshot);
         _epochs.push(Epoch(setHash, snapshot, uint64(outputIndex)));
     }

@@ -323,10 +323,10 @@ contract ValidatorRegistry is Initializable, IValidatorRegistry {
 
     /// A set may come again under a later number. The least that will do is taken, so that an epoch of a set from between
     /// the two can still follow.
-    function numberOf(bytes32 setHash, uint64 atLeast) external view returns (uint64) {
+    function numberOf(bytes32 setHash, uint64 atLeast) external view returns (bool exists, uint64 number) {
         uint256[] storage numbers = _numbers[setHash];
         uint256 i = Arrays.lowerBound(numbers, atLeast);
-        if (i == numbers.length) revert UnknownSet(setHash);
-        return uint64(numbers[i]);
+        exists = i < numbers.length;
+        if (exists) number = uint64(numbers[i]);
     }
 }

@@ -347,6 +347,22 @@ export class OracleWorld {
   }
 }
 
+/** As the registry takes it: one vote, signed by the validator for this network. */
+export function testVote(
+  world: OracleWorld,
+  { secret }: TestValidator,
+  setHash: Uint8Array,
+  subject: Subject,
+  { chainId = CHAIN_ID, l1Contract = world.oracle.address }: Pick<CertifyOptions, "chainId" | "l1Contract"> = {},
+) {
+  const { view, block, ...rest } = subject;
+  const digest = voteDigest({ chainId, l1Contract: hexToBytes(l1Contract) }, setHash, subject);
+  return {
+    subject: { ...rest, viewNumber: BigInt(view), block: bytesToHex(block) },
+    signature: bytesToHex(blsSignatureForEvm(blsSign(secret, digest))),
+  };
+}
+
 export const proposal = (headers: readonly Header[], certificate: L1Certificate) => ({
   headers: headers.map((header) => bytesToHex(encodeHeader(header))),
   certificate,
