@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.26;
 
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
@@ -39,7 +40,7 @@ interface IValidatorSet {
 ///
 /// Stake leaves when an output of an epoch whose set is without the validator, and after which none can be with it, has
 /// been final for the evidence window: until then it answers for what its key signed.
-contract ValidatorRegistry is Initializable, IValidatorRegistry {
+contract ValidatorRegistry is Initializable, IValidatorRegistry, IERC20Errors {
     using SafeERC20 for IERC20;
 
     struct Settings {
