@@ -22,6 +22,8 @@ const KEY = Uint8Array.of(0x22);
 const MAX_CANDIDATES = 256;
 const MAX_CANDIDATE_BYTES = 32 * 1024 * 1024;
 
+const MAX_REFUSED = 64;
+
 interface Candidate {
   readonly l1Number: bigint;
   readonly l1First: bigint;
@@ -53,6 +55,8 @@ export class SafeHead {
   #finalized: bigint;
   /** L1 blocks that were read and are not final: their hashes, to notice when they are replaced. */
   readonly #read = new Map<bigint, Uint8Array>();
+  /** Batches that were found not to count, the newest last. */
+  #refused: readonly Pick<PostedBatch, "lastHash" | "poster">[] = [];
   #readTo: bigint;
   #persisted: bigint;
   #updating: Promise<void> | undefined;
@@ -90,6 +94,11 @@ export class SafeHead {
   /** Whether a good batch that ends with this block is on L1. */
   accepts(lastHash: Uint8Array): boolean {
     return this.#candidates.some(({ posted, lastHash: hash }) => posted === undefined && equalsBytes(hash, lastHash));
+  }
+
+  /** Whether one of the newest batches that were found not to count ended with this block and came from there. */
+  refused(lastHash: Uint8Array, poster: Uint8Array): boolean {
+    return this.#refused.some((batch) => equalsBytes(batch.lastHash, lastHash) && equalsBytes(batch.poster, poster));
   }
 
   /** Reads what is new on L1 and looks again at what waits for blocks of L2. Rejects when L1 cannot be read. */
@@ -159,6 +168,7 @@ export class SafeHead {
       } catch (error) {
         if (!(error instanceof BatchError)) throw error;
         dropped.add(candidate);
+        this.#refused = [...this.#refused, { lastHash, poster: posted.poster }].slice(-MAX_REFUSED);
         const where = { l1: Number(posted.l1Number), last: Number(last), hash: bytesToHex(lastHash) };
         log.info({ ...where, poster: bytesToHex(posted.poster), problem: error.message }, "a batch does not count");
       }

@@ -30,7 +30,7 @@ import { deployEmitter, emit } from "./emitter.ts";
 
 export const EPOCH_BLOCKS = 20;
 export const L1_CHAIN_ID = 31_337n;
-const VALIDATORS = Array.from({ length: 4 }, (_, index) => testValidator(index));
+export const VALIDATORS = Array.from({ length: 4 }, (_, index) => testValidator(index));
 const word = (value: number | bigint) => numberToHex(value, { size: 32 });
 
 export interface TestL1 {
