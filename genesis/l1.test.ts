@@ -52,6 +52,15 @@ describe("the L1 of a network's file", () => {
     expect(() => parse({ ...L1, ...changes })).toThrow(problem);
   });
 
+  it("needs blocks that have room for the deposits of an L1 block twice", () => {
+    const limited = (limits: object) => () => parseGenesis({ ...devnet, timestamp: 1_700_000_000, l1: L1, ...limits });
+    expect(limited({ gasLimit: 21_999_999 })).toThrow(/gasLimit must be from 22000000 to 4294967296 with an L1/);
+    expect(limited({ gasLimit: 2 ** 32 + 1 })).toThrow(/gasLimit must be from/);
+    expect(limited({ blockBytes: 937_499 })).toThrow(/blockBytes must be at least a 32nd of gasLimit with an L1/);
+    expect(limited({ blockBytes: 937_500 })).not.toThrow();
+    expect(() => parseGenesis({ ...devnet, gasLimit: 5_000_000 })).not.toThrow();
+  });
+
   it("is part of the network's rules, field by field", () => {
     const changes: readonly object[] = [
       {},

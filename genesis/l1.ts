@@ -100,6 +100,27 @@ function bounded(reader: Reader, value: Json, path: string, min: number, max: nu
   return min;
 }
 
+/** What the portal sells of L2 gas in an L1 block has 32 bits, and is below half of this. */
+const MAX_GAS_LIMIT = 2n ** 32n;
+/** A snapshot of 256 validators is a deposit of 9.6 million, and has to be below half. */
+const MIN_GAS_LIMIT = 22_000_000n;
+/** A deposit's byte costs 40 at the least, so deposits of half of the gas are at most a 80th of it in bytes. */
+const GAS_A_BYTE = 32n;
+
+/** The deposits of one L1 block take at most half of an L2 block, in gas as in bytes: so it has room for all of them. */
+export function requireRoomForDeposits(
+  reader: Reader,
+  limits: { readonly gasLimit: bigint; readonly blockBytes: number },
+) {
+  const { gasLimit, blockBytes } = limits;
+  if (gasLimit < MIN_GAS_LIMIT || gasLimit > MAX_GAS_LIMIT) {
+    reader.problems.push(`gasLimit must be from ${MIN_GAS_LIMIT} to ${MAX_GAS_LIMIT} with an L1`);
+  }
+  if (BigInt(blockBytes) * GAS_A_BYTE < gasLimit) {
+    reader.problems.push(`blockBytes must be at least a ${GAS_A_BYTE}nd of gasLimit with an L1`);
+  }
+}
+
 /**
  * What the hash of a network's rules covers of its L1, in 32-byte words: 1 ‖ chainId ‖ the eight addresses in the order
  * of the interface ‖ origin's number, hash, timestamp ‖ depth + 1, or 0 for "finalized" ‖ maxDriftSeconds.

@@ -4,7 +4,7 @@
  */
 import { MAX_L1_FEE_SCALAR, PARAMETER_SLOTS, type Parameters, PPM } from "../core/parameters.ts";
 import type { ValidatorSet } from "../core/validators.ts";
-import { type L1Parameters, parseL1 } from "./l1.ts";
+import { type L1Parameters, parseL1, requireRoomForDeposits } from "./l1.ts";
 import { type Json, type JsonObject, Reader } from "./reader.ts";
 import { type ValidatorChange, ValidatorParser } from "./validators.ts";
 
@@ -141,6 +141,7 @@ export function parseGenesis(json: Json): Genesis {
       parseAccount(reader, address, account),
     ),
   };
+  if (genesis.l1 !== undefined) requireRoomForDeposits(reader, genesis);
   if (genesis.blockBytes < MIN_BLOCK_BYTES) reader.problems.push(`blockBytes must be at least ${MIN_BLOCK_BYTES}`);
   if (reader.problems.length > 0) throw new GenesisError(reader.problems);
   return genesis;
