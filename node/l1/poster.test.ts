@@ -2,8 +2,9 @@ import { hexToBytes as fromHex, type Hex, numberToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodePart, encodeParts, encodePayload } from "../../bridge/batch.ts";
-import { bytesToHex } from "../../core/bytes.ts";
-import { RECIPIENT, signed } from "../testing/world.ts";
+import { bigIntToFixed, bytesToHex, concatBytes } from "../../core/bytes.ts";
+import { keccak256 } from "../../core/crypto.ts";
+import { type FakeStore, RECIPIENT, signed } from "../testing/world.ts";
 import { INBOX_ABI } from "./abi.ts";
 import { compress } from "./compression.ts";
 import { Deriver } from "./derive.ts";
@@ -103,7 +104,7 @@ test("blocks with deposits and transactions are posted, become safe and final, a
   await world.deposit(5);
   await world.mine(3);
   await l2.follow();
-  for (let n = 1n; n < 25n; n++) await l2.extend([signed(0, n), signed(1, n - 1n)], n % 3n === 1n);
+  for (let n = 1n; n < 25n; n++) await l2.extend([signed(0, n), signed(1, n - 1n)], n % 3n === 1n || n === 18n);
   const { poster } = posting(l2);
   const before = poster.unpostedBytes;
   expect(before).toBe([...Array(25).keys()].reduce((sum, i) => sum + l2.chain.rawAt(BigInt(i + 1))!.length, 0));
@@ -127,7 +128,7 @@ test("blocks with deposits and transactions are posted, become safe and final, a
 test("what does not fit one transaction goes in parts", async () => {
   const l2 = await open();
   const noise = (seed: number) =>
-    Uint8Array.from({ length: 90_000 }, (_, i) => (Math.imul(i + seed, 2_654_435_761) >>> 13) & 0xff);
+    concatBytes(...Array.from({ length: 2_800 }, (_, i) => keccak256(bigIntToFixed(BigInt(i + 10_000 * seed), 4))));
   for (let n = 0n; n < 3n; n++) {
     await l2.extend([signed(0, n, { data: noise(Number(n)), gasLimit: 4_000_000n, to: RECIPIENT })], n === 2n);
   }
@@ -140,68 +141,54 @@ test("what does not fit one transaction goes in parts", async () => {
 });
 
 describe("never twice", () => {
-  // A process may end at each request to L1 and at each write.
+  // A process may end at each request to L1, before or after L1 got it, and before or after each write.
   test("whenever the process ends, the next one goes on; each block is posted once", async () => {
     const first = await open();
     for (let n = 0n; n < 3n; n++) await first.extend([signed(0, n)]);
-    const start = first.store;
     await world.anvil.client.setAutomine(false);
-    for (let crashAt = 1; ; crashAt++) {
-      const snapshot = await world.anvil.client.snapshot();
-      let l2 = await TestL2.open(world, { store: start.copy(), url: proxy.url });
+    const begin = async (store: FakeStore) => {
+      const l2 = await TestL2.open(world, { store: store.copy(), url: proxy.url });
       l2.clock.setMs(first.clock.nowMs());
       await l2.follow();
-      let steps = 0;
-      let hasCrashed = false;
-      const step = () => {
-        if (++steps >= crashAt) hasCrashed = true;
-        if (hasCrashed) throw new Error("the process ended");
+      return { l2, ...posting(l2) };
+    };
+    let crashes = 0;
+    for (let isOver = false; !isOver; crashes++) {
+      const snapshot = await world.anvil.client.snapshot();
+      const { l2, poster } = await begin(first.store);
+      const { promise: crashed, resolve: crash } = Promise.withResolvers<"crashed">();
+      let stepsLeft = crashes;
+      const ends = (): boolean => {
+        if (stepsLeft-- > 0) return false;
+        crash("crashed");
+        return true;
       };
-      const { store } = l2;
-      store.beforeWrite = async () => step();
-      store.afterWrite = async () => step();
-      let isBefore = true;
-      proxy.fault = ({ method }) => {
-        if (hasCrashed) return { status: 500 };
-        if (++steps < crashAt) return undefined;
-        hasCrashed = true;
-        // Half of the time L1 gets the request before the process ends.
-        isBefore = !method.startsWith("eth_send");
-        return isBefore ? { status: 500 } : { change: () => null };
+      const end = async () => {
+        if (ends()) throw new Error("the process ended");
       };
-      const { poster } = posting(l2);
-      for (let i = 0; i < 4 && !hasCrashed; i++) {
-        const tick = poster.tick().catch(() => {});
-        let isDone = false;
-        void tick.then(() => {
-          isDone = true;
-        });
-        while (!isDone && !hasCrashed) await new Promise((resolve) => setTimeout(resolve, 1));
-        l2.client.stop();
-        if (hasCrashed) break;
+      l2.store.beforeWrite = end;
+      l2.store.afterWrite = end;
+      proxy.fault = () => (ends() ? { status: 500 } : { change: (result) => (ends() ? null : result) });
+      const run = async () => {
+        await poster.tick();
         await world.mine();
-        l2 = await TestL2.open(world, { store, url: proxy.url });
-        l2.clock.setMs(first.clock.nowMs());
-        await l2.follow().catch(() => {});
-        break;
-      }
+        await l2.follow();
+        await poster.tick();
+        return "done" as const;
+      };
+      isOver = (await Promise.race([crashed, run().catch(() => crashed)])) === "done";
+      l2.client.stop();
+      const found = l2.store.copy();
       proxy.fault = () => undefined;
-      const next = await TestL2.open(world, { store: store.copy(), url: proxy.url });
-      next.clock.setMs(first.clock.nowMs());
-      await next.follow();
-      await until(() => next.safeHead.safe === 3n, next, posting(next).poster);
-      for (let i = 0; i < 3; i++) {
-        await posting(next).poster.tick();
-        await world.mine();
-      }
-      expect(await postings()).toEqual([3]);
+      const next = await begin(found);
+      await until(() => next.l2.safeHead.safe === 3n, next.l2, next.poster);
+      await next.poster.tick();
+      await world.mine();
+      expect(await postings(), `crash ${crashes}`).toEqual([3]);
       expect(await world.anvil.client.getTransactionCount({ address: ACCOUNT.address })).toBe(1);
       await world.anvil.client.revert({ id: snapshot });
-      if (!hasCrashed) {
-        expect(crashAt).toBeGreaterThan(6);
-        return;
-      }
     }
+    expect(crashes).toBeGreaterThan(20);
   });
 
   test("a batch that L1 reorganises away is posted again", async () => {
