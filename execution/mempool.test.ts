@@ -255,6 +255,7 @@ type Step =
   | { kind: "add"; sender: number; nonce: number; fee: number; tip: number; bytes: number; value: number }
   | { kind: "mine"; count: number; baseFee: number }
   | { kind: "balance"; sender: number; balance: number }
+  | { kind: "price"; price: number }
   | { kind: "drop"; index: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -275,6 +276,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("balance" as const), sender: fc.nat(4), balance: fc.nat(2_000) }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("price" as const), price: fc.constantFrom(0, 1, 3_000_000, 40_000_000) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const), index: fc.nat(10) }) },
 );
 
@@ -294,6 +299,7 @@ class Game {
   readonly state = new FakeState();
   readonly pool: Mempool;
   baseFee = 5n;
+  l1FeePrice = 0n;
   all: Transaction[] = [];
   added: Transaction | undefined;
   replaced: Uint8Array | undefined;
@@ -301,6 +307,16 @@ class Game {
   constructor(limits: object) {
     for (let i = 0; i < 5; i++) this.state.set(address(i), 0n, 2_000n * UNIT);
     this.pool = new Mempool({ next: { baseFeePerGas: this.baseFee, gasLimit: 30_000n }, limits });
+  }
+
+  get next() {
+    return { baseFeePerGas: this.baseFee, gasLimit: 30_000n, l1FeePrice: this.l1FeePrice };
+  }
+
+  /** Every byte of these transactions is zero. */
+  cost(tx: Transaction): bigint {
+    const l1Fee = (4n * BigInt(tx.raw.length) * this.l1FeePrice) / 16_000_000n;
+    return tx.gasLimit * tx.maxFeePerGas + tx.value + l1Fee;
   }
 
   take(one: Step, nowMs: number): void {
@@ -340,14 +356,13 @@ class Game {
         }
         this.baseFee = BigInt(one.baseFee);
         this.all = this.all.filter((tx) => !mined.includes(tx));
-        this.pool.removeMined(
-          { transactions: mined },
-          this.state,
-          { baseFeePerGas: this.baseFee, gasLimit: 30_000n },
-          nowMs,
-        );
+        this.pool.removeMined({ transactions: mined }, this.state, this.next, nowMs);
         return;
       }
+      case "price":
+        this.l1FeePrice = BigInt(one.price);
+        this.pool.removeMined({ transactions: [] }, this.state, this.next, nowMs);
+        return;
       case "balance": {
         const account = this.state.account(address(one.sender))!;
         this.state.set(address(one.sender), account.nonce, BigInt(one.balance) * UNIT);
@@ -370,13 +385,13 @@ function must(condition: boolean, what: string): void {
 }
 
 const slots = (tx: Transaction) => Math.ceil(tx.raw.length / 32_768);
-const cost = (tx: Transaction) => tx.gasLimit * tx.maxFeePerGas + tx.value;
 
 test("property: invariants hold under tight bounds", () => {
   const limits = { pendingSlots: 7, queuedSlots: 4, senderPending: 2, senderQueued: 3 };
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
-      play(steps, limits, ({ pool, state, all, baseFee, added }) => {
+      play(steps, limits, (game) => {
+        const { pool, state, all, baseFee, added } = game;
         const content = pool.content();
         const pending = content.flatMap((sender) => sender.pending);
         const queued = content.flatMap((sender) => sender.queued);
@@ -409,7 +424,7 @@ test("property: invariants hold under tight bounds", () => {
             "queued is behind a gap",
           );
           must(
-            [...sender.pending, ...sender.queued].every((tx) => cost(tx) <= account.balance),
+            [...sender.pending, ...sender.queued].every((tx) => game.cost(tx) <= account.balance),
             "each is payable",
           );
           must(sender.queued.length <= 3, "queued of one sender");
@@ -447,11 +462,12 @@ test("property: without tight bounds the pool holds exactly what the naive model
         // looked at; a sender's account is looked at when it sends, when it is mined, and when it is revalidated.
         const touched = new Set<string>();
         if (one.kind === "add" && game.added !== undefined) touched.add(bytesToHex(game.added.from));
+        if (one.kind === "price") for (const tx of before) touched.add(bytesToHex(tx.from));
         if (one.kind === "balance") touched.add(bytesToHex(address(one.sender)));
         if (one.kind === "mine") for (const tx of before) if (!game.all.includes(tx)) touched.add(bytesToHex(tx.from));
         game.all = game.all.filter((tx) => {
           const account = game.state.account(tx.from)!;
-          return !touched.has(bytesToHex(tx.from)) || (tx.nonce >= account.nonce && cost(tx) <= account.balance);
+          return !touched.has(bytesToHex(tx.from)) || (tx.nonce >= account.nonce && game.cost(tx) <= account.balance);
         });
         const live = game.pool.content().flatMap((sender) => [...sender.pending, ...sender.queued]);
         expect(new Set(live)).toEqual(new Set(game.all));
