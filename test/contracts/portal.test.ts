@@ -1,7 +1,9 @@
 /** The portal beside the one that the OP Stack publishes: whatever is asked of both, both answer. */
 import {
+  type Abi,
   type Address,
   createPublicClient,
+  encodeDeployData,
   encodeFunctionData,
   fromRlp,
   type Hex,
@@ -11,6 +13,7 @@ import {
   maxUint256,
   pad,
   size,
+  toFunctionSelector,
   toHex,
   toRlp,
   zeroAddress,
@@ -19,6 +22,7 @@ import { getWithdrawalHashStorageSlot, getWithdrawalStatus } from "viem/op-stack
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { depositFromLog } from "../../bridge/deposit.ts";
 import { withdrawalSlot } from "../../bridge/output.ts";
+import proxyArtifact from "../../contracts/artifacts/TransparentUpgradeableProxy.json" with { type: "json" };
 import { bytesToHex, hexToBytes } from "../../core/bytes.ts";
 import { gasRequirement } from "../../execution/tx/intrinsic.ts";
 import { MULTICALL3_ADDRESS } from "../../genesis/predeploys.ts";
@@ -254,6 +258,39 @@ describe("metering", () => {
     const config = await world.read<{ maxResourceLimit: number }>(world.config, "resourceConfig");
     const gasLimit = await world.read<bigint>(world.config, "gasLimit");
     expect(BigInt(config.maxResourceLimit) * 2n).toBeLessThan(gasLimit);
+  });
+
+  it("no configuration sells half of an L2 block", async () => {
+    const implementation = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc";
+    const slot = await world.client.getStorageAt({ address: world.config.address, slot: implementation });
+    const present = await world.read<Record<string, unknown>>(world.config, "resourceConfig");
+    const reason = async (changes: object) => {
+      const args = [HOLDER, HOLDER, 30_000_000n, { ...present, ...changes }, 1n, 1n];
+      const data = encodeFunctionData({ abi: world.config.abi, functionName: "initialize", args });
+      const { abi } = proxyArtifact;
+      const creation = encodeDeployData({
+        abi: [...(abi as Abi), ...world.config.abi.filter(({ type }) => type === "error")],
+        bytecode: proxyArtifact.bytecode as Hex,
+        args: [`0x${slot!.slice(26)}`, HOLDER, data],
+      });
+      return world.client.call({ data: creation, gas: 5_000_000n }).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+    };
+    expect(await reason({})).toBeUndefined();
+    const invalid = toFunctionSelector("InvalidResourceConfig()");
+    for (const changes of [
+      { maxResourceLimit: 14_000_010 },
+      { systemTxMaxGas: 1_000_001 },
+      { maxResourceLimit: 13_999_999 },
+      { maxResourceLimit: 0 },
+      { elasticityMultiplier: 0 },
+      { baseFeeMaxChangeDenominator: 1 },
+      { minimumBaseFee: 2, maximumBaseFee: 1n },
+    ]) {
+      expect(await reason(changes)).toContain(invalid);
+    }
   });
 
   it("burns L1 gas of the worth of the L2 gas", async () => {
