@@ -67,6 +67,8 @@ export class Chain implements ChainApi {
   readonly #calls: Calls;
   readonly #log: Logger | undefined;
   readonly #listeners = new Set<(head: Head) => void>();
+  /** How far the chain is on L1: numbers of blocks. Without it, `safe` and `finalized` are what consensus finalized. */
+  tags: { readonly safe: bigint; readonly finalized: bigint } | undefined;
   #latestCertificate: NumberedCertificate | undefined;
   /** Why no further block can be committed. */
   #broken: Error | undefined;
@@ -146,8 +148,11 @@ export class Chain implements ChainApi {
   find(selector: BlockSelector): ExecutedBlock | undefined {
     if ("number" in selector) return this.block(selector.number);
     if ("hash" in selector) return this.#committed.blockOf(selector.hash);
-    // Without an L1, safe and finalized are what consensus finalized: the head.
-    return selector.tag === "earliest" ? this.block(0n) : this.headBlock;
+    const { tag } = selector;
+    if (tag === "earliest") return this.block(0n);
+    return this.tags !== undefined && (tag === "safe" || tag === "finalized")
+      ? this.block(this.tags[tag])
+      : this.headBlock;
   }
 
   transaction(hash: Uint8Array): TransactionLocation | undefined {

@@ -7,11 +7,13 @@ export type { Logger } from "pino";
 const REDACTED = ["privateKey", "mnemonic", "password", "*.privateKey", "*.mnemonic", "*.password"];
 
 /** Writes are synchronous: the last line before a crash is there. */
-export function createLog(level: string, format: "pretty" | "json"): Logger {
+/** `fd`: 1 is standard output, 2 standard error. */
+export function createLog(level: string, format: "pretty" | "json", fd: 1 | 2 = 1): Logger {
   const options = { level, base: null, redact: REDACTED };
-  if (format === "json") return pino(options, pino.destination({ dest: 1, sync: true }));
+  if (format === "json") return pino(options, pino.destination({ dest: fd, sync: true }));
   const stream = pretty({
     sync: true,
+    destination: fd,
     colorize: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     translateTime: "SYS:HH:MM:ss.l",
     hideObject: true,

@@ -1,6 +1,7 @@
 /** The program: finds the command, runs it, turns whatever happens into one clear line and an exit code. */
 import { bridgeCommand } from "./commands/bridge.ts";
 import { contentCommand } from "./commands/content.ts";
+import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
@@ -14,6 +15,7 @@ const COMMANDS: readonly Command[] = [
   nodeCommand,
   validatorCommand,
   bridgeCommand,
+  deriveCommand,
   networkCommand,
   contentCommand,
 ];

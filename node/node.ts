@@ -21,9 +21,9 @@ import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { keepEvidence } from "./evidence.ts";
-import { followL1 } from "./follow-l1.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
 import type { L1Status } from "./l1/watcher.ts";
+import { L1Side } from "./l1-side.ts";
 import type { Logger } from "./log.ts";
 import { describeNetwork, type NetworkDescription, writeNetworkFile } from "./network.ts";
 import { connectPeers } from "./p2p/connect.ts";
@@ -91,26 +91,33 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       if (!(await beginWithCheckpoint(parts, ports.stopping ?? new Promise(() => {})))) throw new StoppedEarly();
     }
     const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"));
-    const mempool = new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: genesis.gasLimit } });
+    const mempool = new Mempool({ next: chain.nextBlock });
     let halted: string | undefined;
     const onHalt = (error: Error) => {
       halted ??= error.message;
       ports.onHalt(error);
     };
 
+    const anchored = genesis.l1 && { ...genesis, l1: genesis.l1 };
     const l1 =
-      genesis.l1 &&
-      config.l1 &&
-      followL1({
-        config: config.l1,
-        parameters: genesis.l1,
-        chain,
-        store: directory.store,
-        clock,
-        log: named("l1"),
-        onHalt,
-      });
-    if (l1 !== undefined) closers.push(() => l1.stop());
+      anchored && config.l1
+        ? new L1Side({
+            config: config.l1,
+            genesis: anchored,
+            chain,
+            store: directory.store,
+            clock,
+            log: named("l1"),
+            domain,
+            scheme,
+            publicKey: validator?.publicKey,
+            onHalt,
+          })
+        : undefined;
+    if (l1 !== undefined) {
+      closers.push(() => l1.stop());
+      chain.tags = l1.safeHead;
+    }
 
     const engine = new Engine({
       chain,
@@ -124,7 +131,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       feeAddress: validator?.feeAddress ?? addressOf(chain, validator) ?? TREASURY_ADDRESS,
       validating: validator && validatingOf(validator, chain, domain),
       network: p2p,
-      l1: l1 && genesis.l1 && { parameters: genesis.l1, source: l1.source, isThrottled: () => false },
+      l1: l1 && anchored && { parameters: anchored.l1, source: l1.source, isThrottled: () => l1.isThrottled },
       logBlocks: config.logBlocks,
       onEvidence: (evidence) => keepEvidence(directory.path, evidence, named("consensus")),
       onHalt,
@@ -187,7 +194,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     const network = describeNetwork(genesis.name, genesis.chainId, chain.genesisHash, endpoints, described);
     writeNetworkFile(directory.path, network);
     const start = async () => {
-      l1?.watcher.start();
+      l1?.start();
       await engine.start();
       sync?.start();
     };

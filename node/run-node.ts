@@ -1,11 +1,11 @@
 /** Runs `openledger node`: one node of the network that a genesis file describes, until a signal or a failure. */
-import { readFileSync } from "node:fs";
-import { type Genesis, GenesisError, parseGenesis } from "../genesis/schema.ts";
+import type { Genesis } from "../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
 import { nodeOptions } from "./commands/node.ts";
 import { nodeConfig, readOptions } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
-import { OperationError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
+import { readGenesis } from "./genesis-file.ts";
 import { createLog } from "./log.ts";
 import { runUntilSignal } from "./run.ts";
 import { openValidator } from "./validator/open.ts";
@@ -65,12 +65,3 @@ export async function runNode(args: readonly string[]): Promise<number> {
 export const DEVNET_CHAIN_ID = 161299n;
 
 export const isDevnet = (genesis: Genesis): boolean => genesis.chainId === DEVNET_CHAIN_ID;
-
-function readGenesis(file: string): Genesis {
-  try {
-    return parseGenesis(JSON.parse(readFileSync(file, "utf8")));
-  } catch (error) {
-    if (error instanceof GenesisError) throw new UsageError(`${file}: ${error.message}`);
-    throw new OperationError(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-}

@@ -158,8 +158,7 @@ export class BlockWork {
   committed(block: ExecutedBlock): void {
     const { chain, mempool, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    const next = { baseFeePerGas: chain.nextBaseFee(), gasLimit: chain.rules.gasLimit };
-    mempool.removeMined(block, chain.headState, next, nowMs);
+    mempool.removeMined(block, chain.headState, chain.nextBlock, nowMs);
     const refused = this.#refused;
     if (refused === undefined || !equalsBytes(block.hash, refused.block)) return;
     this.#refused = undefined;

@@ -8,11 +8,7 @@ import {
   type OriginInput,
 } from "../../bridge/derivation.ts";
 import type { L1Block } from "../../bridge/l1-block.ts";
-import { PARAMETERS_ADDRESS } from "../../core/addresses.ts";
-import { bigIntToFixed, bytesToBigInt } from "../../core/bytes.ts";
-import { PARAMETER_SLOTS } from "../../core/parameters.ts";
-import { readL1Origin } from "../../execution/block/l1-origin.ts";
-import type { StateReader } from "../../execution/state/types.ts";
+import { readL1FeeScalars, readL1Origin } from "../../execution/block/l1-origin.ts";
 import type { L1Parameters } from "../../genesis/l1.ts";
 import type { Chain } from "../chain.ts";
 import type { Clock } from "../ports.ts";
@@ -116,19 +112,7 @@ export class Origins {
     if (blocks.length === 0) return undefined;
     const { gasLimit, blockBytes } = chain.rules;
     const { maxDriftSeconds } = parameters;
-    const rules: DerivationRules = { gasLimit, blockBytes, maxDriftSeconds, ...feeScalars(state) };
+    const rules: DerivationRules = { gasLimit, blockBytes, maxDriftSeconds, ...readL1FeeScalars(state) };
     return { parent: origin, blocks, timestamp, rules };
   }
-}
-
-const MAX_SCALAR = 2n ** 32n - 1n;
-
-/** Governed; what does not fit the attributes' 32 bits counts as the most that does. */
-export function feeScalars(state: StateReader): Pick<DerivationRules, "baseFeeScalar" | "blobBaseFeeScalar"> {
-  const read = (name: (typeof PARAMETER_SLOTS)[number]): bigint => {
-    const slot = bigIntToFixed(BigInt(PARAMETER_SLOTS.indexOf(name)), 32);
-    const value = bytesToBigInt(state.storage(PARAMETERS_ADDRESS, slot));
-    return value > MAX_SCALAR ? MAX_SCALAR : value;
-  };
-  return { baseFeeScalar: read("l1BaseFeeScalar"), blobBaseFeeScalar: read("l1BlobBaseFeeScalar") };
 }
