@@ -35,6 +35,8 @@ import { refusalOf } from "../helpers/revert.ts";
 const VALIDATOR_SET = "0x4200000000000000000000000000000000000903";
 const STAKE = MINIMUM_STAKE;
 
+const gasOfSubmit = (validators: number): bigint => 300_000n + 36_000n * BigInt(validators);
+
 interface Member {
   readonly account: Address;
   readonly stake: bigint;
@@ -66,7 +68,7 @@ async function snapshot(): Promise<{ number: bigint; set: ValidatorSet; receipt:
   const [number, encoded] = args as unknown as [bigint, Hex];
   const set = decodeValidators(hexToBytes(encoded));
   const gas = BigInt(`0x${opaqueData.slice(130, 146)}`);
-  expect(gas).toBe(300_000n + 36_000n * BigInt(set.validators.length));
+  expect(gas).toBe(gasOfSubmit(set.validators.length));
   expect(await read("latestSetHash")).toBe(bytesToHex(set.hash));
   expect(await read("latestNumber")).toBe(number);
   return { number, set, receipt };
@@ -213,6 +215,31 @@ describe("snapshots", () => {
     while ((await latestSet()).validators.length > 1) await next();
     expect(seen).toEqual([[300n, 300n], [100n, 300n], [300n]]);
     expect(await weights()).toEqual([300n * STAKE]);
+  });
+
+  it("give L2 the gas that a set of any size takes there", async () => {
+    world = await OracleWorld.start({ validators: [testValidator(0)] });
+    const { client } = world;
+    const system: Address = "0xfffffffffffffffffffffffffffffffffffffffe";
+    await client.setCode({ address: VALIDATOR_SET, bytecode: validatorSetArtifact.deployedBytecode as Hex });
+    await client.setBalance({ address: system, value: 10n ** 18n });
+    for (const count of [1, 16, 256]) {
+      const validators = Array.from({ length: count }, (_, i) => ({
+        address: new Uint8Array(20).fill(255),
+        publicKey: new Uint8Array(96).fill(255).fill(i, 95),
+        stake: 2n ** 128n - 1n,
+      }));
+      const args = [BigInt(count), bytesToHex(encodeValidators(validators))];
+      const gas = await client.estimateContractGas({
+        address: VALIDATOR_SET,
+        abi: validatorSetArtifact.abi,
+        functionName: "submit",
+        args,
+        account: system,
+      });
+      expect(gas).toBeLessThan(gasOfSubmit(count));
+      expect(gas * 3n).toBeGreaterThan(gasOfSubmit(count));
+    }
   });
 
   it("count against the set that L1 knows, however many are made in an epoch", async () => {
