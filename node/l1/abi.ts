@@ -14,3 +14,8 @@ export const ORACLE_ABI = parseAbi([
   "function latestBlockNumber() view returns (uint256)",
   "function nextBlockNumber() view returns (uint256)",
 ]);
+
+export const REGISTRY_ABI = parseAbi([
+  "function snapshot() returns (uint64 number)",
+  "function latestNumber() view returns (uint64)",
+]);

@@ -51,7 +51,7 @@ const PART_BYTES = { calldata: CALLDATA_PART_BYTES, blobs: BLOBS_PER_PART * BLOB
 const FIRST_RATIO = 2;
 const MAX_RATIO = 16;
 
-export const BATCH_LABEL = "batch";
+const BATCH_LABEL = "batch";
 
 export class Poster {
   readonly #parts: PosterParts;
