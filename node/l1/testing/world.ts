@@ -1,7 +1,8 @@
 /** A small L2 on a real L1: an inbox, a portal that emits what it is told to, and validators whose keys are here. */
-import { type Address, encodeAbiParameters, hexToBytes as fromHex, numberToHex, toHex } from "viem";
+import { type Address, encodeAbiParameters, hexToBytes as fromHex, type Hex, numberToHex, toHex } from "viem";
 import { DEPOSITED_TOPIC } from "../../../bridge/deposit.ts";
 import { chooseOrigin, MAX_ORIGIN_ADVANCE } from "../../../bridge/derivation.ts";
+import { outputRoot } from "../../../bridge/output.ts";
 import { bitmapOf } from "../../../consensus/certificates.ts";
 import { encodeCertificate } from "../../../consensus/codec.ts";
 import { voteDigest } from "../../../consensus/scheme.ts";
@@ -12,17 +13,21 @@ import { bytesToHex } from "../../../core/bytes.ts";
 import type { Transaction } from "../../../core/chain.ts";
 import { validatorSet } from "../../../core/validators.ts";
 import { readL1FeeScalars, readL1Origin } from "../../../execution/block/l1-origin.ts";
+import { memoryStore } from "../../../execution/state/memory-store.ts";
 import { COINBASE } from "../../../execution/testing/world.ts";
 import type { L1Parameters } from "../../../genesis/l1.ts";
 import type { Genesis } from "../../../genesis/schema.ts";
 import { testValidator } from "../../../genesis/testing/validators.ts";
 import { PRECOMPILES } from "../../../precompiles/table.ts";
-import { type Anvil, deployContract, startAnvil } from "../../../test/helpers/anvil.ts";
+import { ANVIL_ACCOUNTS, type Anvil, deployContract, startAnvil } from "../../../test/helpers/anvil.ts";
 import { Chain } from "../../chain.ts";
+import { buildGenesisBlock } from "../../genesis-block.ts";
 import { TEST_SCHEME } from "../../testing/node.ts";
 import { FakeClock, FakeStore, rich, testGenesis, testLog } from "../../testing/world.ts";
 import type { BatchRules } from "../batch-rules.ts";
 import { L1Client } from "../client.ts";
+import { deploy } from "../deploy.ts";
+import { type DeploymentSettings, planDeployment } from "../deployment-plan.ts";
 import type { PostSources } from "../posts.ts";
 import { SafeHead } from "../safe-head.ts";
 import { L1Watcher } from "../watcher.ts";
@@ -45,39 +50,98 @@ export interface TestL1 {
   reorg(depth: number): Promise<unknown>;
 }
 
-export async function testL1(fields: Partial<L1Parameters> = {}): Promise<TestL1> {
-  const anvil = await startAnvil({ args: ["--slots-in-an-epoch", "1", "--timestamp", "1700000000"] });
+/** With an inbox, and a portal that emits what it is told to. */
+export async function testL1(): Promise<TestL1> {
+  const anvil = await startAnvil(ANVIL_OPTIONS);
   const portal = await deployEmitter(anvil);
   const inbox = await deployContract(anvil.client, inboxArtifact as never);
   const origin = await anvil.client.getBlock();
-  const address = (byte: number) => new Uint8Array(20).fill(byte);
-  const l1: L1Parameters = {
-    chainId: L1_CHAIN_ID,
-    portal: fromHex(portal),
-    inbox: fromHex(inbox),
+  const address = (byte: number): Address => `0x${byte.toString(16).padStart(2, "0").repeat(20)}`;
+  const unused = { registry: address(2), token: address(3), systemConfig: address(4) };
+  const addresses = {
+    ...unused,
     oracle: address(1),
-    registry: address(2),
-    token: address(3),
-    systemConfig: address(4),
     l1StandardBridge: address(5),
     l1Messenger: address(6),
-    origin: { number: origin.number, hash: fromHex(origin.hash), timestamp: origin.timestamp },
+    portal,
+    inbox,
+  };
+  return worldOf(anvil, genesisOf(addresses, origin));
+}
+
+/** With everything that a network has on L1. */
+export async function bridgedL1(): Promise<TestL1> {
+  const anvil = await startAnvil(ANVIL_OPTIONS);
+  const { client } = anvil;
+  const plan = planDeployment(client.account.address, 0);
+  const genesis = genesisOf(plan.addresses, await client.getBlock());
+  const { header, hash } = buildGenesisBlock(genesis, memoryStore()).block;
+  const l2 = { genesis, validators: VALIDATORS, outputRoot: outputRoot(header, hash) };
+  await deploy(client, { plan, settings: SETTINGS, l2 });
+  return worldOf(anvil, genesis);
+}
+
+const ANVIL_OPTIONS = { args: ["--slots-in-an-epoch", "1", "--timestamp", "1700000000"] };
+
+/** The oracle takes any block that is two above its last. */
+const SETTINGS: DeploymentSettings = {
+  owner: ANVIL_ACCOUNTS[1]!.address,
+  guardian: ANVIL_ACCOUNTS[2]!.address,
+  timelockSeconds: 1_000n,
+  finalizationSeconds: 100n,
+  submissionInterval: 2n,
+  l2BlockSeconds: 1n,
+  releaseLimitWei: 10n ** 24n,
+  releaseWindowSeconds: 86_400n,
+  minimumStakeWei: 1n,
+  evidenceSeconds: 200n,
+  slashedPpm: 500_000,
+  reporterPpm: 100_000,
+  treasury: "0x000000000000000000000000000000000000dEaD",
+};
+
+const L1_NAMES = [
+  "portal",
+  "oracle",
+  "inbox",
+  "registry",
+  "token",
+  "systemConfig",
+  "l1StandardBridge",
+  "l1Messenger",
+] as const;
+
+function genesisOf(
+  addresses: Readonly<Record<(typeof L1_NAMES)[number], Address>>,
+  { number, hash, timestamp }: { readonly number: bigint; readonly hash: Hex; readonly timestamp: bigint },
+): Genesis {
+  const l1 = {
+    ...(Object.fromEntries(L1_NAMES.map((name) => [name, fromHex(addresses[name])])) as Record<
+      (typeof L1_NAMES)[number],
+      Uint8Array
+    >),
+    chainId: L1_CHAIN_ID,
+    origin: { number, hash: fromHex(hash), timestamp },
     finality: { depth: 2 },
     maxDriftSeconds: 100_000,
-    ...fields,
   };
-  const genesis = testGenesis([rich(0), rich(1)], {
-    timestamp: origin.timestamp,
+  return testGenesis([rich(0), rich(1)], {
+    timestamp,
     validators: validatorSet(
       VALIDATORS.map(({ address: of, publicKey, stake }) => ({ address: of, publicKey, stake })),
     ),
     consensus: { epochBlocks: EPOCH_BLOCKS },
     l1,
   });
+}
+
+function worldOf(anvil: Anvil, genesis: Genesis): TestL1 {
+  const l1 = genesis.l1!;
+  const portal = bytesToHex(l1.portal);
   return {
     anvil,
     portal,
-    inbox,
+    inbox: bytesToHex(l1.inbox),
     genesis,
     l1,
     deposit(mintWei) {
