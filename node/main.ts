@@ -5,6 +5,7 @@ import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
+import { stakeCommand } from "./commands/stake.ts";
 import { validatorCommand } from "./commands/validator.ts";
 import { suggestion } from "./config.ts";
 import { EXIT, exitCodeOf, UsageError } from "./errors.ts";
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   nodeCommand,
   validatorCommand,
   bridgeCommand,
+  stakeCommand,
   deriveCommand,
   networkCommand,
   contentCommand,

@@ -5,7 +5,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { devnetAccount } from "../accounts.ts";
 import { OperationError, UsageError } from "../errors.ts";
 
-const DEVNET_CHAIN_ID = 161_299;
+export const DEVNET_CHAIN_ID = 161_299;
 
 /** Throws UsageError when nobody is named or a devnet's account is meant on another network, OperationError on a bad file. */
 export function actor(chainId: number, index: number | undefined, file: string | undefined): LocalAccount {

@@ -38,7 +38,7 @@ export const readers = ({ l1, l2, l1Url, l2Url }: BridgedNetwork) => ({
 });
 export type Readers = ReturnType<typeof readers>;
 
-const writer = <C extends Chain>(chain: C, url: string, account: Account) =>
+export const writer = <C extends Chain>(chain: C, url: string, account: Account) =>
   createWalletClient({ chain, account, transport: http(url), pollingInterval: POLL_MS });
 
 export interface Deposited {
@@ -56,16 +56,7 @@ export async function deposit(
 ): Promise<Deposited> {
   const { l1 } = readers(network);
   const wallet = writer(network.l1, network.l1Url, account);
-  const token = { address: network.token, abi: erc20Abi } as const;
-  const has = await l1.readContract({ ...token, functionName: "balanceOf", args: [account.address] });
-  if (has < amountWei)
-    throw new OperationError(`${account.address} has ${has} wei of OPEN on L1, ${amountWei} are needed`);
-  const allowance = { ...token, functionName: "allowance", args: [account.address, network.portal] } as const;
-  if ((await l1.readContract(allowance)) < amountWei) {
-    const hash = await wallet.writeContract({ ...token, functionName: "approve", args: [network.portal, amountWei] });
-    await succeeded(l1, hash, "approve");
-    tell(`approved ${hash}`);
-  }
+  await allow(network, account, network.portal, amountWei, tell);
   const l1Hash = await wallet.writeContract({
     address: network.portal,
     abi: portalAbi,
@@ -75,6 +66,30 @@ export async function deposit(
   const [l2Hash] = getL2TransactionHashes(await succeeded(l1, l1Hash, "deposit"));
   if (l2Hash === undefined) throw new OperationError(`${l1Hash} deposited nothing`);
   return { l1Hash, l2Hash };
+}
+
+/**
+ * Lets `spender` take OPEN of the account on L1; sends nothing when it may already. Throws OperationError when the account
+ * has too little.
+ */
+export async function allow(
+  network: BridgedNetwork,
+  account: Account,
+  spender: Address,
+  amountWei: bigint,
+  tell: (line: string) => void,
+): Promise<void> {
+  const { l1 } = readers(network);
+  const token = { address: network.token, abi: erc20Abi } as const;
+  const has = await l1.readContract({ ...token, functionName: "balanceOf", args: [account.address] });
+  if (has < amountWei)
+    throw new OperationError(`${account.address} has ${has} wei of OPEN on L1, ${amountWei} are needed`);
+  const allowance = { ...token, functionName: "allowance", args: [account.address, spender] } as const;
+  if ((await l1.readContract(allowance)) >= amountWei) return;
+  const wallet = writer(network.l1, network.l1Url, account);
+  const hash = await wallet.writeContract({ ...token, functionName: "approve", args: [spender, amountWei] });
+  await succeeded(l1, hash, "approve");
+  tell(`approved ${hash}`);
 }
 
 /** Burns on L2. Resolves to the hash that the next steps take. */
@@ -136,7 +151,8 @@ export async function receiptOf(
   }
 }
 
-async function succeeded(
+/** Throws OperationError when the transaction failed. */
+export async function succeeded(
   client: { waitForTransactionReceipt(request: { hash: Hash }): Promise<unknown> },
   hash: Hash,
   what: string,

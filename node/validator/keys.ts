@@ -53,13 +53,23 @@ export function readPublicKey(dir: string): Uint8Array | undefined {
  * Throws DataError when there is none or others can read it, and OperationError when the password is not its own.
  */
 export async function loadSigner(dir: string, password: string): Promise<Signer> {
+  const secretKey = await loadSecretKey(dir, password);
+  return { publicKey: blsPublicKey(secretKey), sign: (digest) => blsSign(secretKey, digest) };
+}
+
+/** What createKey gave. Throws as loadSigner does. */
+export async function loadPublicIdentity(dir: string, password: string): Promise<PublicIdentity> {
+  const secretKey = await loadSecretKey(dir, password);
+  return { publicKey: blsPublicKey(secretKey), proofOfPossession: provePossession(secretKey) };
+}
+
+async function loadSecretKey(dir: string, password: string): Promise<Uint8Array> {
   const path = keystorePath(dir);
   const keystore = readKeystore(path);
   if (keystore === undefined) {
     throw new DataError(`${path} does not exist; make a key with openledger validator keys create`);
   }
-  const secretKey = await openKeystore(keystore, path, password);
-  return { publicKey: blsPublicKey(secretKey), sign: (digest) => blsSign(secretKey, digest) };
+  return openKeystore(keystore, path, password);
 }
 
 /** Makes a key from the system's randomness. Throws DataError when the directory holds one, or what is left of one. */

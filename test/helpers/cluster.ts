@@ -4,10 +4,13 @@ import { once } from "node:events";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writePosterKey } from "../../node/dev-l1/setup.ts";
 import { devnetGenesis } from "../../node/devnet-genesis.ts";
 import { freePorts } from "../../node/http.ts";
 import type { NetworkDescription } from "../../node/network.ts";
 import { loadIdentity } from "../../node/p2p/identity.ts";
+import { anchoredGenesis, startTestL1 } from "./anchor.ts";
+import type { Anvil } from "./anvil.ts";
 import { LinkProxy, type LinkState } from "./proxy.ts";
 
 const MAIN = fileURLToPath(new URL("../../node/main.ts", import.meta.url));
@@ -24,6 +27,8 @@ export interface ClusterOptions {
   readonly genesis?: Readonly<Record<string, unknown>>;
   /** Further options of a node. */
   readonly options?: (index: number) => Readonly<Record<string, unknown>>;
+  /** Beside an L1 with the network's contracts: every node reads it, and posts to it with an account of its own. */
+  readonly anchored?: boolean;
   /** Straight connections, for measurements. */
   readonly unproxied?: boolean;
 }
@@ -133,21 +138,40 @@ export class Cluster {
   readonly nodes: readonly ClusterNode[];
   /** By "from-to": the one that `from` dials. */
   readonly #proxies: ReadonlyMap<string, LinkProxy>;
+  readonly #l1: Anvil | undefined;
 
-  private constructor(nodes: readonly ClusterNode[], proxies: ReadonlyMap<string, LinkProxy>) {
+  private constructor(nodes: readonly ClusterNode[], proxies: ReadonlyMap<string, LinkProxy>, l1: Anvil | undefined) {
     this.nodes = nodes;
     this.#proxies = proxies;
+    this.#l1 = l1;
   }
 
-  /** Writes everything; nothing runs yet but the proxies. */
+  /** Of an anchored cluster. */
+  get l1(): Anvil {
+    if (this.#l1 === undefined) throw new Error("this cluster has no L1");
+    return this.#l1;
+  }
+
+  /** Writes everything; nothing runs yet but the proxies and L1. */
   static async create(options: ClusterOptions): Promise<Cluster> {
+    const l1 = options.anchored ? await startTestL1() : undefined;
+    try {
+      return await Cluster.#create(options, l1);
+    } catch (error) {
+      await l1?.stop();
+      throw error;
+    }
+  }
+
+  static async #create(options: ClusterOptions, l1: Anvil | undefined): Promise<Cluster> {
     const { directory, validators, fullNodes = 0, unproxied = false } = options;
     const count = validators + fullNodes;
     const names = Array.from({ length: count }, (_, i) => (i < validators ? `validator-${i}` : `full-${i}`));
     const ports = await freePorts(count);
     const genesisFile = join(directory, "genesis.json");
     mkdirSync(directory, { recursive: true });
-    writeFileSync(genesisFile, JSON.stringify({ ...devnetGenesis(validators), ...options.genesis }));
+    const genesis = { ...devnetGenesis(validators), ...options.genesis };
+    writeFileSync(genesisFile, JSON.stringify(l1 === undefined ? genesis : await anchoredGenesis(l1, genesis)));
     const proxies = new Map<string, LinkProxy>();
     const peerIds: string[] = [];
     for (const name of names) {
@@ -176,6 +200,7 @@ export class Cluster {
         "p2p.peers": peers,
         // Nobody shall find a way round the proxies.
         ...(unproxied ? {} : { "p2p.announce": ["/ip4/127.0.0.1/tcp/1"] }),
+        ...(l1 && { "l1.urls": [l1.url], "l1.poll": 200, "l1.keyfile": writePosterKey(datadir, i) }),
         "http.port": 0,
         "metrics.port": 0,
         graphql: false,
@@ -191,7 +216,7 @@ export class Cluster {
       writeFileSync(configFile, JSON.stringify(config, null, 2));
       nodes.push(new ClusterNode(name, datadir, configFile));
     }
-    return new Cluster(nodes, proxies);
+    return new Cluster(nodes, proxies, l1);
   }
 
   async start(): Promise<void> {
@@ -215,5 +240,6 @@ export class Cluster {
       }),
     );
     for (const proxy of this.#proxies.values()) await proxy.close();
+    await this.#l1?.stop();
   }
 }
