@@ -65,8 +65,7 @@ describe("certificates", () => {
     expect(await refusal(certify({ kind: KIND.nullify, parentView: baseView(1) }))).toBe("InvalidSignature");
   });
 
-  it("of exactly two thirds, or less, of the stake", async () => {
-    // Nine of ten equal stakes make two thirds with six at nine validators, and with seven only at ten.
+  it("of too little of the stake", async () => {
     expect(await refusal(certify({ signers: [0, 1, 2, 3, 4, 5] }))).toBe("NoQuorum");
     expect(await refusal(certify({ signers: [9] }))).toBe("NoQuorum");
     expect(await refusal({ ...certify(), bitmap: "0x0000" })).toBe("NoQuorum");
