@@ -17,6 +17,7 @@ import { OperationError } from "./errors.ts";
 import type { BatchRules } from "./l1/batch-rules.ts";
 import { L1Client } from "./l1/client.ts";
 import { Poster } from "./l1/poster.ts";
+import { Proposer } from "./l1/proposer.ts";
 import { SafeHead } from "./l1/safe-head.ts";
 import { L1Sender } from "./l1/sender.ts";
 import { L1Watcher } from "./l1/watcher.ts";
@@ -54,6 +55,7 @@ export class L1Side {
   readonly safeHead: SafeHead;
   readonly #parts: L1SideParts;
   readonly #poster: Poster | undefined;
+  readonly #proposer: Proposer | undefined;
   #running: Promise<void> | undefined;
   #isAgain = false;
   #isStopped = false;
@@ -103,6 +105,7 @@ export class L1Side {
     const common = { chain, watcher, safeHead: this.safeHead, sender, clock, log, epochBlocks, validators, publicKey };
     const maxAgeMs = l1.chainId === DEVELOPMENT_CHAIN_ID ? MAX_AGE_MS.development : MAX_AGE_MS.real;
     this.#poster = new Poster({ ...common, store, inbox: l1.inbox, data: config.data, maxAgeMs });
+    this.#proposer = new Proposer({ ...common, client: this.client, oracle: l1.oracle, registry: l1.registry });
     log.info({ account: sender.address }, "batches and outputs are posted to L1");
   }
 
@@ -127,7 +130,7 @@ export class L1Side {
 
   /** Why nothing moves on L1 at the moment. */
   get problem(): string | undefined {
-    return this.watcher.status.problem ?? this.#poster?.problem ?? this.#problem;
+    return this.watcher.status.problem ?? this.#poster?.problem ?? this.#proposer?.problem ?? this.#problem;
   }
 
   #wake(): void {
@@ -144,6 +147,7 @@ export class L1Side {
       try {
         await this.safeHead.update();
         await this.#poster?.tick();
+        await this.#proposer?.tick();
         this.#problem = undefined;
       } catch (error) {
         if (this.#isStopped) return;

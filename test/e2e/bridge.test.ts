@@ -55,7 +55,7 @@ describe("viem", () => {
     });
     const [l2Hash] = getL2TransactionHashes(await l1.waitForTransactionReceipt({ hash }));
     const receipt = await l2.waitForTransactionReceipt({ hash: l2Hash!, timeout: 60_000 });
-    expect(receipt).toMatchObject({ status: "success", from: account.address.toLowerCase(), type: "deposit" });
+    expect(receipt).toMatchObject({ status: "success", from: account.address.toLowerCase(), type: "0x7e" });
     expect(await l2.getBalance({ address: account.address })).toBe(before + amount);
     const tx = await l2.getTransaction({ hash: l2Hash! });
     expect(tx).toMatchObject({ type: "deposit", mint: amount, value: amount });
@@ -141,7 +141,7 @@ describe("openledger bridge", () => {
 describe("openledger derive", () => {
   it("rebuilds the chain from L1 alone and arrives at the same hashes", async () => {
     const { l2 } = clients();
-    const { number } = await l2.getBlock({ blockTag: "safe" });
+    const { number } = await l2.getBlock({ blockTag: "finalized" });
     const l1Url = devnet.network.openledger.l1!.urls[0]!;
     const into = join(directory.path, "derived");
     const genesis = join(devnet.datadir, "l1", "genesis.json");
