@@ -20,7 +20,7 @@ import {
   receiptOf,
   type VerifiedHeader,
 } from "./json.ts";
-import { serializeL1Transaction } from "./transactions.ts";
+import { serializeL1Transaction, withoutBlobs } from "./transactions.ts";
 
 /** No endpoint served the request: it may be made again later. */
 export class L1UnavailableError extends Error {
@@ -248,7 +248,7 @@ export class L1Client {
   /** Of a type that is not known here. */
   #rawTransaction(hash: Uint8Array): Promise<Uint8Array> {
     return this.ask("eth_getRawTransactionByHash", [bytesToHex(hash)], (result) => {
-      const raw = bytesOf(requireThere(result), "raw transaction");
+      const raw = withoutBlobs(bytesOf(requireThere(result), "raw transaction"));
       if (!equalsBytes(keccak256(raw), hash)) throw new EndpointError("another transaction", { isLie: true });
       return raw;
     });

@@ -40,16 +40,18 @@ export async function readPosts(block: L1Block, sources: PostSources): Promise<P
   const { inbox, log } = sources;
   const logs = block.posts.filter(({ address }) => equalsBytes(address, inbox));
   if (logs.length === 0) return [];
-  const raws = await sources.transactions.transactions(block.hash);
+  let raws: readonly Uint8Array[] | undefined;
   const posts: Post[] = [];
   for (const entry of logs) {
     const event = eventOf(entry);
     if (event === undefined) continue;
     try {
-      const bytes =
-        event.blobs.length > 0
-          ? concatBytes(...(await blobsOf(block, event.blobs, sources)))
-          : calldataOf(raws[entry.transactionIndex]!, inbox, event);
+      let bytes: Uint8Array;
+      if (event.blobs.length > 0) bytes = concatBytes(...(await blobsOf(block, event.blobs, sources)));
+      else {
+        raws ??= await sources.transactions.transactions(block.hash);
+        bytes = calldataOf(raws[entry.transactionIndex]!, inbox, event);
+      }
       posts.push({ ...event, l1Number: block.number, part: decodePart(bytes) });
     } catch (error) {
       if (!(error instanceof BatchError)) throw error;

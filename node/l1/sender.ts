@@ -9,8 +9,6 @@
 import type { TransactionSerializable } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { bytesToHex, hexToBytes } from "../../core/bytes.ts";
-import { keccak256 } from "../../core/crypto.ts";
-import { rlpChildren, rlpWhole } from "../../core/rlp.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
 import { OperationError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -19,6 +17,7 @@ import { type L1Client, L1UnavailableError } from "./client.ts";
 import { L1RequestError } from "./endpoint.ts";
 import { fieldsOf, quantityOf } from "./json.ts";
 import { readSending, type Sending, stageSending } from "./posting-store.ts";
+import { transactionHash } from "./transactions.ts";
 
 export interface SenderParts {
   readonly client: L1Client;
@@ -260,16 +259,6 @@ type Fees = Pick<Sending, "maxFeePerGas" | "maxPriorityFeePerGas" | "maxFeePerBl
 
 /** What BatchInbox.postBlobs takes, and then some. */
 const BLOB_POST_GAS = 150_000n;
-const BLOB_TYPE = 3;
-
-/** Of a blob transaction in its network form, rlp([transaction, …sidecar]), only the transaction is hashed. */
-function transactionHash(raw: Uint8Array): Uint8Array {
-  if (raw[0] !== BLOB_TYPE) return keccak256(raw);
-  const outer = rlpWhole(raw, 1);
-  const [body] = rlpChildren(raw, outer);
-  return body?.isList === true ? keccak256(raw.subarray(0, 1), raw.subarray(body.start, body.end)) : keccak256(raw);
-}
-
 const quantity = (result: unknown): bigint => quantityOf(result, "answer");
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);

@@ -28,7 +28,7 @@ import type { BatchRules } from "../batch-rules.ts";
 import { L1Client } from "../client.ts";
 import { deploy } from "../deploy.ts";
 import { type DeploymentSettings, planDeployment } from "../deployment-plan.ts";
-import type { PostSources } from "../posts.ts";
+import type { BlobSource, PostSources } from "../posts.ts";
 import { SafeHead } from "../safe-head.ts";
 import { L1Watcher } from "../watcher.ts";
 import { deployEmitter, emit } from "./emitter.ts";
@@ -154,6 +154,13 @@ function worldOf(anvil: Anvil, genesis: Genesis): TestL1 {
   };
 }
 
+interface TestL2Options {
+  readonly store?: FakeStore;
+  readonly clock?: FakeClock;
+  readonly url?: string;
+  readonly blobs?: BlobSource;
+}
+
 /** What one node has of both chains. A second one on `store.copy()` is it after a restart. */
 export class TestL2 {
   readonly world: TestL1;
@@ -168,7 +175,14 @@ export class TestL2 {
   readonly log = testLog();
   readonly halts: Error[] = [];
 
-  private constructor(world: TestL1, chain: Chain, store: FakeStore, clock: FakeClock, url: string) {
+  private constructor(
+    world: TestL1,
+    chain: Chain,
+    store: FakeStore,
+    clock: FakeClock,
+    url: string,
+    blobs: BlobSource | undefined,
+  ) {
     const { l1, genesis } = world;
     const { log } = this.log;
     this.world = world;
@@ -187,7 +201,7 @@ export class TestL2 {
       keepFrom: () => this.safeHead.keepFrom,
       onHalt: (error) => this.halts.push(error),
     });
-    this.sources = { transactions: this.client, blobs: undefined, inbox: l1.inbox, log };
+    this.sources = { transactions: this.client, blobs, inbox: l1.inbox, log };
     this.rules = {
       epochBlocks: BigInt(EPOCH_BLOCKS),
       domain: { chainId: genesis.chainId, l1Contract: l1.oracle },
@@ -207,9 +221,9 @@ export class TestL2 {
 
   static async open(
     world: TestL1,
-    { store = new FakeStore(), clock = new FakeClock(), url = world.anvil.url } = {},
+    { store = new FakeStore(), clock = new FakeClock(), url = world.anvil.url, blobs }: TestL2Options = {},
   ): Promise<TestL2> {
-    return new TestL2(world, await Chain.open(store, world.genesis, PRECOMPILES), store, clock, url);
+    return new TestL2(world, await Chain.open(store, world.genesis, PRECOMPILES), store, clock, url, blobs);
   }
 
   /** Reads L1, and how far L2 is on it. */
