@@ -104,7 +104,9 @@ async function openL1(
 ): Promise<AnchoredDevnet | undefined> {
   const directory = join(datadir, "l1");
   if (values.fresh === true) deleteDevL1(directory);
-  return values.l1 === true ? openAnchoredDevnet(directory, values["l1.port"] as number, validators, log) : undefined;
+  if (values.l1 !== true) return undefined;
+  const port = values["l1.port"] as number;
+  return openAnchoredDevnet(directory, { port, blockSeconds: values["l1.interval"] as number, validators }, log);
 }
 
 /** Of a node of this devnet. */
@@ -149,7 +151,16 @@ async function prepare(
   });
 }
 
-const OWN: ReadonlySet<string> = new Set(["config", "datadir", "fresh", "validators", "p2p.port", "l1", "l1.port"]);
+const OWN: ReadonlySet<string> = new Set([
+  "config",
+  "datadir",
+  "fresh",
+  "validators",
+  "p2p.port",
+  "l1",
+  "l1.port",
+  "l1.interval",
+]);
 
 /** Options of the devnet that are its nodes' too. */
 function passedOn(values: Values): Record<string, unknown> {

@@ -216,6 +216,15 @@ export const OPTIONS = {
     help: "Run an L1 (anvil) with the bridge, the registry and OPEN beside the devnet",
   },
   "l1.port": port("9545", "L1", "Port of the devnet's L1"),
+  "l1.interval": {
+    type: "integer",
+    default: "2",
+    minimum: 1,
+    maximum: 60,
+    value: "SECONDS",
+    group: "L1",
+    help: "Time between blocks of the devnet's L1, in seconds",
+  },
   "l1.urls": {
     type: "list",
     default: "",

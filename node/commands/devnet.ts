@@ -8,6 +8,7 @@ export const devnetOptions = [
   "validators",
   "l1",
   "l1.port",
+  "l1.interval",
   "l1.poll",
   "l1.data",
   "p2p.port",

@@ -20,7 +20,6 @@ export const DEV_L1_CHAIN_ID = 31_337n;
 export const DEV_L1_ACCOUNTS = 40;
 
 const GUARD = fileURLToPath(new URL("./guard.ts", import.meta.url));
-const BLOCK_SECONDS = 2;
 /** Blocks until one is final: anvil takes two epochs for that. */
 const EPOCH_SLOTS = 1;
 /** What an L1 that is killed may lose. One that is asked to end writes everything. */
@@ -44,13 +43,13 @@ function anvilPath(): string {
 
 export const devL1State = (directory: string): string => join(directory, "state.json");
 
-/** The port must be free. Throws OperationError with what anvil said when it does not come up. */
-export async function startDevL1(directory: string, port: number): Promise<DevL1> {
+/** The port must be free; `blockSeconds`: between blocks. Throws OperationError with what anvil said when it does not come up. */
+export async function startDevL1(directory: string, port: number, blockSeconds: number): Promise<DevL1> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const args = [
     ["--silent", "--hardfork", "prague", "--mnemonic", DEVNET_MNEMONIC, "--accounts", DEV_L1_ACCOUNTS],
     ["--host", "127.0.0.1", "--port", port, "--chain-id", DEV_L1_CHAIN_ID],
-    ["--block-time", BLOCK_SECONDS, "--slots-in-an-epoch", EPOCH_SLOTS],
+    ["--block-time", blockSeconds, "--slots-in-an-epoch", EPOCH_SLOTS],
     ["--state", devL1State(directory), "--state-interval", DUMP_SECONDS],
   ];
   const child = spawn(process.execPath, [...process.execArgv, GUARD, anvilPath(), ...args.flat().map(String)], {

@@ -52,8 +52,11 @@ export function writePosterKey(folder: string, index: number): string {
  */
 export async function openAnchoredDevnet(
   directory: string,
-  port: number,
-  validators: number,
+  {
+    port,
+    blockSeconds,
+    validators,
+  }: { readonly port: number; readonly blockSeconds: number; readonly validators: number },
   log: Logger,
 ): Promise<AnchoredDevnet> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -64,7 +67,7 @@ export async function openAnchoredDevnet(
     lock.release();
   };
   try {
-    l1 = await startDevL1(directory, port === 0 ? (await freePorts(1))[0]! : port);
+    l1 = await startDevL1(directory, port === 0 ? (await freePorts(1))[0]! : port, blockSeconds);
     const genesisFile = join(directory, GENESIS_FILE);
     const genesis =
       (await resume(genesisFile, l1.url, validators)) ?? (await begin(genesisFile, l1.url, validators, log));

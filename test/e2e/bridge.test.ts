@@ -13,8 +13,8 @@ import {
   startDevnet,
   temporaryDirectory,
 } from "../helpers/devnet-process.ts";
+import { movesAnotherToken, poolsWrappedOpen } from "./bridge/tokens.ts";
 
-const account = devnetAccount(1);
 const portalAbi = parseAbi([
   "function depositERC20Transaction(address to, uint256 mint, uint256 value, uint64 gasLimit, bool isCreation, bytes data)",
 ]);
@@ -22,7 +22,8 @@ const portalAbi = parseAbi([
 let devnet: Devnet;
 const directory = temporaryDirectory();
 
-const clients = () => bridgedClients(devnet, account);
+/** Each test acts as somebody else, because they run at the same time. */
+const clients = (index: number) => ({ account: devnetAccount(index), ...bridgedClients(devnet, devnetAccount(index)) });
 
 beforeAll(async () => {
   devnet = await startDevnet(directory.path, [...FAST_BLOCKS, ...BRIDGED]);
@@ -39,9 +40,9 @@ const command = async (...args: string[]): Promise<Record<string, string>> => {
   return JSON.parse(output.trim().split("\n").at(-1)!);
 };
 
-describe("viem", () => {
-  it("deposits OPEN: it appears under the hash that getL2TransactionHashes gives, to the wei", async () => {
-    const { l1, l2, walletL1, token, portal } = clients();
+describe.concurrent("moving", () => {
+  it("viem deposits OPEN: it appears under the hash that getL2TransactionHashes gives, to the wei", async () => {
+    const { account, l1, l2, walletL1, token, portal } = clients(1);
     const amount = parseEther("12.5") + 1n;
     const before = await l2.getBalance({ address: account.address });
     const approve = { address: token, abi: erc20Abi, functionName: "approve", args: [portal, amount] } as const;
@@ -61,8 +62,8 @@ describe("viem", () => {
     expect(tx).toMatchObject({ type: "deposit", mint: amount, value: amount });
   });
 
-  it("withdraws: every status on the way, and L1 pays to the wei", async () => {
-    const { l1, l2, walletL1, walletL2, token, chain } = clients();
+  it("viem withdraws: every status on the way, and L1 pays to the wei", async () => {
+    const { account, l1, l2, walletL1, walletL2, token, chain } = clients(6);
     const to = devnetAccount(7).address;
     const balance = () => l1.readContract({ address: token, abi: erc20Abi, functionName: "balanceOf", args: [to] });
     const before = await balance();
@@ -86,26 +87,8 @@ describe("viem", () => {
     expect(await balance()).toBe(before + value);
   }, 180_000);
 
-  it("finds the node's outputs on L1, and safe and finalized blocks that follow", async () => {
-    const { l1, l2, chain } = clients();
-    const output = await l1.getL2Output({ l2BlockNumber: 1n, targetChain: chain });
-    const number = `0x${output.l2BlockNumber.toString(16)}`;
-    const own = await l2.request({ method: "optimism_outputAtBlock", params: [number] } as never);
-    expect(own).toMatchObject({ outputRoot: output.outputRoot });
-    const status = (await l2.request({ method: "optimism_syncStatus" } as never)) as Record<string, { number: number }>;
-    const [latest, safe, final] = await Promise.all(
-      (["latest", "safe", "finalized"] as const).map((blockTag) => l2.getBlock({ blockTag })),
-    );
-    expect(Number(final!.number)).toBeGreaterThan(0);
-    expect(final!.number).toBeLessThanOrEqual(safe!.number);
-    expect(safe!.number).toBeLessThanOrEqual(latest!.number);
-    expect(status.finalized_l2!.number).toBeGreaterThanOrEqual(Number(output.l2BlockNumber));
-  });
-});
-
-describe("openledger bridge", () => {
-  it("moves OPEN both ways, a step a command", async () => {
-    const { l1, l2, token } = clients();
+  it("openledger bridge moves OPEN both ways, a step a command", async () => {
+    const { l1, l2, token } = clients(2);
     const to = devnetAccount(8).address;
     const before = await l2.getBalance({ address: to });
     const deposited = await command("deposit", "--amount", "2.5", "--account", "2", "--to", to);
@@ -122,25 +105,38 @@ describe("openledger bridge", () => {
     expect(await balance()).toBe(had + parseEther("1"));
   }, 240_000);
 
-  it.each([
-    [["deposit", "--amount", "0", "--account", "1"], /--amount must be above 0/],
-    [["deposit", "--amount", "1.0000000000000000001", "--account", "1"], /at most 18 decimals/],
-    [["deposit", "--amount", "1"], /name who acts/],
-    [["deposit", "--amount", "999999999", "--account", "1"], /has \d+ wei of OPEN on L1, \d+ are needed/],
-    [["prove", "0x12", "--account", "1"], /needs a transaction hash/],
-    [["status", `0x${"11".repeat(32)}`], /no transaction 0x1111/],
-    [["teleport"], /bridge needs one of/],
-  ])("refuses %j with one clear line", async (args, message) => {
-    const { code, output } = await runCommand(["bridge", ...args, "--datadir", devnet.datadir]);
-    expect(output).toMatch(message);
-    expect(output.trim().split("\n")).toHaveLength(1);
-    expect(code).toBeGreaterThan(0);
-  });
+  it(
+    "an ERC-20 of L1 goes to L2 and back by the standard bridge; ether is refused",
+    () => movesAnotherToken(devnet, devnetAccount(4)),
+    240_000,
+  );
+
+  it(
+    "an unmodified Uniswap v2 pool works with wrapped OPEN",
+    () => poolsWrappedOpen(devnet, devnetAccount(5)),
+    120_000,
+  );
 });
 
-describe("openledger derive", () => {
-  it("rebuilds the chain from L1 alone and arrives at the same hashes", async () => {
-    const { l2 } = clients();
+describe("what is on L1", () => {
+  it("finds the node's outputs on L1, and safe and finalized blocks that follow", async () => {
+    const { l1, l2, chain } = clients(0);
+    const output = await l1.getL2Output({ l2BlockNumber: 1n, targetChain: chain });
+    const number = `0x${output.l2BlockNumber.toString(16)}`;
+    const own = await l2.request({ method: "optimism_outputAtBlock", params: [number] } as never);
+    expect(own).toMatchObject({ outputRoot: output.outputRoot });
+    const status = (await l2.request({ method: "optimism_syncStatus" } as never)) as Record<string, { number: number }>;
+    const [latest, safe, final] = await Promise.all(
+      (["latest", "safe", "finalized"] as const).map((blockTag) => l2.getBlock({ blockTag })),
+    );
+    expect(Number(final!.number)).toBeGreaterThan(0);
+    expect(final!.number).toBeLessThanOrEqual(safe!.number);
+    expect(safe!.number).toBeLessThanOrEqual(latest!.number);
+    expect(status.finalized_l2!.number).toBeGreaterThanOrEqual(Number(output.l2BlockNumber));
+  });
+
+  it("openledger derive rebuilds the chain from L1 alone and arrives at the same hashes", async () => {
+    const { l2 } = clients(0);
     const { number } = await l2.getBlock({ blockTag: "finalized" });
     const l1Url = devnet.network.openledger.l1!.urls[0]!;
     const into = join(directory.path, "derived");
@@ -160,4 +156,21 @@ describe("openledger derive", () => {
     expect(derived.number).toBeGreaterThanOrEqual(Number(number));
     expect((await l2.getBlock({ blockNumber: BigInt(derived.number) })).hash).toBe(derived.hash);
   }, 120_000);
+});
+
+describe("openledger bridge", () => {
+  it.each([
+    [["deposit", "--amount", "0", "--account", "1"], /--amount must be above 0/],
+    [["deposit", "--amount", "1.0000000000000000001", "--account", "1"], /at most 18 decimals/],
+    [["deposit", "--amount", "1"], /name who acts/],
+    [["deposit", "--amount", "999999999", "--account", "1"], /has \d+ wei of OPEN on L1, \d+ are needed/],
+    [["prove", "0x12", "--account", "1"], /needs a transaction hash/],
+    [["status", `0x${"11".repeat(32)}`], /no transaction 0x1111/],
+    [["teleport"], /bridge needs one of/],
+  ])("refuses %j with one clear line", async (args, message) => {
+    const { code, output } = await runCommand(["bridge", ...args, "--datadir", devnet.datadir]);
+    expect(output).toMatch(message);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(code).toBeGreaterThan(0);
+  });
 });

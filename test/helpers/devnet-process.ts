@@ -17,7 +17,7 @@ export const ANY_PORTS: readonly string[] = ["http", "graphql", "content", "host
 /** Everything in one process, on ports that the system chooses. */
 export const ALONE: readonly string[] = ["--validators", "1", "--l1=false", ...ANY_PORTS];
 /** With an L1 beside it. */
-export const BRIDGED: readonly string[] = ["--l1=true", "--l1.port", "0", "--l1.poll", "200"];
+export const BRIDGED: readonly string[] = ["--l1=true", "--l1.port", "0", "--l1.interval", "1", "--l1.poll", "200"];
 /** Blocks as fast as they come, so that tests wait for work and not for time. */
 export const FAST_BLOCKS: readonly string[] = ["--block.interval", "50", "--block.heartbeat", "250"];
 

@@ -6,6 +6,7 @@ import {
   type Address,
   encodeFunctionData,
   type Hash,
+  type HDAccount,
   type Hex,
   parseAbi,
   parseEther,
@@ -13,13 +14,11 @@ import {
   type TransactionReceipt,
 } from "viem";
 import { getL2TransactionHashes, getWithdrawals } from "viem/op-stack";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { devnetAccount } from "../../node/accounts.ts";
-import { bridgedClients } from "../helpers/bridged-clients.ts";
-import { BRIDGED, type Devnet, FAST_BLOCKS, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
-import { compileSolidity } from "../helpers/solidity.ts";
+import { expect } from "vitest";
+import { bridgedClients } from "../../helpers/bridged-clients.ts";
+import type { Devnet } from "../../helpers/devnet-process.ts";
+import { compileSolidity } from "../../helpers/solidity.ts";
 
-const account = devnetAccount(4);
 const WOPEN: Address = "0x4200000000000000000000000000000000000006";
 const L2_BRIDGE: Address = "0x4200000000000000000000000000000000000010";
 const TOKEN_FACTORY: Address = "0x4200000000000000000000000000000000000012";
@@ -39,46 +38,41 @@ const factoryAbi = parseAbi([
   "event OptimismMintableERC20Created(address indexed localToken, address indexed remoteToken, address deployer)",
 ]);
 
-let devnet: Devnet;
-let world: ReturnType<typeof bridgedClients>;
-const directory = temporaryDirectory();
-
-beforeAll(async () => {
-  devnet = await startDevnet(directory.path, [...FAST_BLOCKS, ...BRIDGED]);
-  world = bridgedClients(devnet, account);
-}, 120_000);
-
-afterAll(async () => {
-  await devnet?.stop();
-  directory.remove();
-});
-
 type Side = "l1" | "l2";
 
-async function settle(side: Side, hash: Promise<Hash>): Promise<TransactionReceipt> {
-  const receipt = (await world[side].waitForTransactionReceipt({ hash: await hash })) as TransactionReceipt;
-  expect(receipt.status).toBe("success");
-  return receipt;
+/** What one account does on both chains. */
+function actor(devnet: Devnet, account: HDAccount) {
+  const world = bridgedClients(devnet, account);
+
+  async function settle(side: Side, hash: Promise<Hash>): Promise<TransactionReceipt> {
+    const receipt = (await world[side].waitForTransactionReceipt({ hash: await hash })) as TransactionReceipt;
+    expect(receipt.status).toBe("success");
+    return receipt;
+  }
+
+  /** Chain-agnostic: the two wallets have types of their own. */
+  const send = (side: Side, to: Address | undefined, data: Hex, value = 0n): Promise<TransactionReceipt> =>
+    settle(
+      side,
+      side === "l1"
+        ? world.walletL1.sendTransaction({ to, data, value })
+        : world.walletL2.sendTransaction({ to, data, value }),
+    );
+
+  const call = (side: Side, to: Address, abi: Abi, functionName: string, args: readonly unknown[], value = 0n) =>
+    send(side, to, encodeFunctionData({ abi, functionName, args }), value);
+
+  const balanceOf = (side: Side, token: Address, of: Address = account.address) => {
+    const request = { address: token, abi: erc20, functionName: "balanceOf", args: [of] } as const;
+    return side === "l1" ? world.l1.readContract(request) : world.l2.readContract(request);
+  };
+
+  return { world, settle, send, call, balanceOf };
 }
 
-/** Chain-agnostic: the two wallets have types of their own. */
-const send = (side: Side, to: Address | undefined, data: Hex, value = 0n): Promise<TransactionReceipt> =>
-  settle(
-    side,
-    side === "l1"
-      ? world.walletL1.sendTransaction({ to, data, value })
-      : world.walletL2.sendTransaction({ to, data, value }),
-  );
-
-const call = (side: Side, to: Address, abi: Abi, functionName: string, args: readonly unknown[], value = 0n) =>
-  send(side, to, encodeFunctionData({ abi, functionName, args }), value);
-
-const balanceOf = (side: Side, token: Address, of: Address = account.address) => {
-  const request = { address: token, abi: erc20, functionName: "balanceOf", args: [of] } as const;
-  return side === "l1" ? world.l1.readContract(request) : world.l2.readContract(request);
-};
-
-it("an ERC-20 of L1 goes to L2 and back; ether is refused", async () => {
+/** Ether is refused. */
+export async function movesAnotherToken(devnet: Devnet, account: HDAccount): Promise<void> {
+  const { world, settle, send, call, balanceOf } = actor(devnet, account);
   const l1Bridge = devnet.network.openledger.l1!.l1StandardBridge;
   const { bytecode } = compileSolidity("contracts/examples/Token.sol", "Token");
   const supply = parseEther("1000");
@@ -131,9 +125,11 @@ it("an ERC-20 of L1 goes to L2 and back; ether is refused", async () => {
     value: 1n,
   });
   await expect(ether).rejects.toThrow(/ETH|gas token|NoValue/i);
-}, 240_000);
+}
 
-it("wrapped OPEN and an unmodified Uniswap v2 pool: liquidity, a swap, liquidity back", async () => {
+/** Liquidity in, a swap, liquidity out, through contracts as Uniswap publishes them. */
+export async function poolsWrappedOpen(devnet: Devnet, account: HDAccount): Promise<void> {
+  const { world, send, call, balanceOf } = actor(devnet, account);
   const require = createRequire(import.meta.url);
   const artifact = (name: string) =>
     JSON.parse(readFileSync(require.resolve(name), "utf8")) as { abi: Abi; bytecode: string };
@@ -188,4 +184,4 @@ it("wrapped OPEN and an unmodified Uniswap v2 pool: liquidity, a swap, liquidity
   const remove = [tokenAt, liquidity, 0n, 0n, account.address, deadline];
   await call("l2", routerAt, router.abi, "removeLiquidityETH", remove);
   expect(await balanceOf("l2", pair)).toBe(0n);
-}, 120_000);
+}
