@@ -4,10 +4,8 @@
  */
 import { BatchError, type BatchPayload, decodePayload } from "../../bridge/batch.ts";
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
-import { compress, decompress } from "./compression.ts";
+import { decompress } from "./compression.ts";
 import type { Post } from "./posts.ts";
-
-export { compress };
 
 /** A whole batch as somebody posted it; nothing in it has been checked. */
 export interface PostedBatch {
