@@ -57,7 +57,9 @@ export function describeNetwork(
       treasury: contract(TREASURY_ADDRESS),
       stakersEscrow: contract(STAKERS_ESCROW_ADDRESS),
       multicall3: { ...contract(MULTICALL3_ADDRESS), blockCreated: 0 },
+      ...(l1 && contractsOnL1(l1.parameters)),
     },
+    ...(l1 && { sourceId: Number(l1.parameters.chainId) }),
     testnet: true,
     openledger: {
       genesisHash: bytesToHex(genesisHash),
@@ -67,6 +69,17 @@ export function describeNetwork(
       metrics: endpoints.metrics,
       l1: l1 && describeL1(l1.parameters, l1.urls),
     },
+  };
+}
+
+/** As viem's op-stack actions look for them: by the chain id of L1. */
+function contractsOnL1({ chainId, portal, oracle, l1StandardBridge, l1Messenger }: L1Parameters) {
+  const onL1 = (address: Uint8Array) => ({ [Number(chainId)]: contract(address) });
+  return {
+    portal: onL1(portal),
+    l2OutputOracle: onL1(oracle),
+    l1StandardBridge: onL1(l1StandardBridge),
+    l1CrossDomainMessenger: onL1(l1Messenger),
   };
 }
 

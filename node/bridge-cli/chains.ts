@@ -1,12 +1,12 @@
 /** The two chains of a bridged network as viem's op-stack actions take them, from network.json. */
 import { type Address, type Chain, defineChain } from "viem";
-import { chainConfig } from "viem/op-stack";
+import { openledgerChain } from "../../client/chain.js";
 import { OperationError } from "../errors.ts";
 import type { NetworkDescription } from "../network.ts";
 
 export interface BridgedNetwork {
   readonly l1: Chain;
-  readonly l2: ReturnType<typeof l2Chain>;
+  readonly l2: ReturnType<typeof openledgerChain>;
   readonly l1Url: string;
   readonly l2Url: string;
   /** OPEN on L1. */
@@ -33,33 +33,10 @@ export function bridgedNetwork(network: NetworkDescription): BridgedNetwork {
       rpcUrls,
       contracts: l1.contracts,
     }),
-    l2: l2Chain(network),
+    l2: openledgerChain(network),
     l1Url,
     l2Url,
     token: l1.token,
     portal: l1.portal,
   };
-}
-
-const l2Chain = (network: NetworkDescription) =>
-  defineChain({
-    ...chainConfig,
-    id: network.id,
-    name: network.name,
-    nativeCurrency: network.nativeCurrency,
-    rpcUrls: network.rpcUrls,
-    sourceId: network.openledger.l1?.chainId,
-    blockTime: 1_000,
-    contracts: {
-      ...network.contracts,
-      ...chainConfig.contracts,
-      portal: l1Contract(network, "portal"),
-      l2OutputOracle: l1Contract(network, "oracle"),
-      l1StandardBridge: l1Contract(network, "l1StandardBridge"),
-    },
-  });
-
-function l1Contract(network: NetworkDescription, name: "portal" | "oracle" | "l1StandardBridge") {
-  const { l1 } = network.openledger;
-  return l1 === undefined ? {} : { [l1.chainId]: { address: l1[name] } };
 }

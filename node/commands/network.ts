@@ -32,7 +32,9 @@ the form of viem's chain definitions: defineChain(JSON.parse(output)).`,
       ["L1", l1?.urls[0]],
       ["Portal on L1", l1?.portal],
       ["OPEN on L1", l1?.token],
-      ...Object.entries(network.contracts).map(([name, { address }]) => [name, address] as const),
+      ...Object.entries(network.contracts).flatMap(([name, contract]) =>
+        contract !== undefined && "address" in contract ? [[name, contract.address] as const] : [],
+      ),
     ];
     for (const [name, value] of rows) if (value !== undefined) process.stdout.write(`${name.padEnd(16)}${value}\n`);
     return 0;

@@ -156,6 +156,7 @@ const CONFIG: Omit<NodeConfig, "timing" | "datadir" | "network"> = {
   host: undefined,
   metrics: undefined,
   p2p: undefined,
+  l1: undefined,
   sync: "full",
   logLevel: "debug",
   logBlocks: true,
