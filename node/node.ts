@@ -128,7 +128,9 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       scheme,
       epochBlocks,
       timing: config.timing,
-      feeAddress: validator?.feeAddress ?? addressOf(chain, validator) ?? TREASURY_ADDRESS,
+      get feeAddress() {
+        return validator?.feeAddress ?? addressOf(chain, validator) ?? TREASURY_ADDRESS;
+      },
       validating: validator && validatingOf(validator, chain, domain),
       network: p2p,
       l1: l1 && anchored && { parameters: anchored.l1, source: l1.source, isThrottled: () => l1.isThrottled },

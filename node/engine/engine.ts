@@ -68,7 +68,7 @@ export class Engine {
     const reasons = parts.validating?.reasons ?? [];
     if (reasons.length > 0) this.#signingProblem = reasons.join("; ");
     this.#clock = new SteadyClock(parts.clock);
-    const { chain, mempool, clock, log, feeAddress, timing, validating, network } = parts;
+    const { chain, mempool, clock, log, timing, validating, network } = parts;
     const start = simplexStart(chain, parts.epochBlocks, validating?.log.records ?? []);
     // Where one validator is all there is, nobody knows more than it does.
     this.#isBehind = network !== undefined && start.set.validators.length > 1;
@@ -79,7 +79,9 @@ export class Engine {
       mempool,
       clock,
       log,
-      feeAddress,
+      get feeAddress() {
+        return parts.feeAddress;
+      },
       buildMs: BUILD_SHARE * Math.min(timing.intervalMs, timing.deltaMs),
       bodies: this.#bodies,
       origins,

@@ -42,7 +42,7 @@ export interface EngineParts {
   readonly scheme: Scheme;
   readonly epochBlocks: number;
   readonly timing: Timing;
-  /** Receives the priority fees of the blocks made here. */
+  /** Receives the priority fees of the blocks made here. Read for each: who joins the set later has an account only then. */
   readonly feeAddress: Uint8Array;
   /** Undefined: follows without voting. */
   readonly validating: Validating | undefined;

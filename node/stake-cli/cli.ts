@@ -7,7 +7,8 @@ import { dataDirectory, readOptions, type Values } from "../config.ts";
 import { EXIT, OperationError, UsageError } from "../errors.ts";
 import { readNetworkFile } from "../network.ts";
 import { identityOf, publicKeyOf } from "./key.ts";
-import { addStake, exit, register, snapshot, withdrawStake } from "./moves.ts";
+import { addStake, exit, register, requireUnregistered, snapshot, withdrawStake } from "./moves.ts";
+import { report } from "./report.ts";
 import { openStakes, type Place, readMember, readPlaces, type Stakes, validatorId } from "./stakes.ts";
 import { leftAt, withdrawalOf } from "./withdrawal.ts";
 
@@ -17,6 +18,7 @@ const ACTIONS = {
   exit: { takesFile: false, run: runExit },
   withdraw: { takesFile: false, run: runWithdraw },
   snapshot: { takesFile: false, run: runSnapshot },
+  report: { takesFile: true, run: runReport },
   status: { takesFile: false, run: runStatus },
 } as const;
 
@@ -47,11 +49,21 @@ export async function runStake(args: readonly string[]): Promise<number> {
   return EXIT.ok;
 }
 
+/** The registry's refusals that say too little by themselves. */
+const MEANING: Readonly<Record<string, string>> = {
+  NothingToSlash: "it was slashed for this view already, or nothing is left of its stake",
+  NotConflicting: "an honest validator signs both",
+  TooManyValidators: "there are as many validators as there can be",
+  NobodyLeft: "a set without validators could never be followed by another",
+};
+
 /** viem's messages have many lines with all that was sent. */
 function oneLine(error: BaseError): string {
   const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError);
   if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined) {
-    return `L1 refuses it: ${revert.data.errorName}(${(revert.data.args ?? []).join(", ")})`;
+    const { errorName, args = [] } = revert.data;
+    const meaning = MEANING[errorName];
+    return `L1 refuses it: ${errorName}(${args.join(", ")})${meaning === undefined ? "" : `, ${meaning}`}`;
   }
   return error.shortMessage.replaceAll(/\s*\n\s*/g, " ");
 }
@@ -94,6 +106,8 @@ function amountOf(values: Partial<Values>): bigint {
 async function runRegister(call: Call): Promise<void> {
   const { stakes, values } = call;
   const [account, amount] = [whoActs(call), amountOf(values)];
+  // Before anybody is asked for a password.
+  await requireUnregistered(stakes, validatorId(ownKey(call)));
   const identity = await identityOf(stakes.network.l2.id, values);
   const hash = await register(stakes, account, identity, amount, tell);
   print(values, { validator: validatorId(identity.publicKey), account: account.address, registered: hash });
@@ -124,6 +138,11 @@ async function runSnapshot(call: Call): Promise<void> {
     l2: sent?.l2Hash,
     block: sent && Number(sent.blockNumber),
   });
+}
+
+async function runReport(call: Call): Promise<void> {
+  const { hash, validator, amountWei, rewardWei } = await report(call.stakes, whoActs(call), call.file);
+  print(call.values, { validator, slashed: formatEther(amountWei), reward: formatEther(rewardWei), report: hash });
 }
 
 async function runStatus(call: Call): Promise<void> {

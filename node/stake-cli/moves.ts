@@ -16,6 +16,15 @@ const ARRIVAL_MS = 1_800_000;
 
 const wallet = ({ network }: Stakes, account: Account) => writer(network.l1, network.l1Url, account);
 
+/** Throws OperationError when the key was registered before. */
+export async function requireUnregistered(stakes: Stakes, id: Hash): Promise<void> {
+  const { state, account } = await readMember(stakes, id);
+  if (state === "unregistered") return;
+  const remedy =
+    state === "active" ? "openledger stake add adds to its stake" : "a key registers once for ever: make another";
+  throw new OperationError(`validator ${id} is registered already, by ${account}, and ${state}; ${remedy}`);
+}
+
 /** Registers the key with its proof of possession, and stakes. Resolves to the transaction. */
 export async function register(
   stakes: Stakes,
@@ -25,13 +34,7 @@ export async function register(
   tell: Tell,
 ): Promise<Hash> {
   const { l1, network, registry } = stakes;
-  const id = validatorId(publicKey);
-  const { state, account: owner } = await readMember(stakes, id);
-  if (state !== "unregistered") {
-    const remedy =
-      state === "active" ? "openledger stake add adds to its stake" : "a key registers once for ever: make another";
-    throw new OperationError(`validator ${id} is registered already, by ${owner}, and ${state}; ${remedy}`);
-  }
+  await requireUnregistered(stakes, validatorId(publicKey));
   const minimum = await l1.readContract({ ...registry, functionName: "minimumStake" });
   if (amountWei < minimum) {
     throw new OperationError(`${formatEther(amountWei)} OPEN is less than the least stake, ${formatEther(minimum)}`);

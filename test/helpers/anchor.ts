@@ -17,8 +17,8 @@ const OPEN_ON_L1 = parseEther("2000000");
 
 const DAY_SECONDS = 86_400n;
 /** Whoever slashes, withdraws or proves in a test waits for these two. */
-export const FINALIZATION_SECONDS = 3n;
-export const EVIDENCE_SECONDS = 4n;
+const FINALIZATION_SECONDS = 3n;
+const EVIDENCE_SECONDS = 4n;
 export const SLASHED_PPM = 500_000;
 
 const SETTINGS: DeploymentSettings = {
@@ -66,15 +66,11 @@ export async function anchoredGenesis(
   const validators = genesis.validators.map((_, index) => devnetValidator(index));
   const l2 = { genesis: parsed, validators, outputRoot: outputRoot(first.header, first.hash) };
   await deploy(client, { plan, settings: SETTINGS, l2 });
-  const transfers = Array.from(
-    { length: DEVNET_ACCOUNTS },
-    (_, index) => [devnetAccount(index).address, OPEN_ON_L1] as const,
-  );
-  const sent = [];
-  for (const args of transfers) {
-    const token = { address: plan.addresses.token, abi: erc20Abi, chain: null } as const;
-    sent.push(await client.writeContract({ ...token, functionName: "transfer", args }));
+  const transfer = { address: plan.addresses.token, abi: erc20Abi, functionName: "transfer", chain: null } as const;
+  for (let index = 0; index < DEVNET_ACCOUNTS; index++) {
+    const args = [devnetAccount(index).address, OPEN_ON_L1] as const;
+    const sent = await client.writeContract({ ...transfer, args });
+    if (index === DEVNET_ACCOUNTS - 1) await client.waitForTransactionReceipt({ hash: sent });
   }
-  await Promise.all(sent.map((transaction) => client.waitForTransactionReceipt({ hash: transaction })));
   return json;
 }
