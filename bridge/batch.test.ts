@@ -34,7 +34,11 @@ const payloads: fc.Arbitrary<BatchPayload> = fc.record({
 });
 
 test("payloads read back as they were written", () => {
-  fc.assert(fc.property(payloads, (payload) => expect(decodePayload(encodePayload(payload))).toEqual(payload)));
+  fc.assert(
+    fc.property(payloads, (payload) => {
+      expect(decodePayload(encodePayload(payload))).toEqual(payload);
+    }),
+  );
 });
 
 test("whatever decodes encodes to the same bytes, and all else is a BatchError", () => {

@@ -5,13 +5,13 @@ import { packBlob } from "../../bridge/blob.ts";
 import { bigIntToFixed, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { verifyKzgProof } from "../../execution/kzg.ts";
+import { EPOCH_BLOCKS, type TestL1, TestL2, testL1 } from "../../test/helpers/l1-world.ts";
 import { signed } from "../testing/world.ts";
 import { beaconBlobs, blobSigner, slotSince } from "./blobs.ts";
 import { L1UnavailableError } from "./client.ts";
 import { challengeOf, commitTo, evaluate, proveBlob, versionedHash } from "./kzg.ts";
 import { Poster } from "./poster.ts";
 import { L1Sender } from "./sender.ts";
-import { EPOCH_BLOCKS, type TestL1, TestL2, testL1 } from "./testing/world.ts";
 
 const KEY: Hex = `0x${"44".repeat(32)}`;
 let world: TestL1;

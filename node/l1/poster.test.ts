@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodePart, encodeParts, encodePayload } from "../../bridge/batch.ts";
 import { bigIntToFixed, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
+import { EPOCH_BLOCKS, type TestL1, TestL2, testL1, VALIDATORS } from "../../test/helpers/l1-world.ts";
 import { type FakeStore, RECIPIENT, signed } from "../testing/world.ts";
 import { INBOX_ABI } from "./abi.ts";
 import { compress } from "./compression.ts";
@@ -12,7 +13,6 @@ import { openBatch } from "./parts.ts";
 import { Poster, type PosterParts } from "./poster.ts";
 import { L1Sender, type SenderParts } from "./sender.ts";
 import { type FaultyProxy, startFaultyProxy } from "./testing/proxy.ts";
-import { EPOCH_BLOCKS, type TestL1, TestL2, testL1, VALIDATORS } from "./testing/world.ts";
 
 const KEY: Hex = `0x${"42".repeat(32)}`;
 const ACCOUNT = privateKeyToAccount(KEY);

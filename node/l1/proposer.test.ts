@@ -8,11 +8,11 @@ import registryArtifact from "../../contracts/artifacts/ValidatorRegistry.json" 
 import { blsSignatureForEvm } from "../../core/bls.ts";
 import { bytesToHex } from "../../core/bytes.ts";
 import { testValidator } from "../../genesis/testing/validators.ts";
+import { bridgedL1, EPOCH_BLOCKS, type TestL1, TestL2 } from "../../test/helpers/l1-world.ts";
 import { signed } from "../testing/world.ts";
 import { Poster } from "./poster.ts";
 import { Proposer } from "./proposer.ts";
 import { L1Sender } from "./sender.ts";
-import { bridgedL1, EPOCH_BLOCKS, type TestL1, TestL2 } from "./testing/world.ts";
 
 const KEY: Hex = `0x${"43".repeat(32)}`;
 let world: TestL1;

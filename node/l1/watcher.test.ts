@@ -4,9 +4,9 @@ import { DEPOSITED_TOPIC, depositFromLog } from "../../bridge/deposit.ts";
 import { bytesToHex } from "../../core/bytes.ts";
 import type { L1Parameters } from "../../genesis/l1.ts";
 import { type Anvil, startAnvil } from "../../test/helpers/anvil.ts";
+import { deployEmitter, emit } from "../../test/helpers/l1-emitter.ts";
 import { FakeClock, FakeStore, testLog } from "../testing/world.ts";
 import { L1Client } from "./client.ts";
-import { deployEmitter, emit } from "./testing/emitter.ts";
 import { type FaultyProxy, startFaultyProxy } from "./testing/proxy.ts";
 import { type L1BlockId, L1Watcher } from "./watcher.ts";
 

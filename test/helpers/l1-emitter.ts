@@ -1,7 +1,7 @@
 /** A contract that emits whatever it is told to, for tests that need logs of L1 and not the contracts behind them. */
 import { type Address, concat, type Hex } from "viem";
-import type { Anvil } from "../../../test/helpers/anvil.ts";
-import { deployContract } from "../../../test/helpers/anvil.ts";
+import type { Anvil } from "./anvil.ts";
+import { deployContract } from "./anvil.ts";
 
 /** Calldata: four topics, 32 bytes each, then the data of a LOG4. */
 const RUNTIME = "0x608036038060805f376060356040356020355f35845fa400";
