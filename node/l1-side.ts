@@ -23,6 +23,7 @@ import { L1Sender } from "./l1/sender.ts";
 import { L1Watcher } from "./l1/watcher.ts";
 import type { Logger } from "./log.ts";
 import type { Clock } from "./ports.ts";
+import type { L1Summary } from "./status.ts";
 
 export interface L1SideParts {
   readonly config: L1Config;
@@ -128,9 +129,17 @@ export class L1Side {
     return (this.#poster?.unpostedBytes ?? 0) > MAX_UNPOSTED_BYTES;
   }
 
-  /** Why nothing moves on L1 at the moment. */
-  get problem(): string | undefined {
-    return this.watcher.status.problem ?? this.#poster?.problem ?? this.#proposer?.problem ?? this.#problem;
+  get summary(): L1Summary {
+    const { head, final, lagBlocks, problem } = this.watcher.status;
+    return {
+      head: head?.number,
+      final: final?.number,
+      lagBlocks,
+      safe: this.safeHead.safe,
+      finalized: this.safeHead.finalized,
+      unpostedBytes: this.#poster?.unpostedBytes,
+      problem: problem ?? this.#poster?.problem ?? this.#proposer?.problem ?? this.#problem,
+    };
   }
 
   #wake(): void {

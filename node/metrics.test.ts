@@ -32,6 +32,7 @@ const GOOD: NodeStatus = {
   quietMs: 15_000,
   sync: undefined,
   network: undefined,
+  l1: undefined,
   halted: undefined,
 };
 
@@ -70,6 +71,23 @@ describe("/health and /ready", () => {
       200,
       503,
       { ...body, ready: false, indexed: 9, problems: ["the index is 3 blocks behind"] },
+    ],
+    [
+      "L1 is out of reach",
+      {
+        l1: {
+          head: 9n,
+          final: 5n,
+          lagBlocks: 2n,
+          safe: 4n,
+          finalized: 2n,
+          unpostedBytes: undefined,
+          problem: "L1 cannot be reached",
+        },
+      },
+      200,
+      503,
+      { ...body, ready: false, problems: ["L1: L1 cannot be reached"] },
     ],
     [
       "the chain stands still",

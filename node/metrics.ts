@@ -42,6 +42,12 @@ const SERIES: readonly Series[] = [
   gauge("sync_blocks_per_second", "Speed of sync", (s) => s.sync?.blocksPerSecond),
   gauge("p2p_peers", "Connected peers", (s) => s.network?.peers),
   gauge("p2p_banned", "Peers that are banned for a time", (s) => s.network?.banned),
+  gauge("l1_head_block", "L1's newest block", (s) => s.l1?.head),
+  gauge("l1_final_block", "Newest L1 block that is final and was read", (s) => s.l1?.final),
+  gauge("l1_lag_blocks", "Blocks that L1 is ahead of what was read", (s) => s.l1?.lagBlocks),
+  gauge("safe_block", "Number of the last block whose batch is on L1", (s) => s.l1?.safe),
+  gauge("finalized_block", "Number of the last block whose batch is on a final block of L1", (s) => s.l1?.finalized),
+  gauge("l1_unposted_bytes", "Bytes of blocks that are not on L1 yet", (s) => s.l1?.unpostedBytes),
 ];
 
 const number = (value: bigint | number): string =>
@@ -106,6 +112,7 @@ function report(status: NodeStatus): { healthy: boolean; ready: boolean; body: o
     problems.push(`no block for ${Math.round(consensus.sinceBlockMs / 1_000)} s`);
   }
   if (consensus.peers === 0 && consensus.validators > 1) problems.push("no peers");
+  if (status.l1?.problem !== undefined) problems.push(`L1: ${status.l1.problem}`);
   const healthy = halted === undefined;
   const body = {
     healthy,

@@ -177,7 +177,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     }
 
     const submit: typeof mempool.add = (tx, state, nowMs) => gossip?.submit(tx) ?? mempool.add(tx, state, nowMs);
-    const status = { chain, mempool, engine, timing: config.timing, sync, p2p, halted: () => halted };
+    const status = { chain, mempool, engine, timing: config.timing, sync, p2p, l1, halted: () => halted };
     const endpoints = await startServers(config, ports, {
       chain,
       mempool,

@@ -21,8 +21,23 @@ export interface NodeStatus {
   /** Undefined: alone. */
   readonly sync: Progress | undefined;
   readonly network: NetworkStats | undefined;
+  /** Undefined where L1 is not watched. */
+  readonly l1: L1Summary | undefined;
   /** Set when the node stopped for good. */
   readonly halted: string | undefined;
+}
+
+/** Numbers of blocks; of L1, undefined until it was read. */
+export interface L1Summary {
+  readonly head: bigint | undefined;
+  readonly final: bigint | undefined;
+  readonly lagBlocks: bigint;
+  /** Of L2: whose batches are on L1, and on final blocks of it. */
+  readonly safe: bigint;
+  readonly finalized: bigint;
+  /** Undefined where nothing is posted. */
+  readonly unpostedBytes: number | undefined;
+  readonly problem: string | undefined;
 }
 
 export interface StatusParts {
@@ -32,12 +47,13 @@ export interface StatusParts {
   readonly timing: Timing;
   readonly sync: { readonly progress: Progress } | undefined;
   readonly p2p: Network | undefined;
+  readonly l1: { readonly summary: L1Summary } | undefined;
   readonly halted: () => string | undefined;
   readonly indexer: Indexer | undefined;
 }
 
 export function statusReader(parts: StatusParts): () => NodeStatus {
-  const { chain, mempool, engine, timing, sync, p2p, halted, indexer } = parts;
+  const { chain, mempool, engine, timing, sync, p2p, l1, halted, indexer } = parts;
   return () => {
     const index = indexer?.status();
     const { pending, queued } = mempool.counts;
@@ -52,6 +68,7 @@ export function statusReader(parts: StatusParts): () => NodeStatus {
       quietMs: timing.heartbeatMs + 20 * timing.deltaMs,
       sync: sync?.progress,
       network: p2p?.stats,
+      l1: l1?.summary,
       halted: halted(),
     };
   };

@@ -3,10 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
+import { bridgeCommand } from "../node/commands/bridge.ts";
 import { contentCommand } from "../node/commands/content.ts";
+import { deriveCommand } from "../node/commands/derive.ts";
 import { devnetCommand } from "../node/commands/devnet.ts";
 import { networkCommand } from "../node/commands/network.ts";
 import { nodeCommand, nodeOptions } from "../node/commands/node.ts";
+import { stakeCommand } from "../node/commands/stake.ts";
 import { validatorCommand } from "../node/commands/validator.ts";
 import { nodeConfig, readOptions } from "../node/config.ts";
 import { EXIT } from "../node/errors.ts";
@@ -56,6 +59,7 @@ const STATUS: NodeStatus = {
   quietMs: 15_000,
   sync: { isSyncing: false, head: 12n, target: 12n, blocksPerSecond: 0, etaSeconds: 0 },
   network: { ...createCounters(), peers: 3, banned: 0, bans: 0 },
+  l1: { head: 90n, final: 26n, lagBlocks: 0n, safe: 11n, finalized: 8n, unpostedBytes: 4_096, problem: undefined },
   halted: undefined,
 };
 
@@ -196,7 +200,7 @@ describe("Prometheus", () => {
 
 describe("options and commands", () => {
   /** Flags of other programs that are shown. */
-  const OTHERS = new Set(["system", "home-dir", "shell", "now", "restart", "name", "stop-timeout"]);
+  const OTHERS = new Set(["help", "system", "home-dir", "shell", "now", "restart", "name", "stop-timeout"]);
   const dockerfileFlags = /^(FROM|RUN|COPY|HEALTHCHECK| ).*$/gm;
 
   it("each flag that is named exists", () => {
@@ -209,7 +213,10 @@ describe("options and commands", () => {
   });
 
   it("each command that is shown exists", () => {
-    const commands = [devnetCommand, nodeCommand, networkCommand, contentCommand, validatorCommand];
+    const commands = [
+      ...[devnetCommand, nodeCommand, networkCommand, contentCommand, validatorCommand],
+      ...[bridgeCommand, deriveCommand, stakeCommand],
+    ];
     const known = ["version", ...commands.map(({ name }) => name)];
     const code = [...guide.matchAll(/```sh\n([^`]+)```|`([^`]+)`/g)].map(([, block, span]) => block ?? span);
     // Not the name of a user, a service, an image or a folder.
@@ -254,7 +261,7 @@ describe("options and commands", () => {
       OPTIONS[`${part}.port`].default,
       OPTIONS[`${part}.addr`].default,
     ]);
-    expect(ports).toEqual(expected);
+    expect(ports).toEqual([...expected, [OPTIONS["l1.port"].default, "127.0.0.1"]]);
   });
 });
 
