@@ -1,6 +1,6 @@
 /** Runs `openledger stake`. What it prints is one value a line, with --json a JSON object. */
 import { resolve } from "node:path";
-import { BaseError, ContractFunctionRevertedError, formatEther, parseEther } from "viem";
+import { BaseError, ContractFunctionRevertedError, formatEther, HttpRequestError, parseEther } from "viem";
 import { actor } from "../bridge-cli/actor.ts";
 import { stakeOptions } from "../commands/stake.ts";
 import { dataDirectory, readOptions, type Values } from "../config.ts";
@@ -65,6 +65,9 @@ function oneLine(error: BaseError): string {
     const meaning = MEANING[errorName];
     return `L1 refuses it: ${errorName}(${args.join(", ")})${meaning === undefined ? "" : `, ${meaning}`}`;
   }
+  const unanswered = error.walk((cause) => cause instanceof HttpRequestError);
+  // The rest of an address may be a secret.
+  if (unanswered instanceof HttpRequestError) return `${new URL(unanswered.url).host} does not answer`;
   return error.shortMessage.replaceAll(/\s*\n\s*/g, " ");
 }
 

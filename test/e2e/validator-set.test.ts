@@ -190,10 +190,10 @@ describe("a validator", () => {
     );
     expect(await stake(1, "snapshot", "--account", "5")).toMatchObject({ snapshot: 2 });
     await expect.poll(() => metric(1, "in_set"), PATIENCE).toBe(0);
-    const votes = await metric(1, "votes_cast_total");
     expect(await metric(0, "validators")).toBe(4);
 
     await expect.poll(oracleSnapshot, PATIENCE).toBe(2n);
+    const votes = await metric(1, "votes_cast_total");
     const id = validatorId(devnetValidator(1).publicKey);
     const withdrawal = async () => (await withdrawalOf(stakes, await readMember(stakes, id))).type;
     await expect.poll(withdrawal, PATIENCE).toBe("ready");
