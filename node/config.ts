@@ -50,6 +50,8 @@ export interface L1Config {
   readonly pollMs: number;
   /** File with the private key that posts; undefined: this node posts nothing. */
   readonly keyFile: string | undefined;
+  /** Beacon node; undefined: batches in blobs are not read. */
+  readonly beacon: string | undefined;
   readonly data: "calldata" | "blobs";
 }
 
@@ -106,6 +108,8 @@ function parseValue(name: string, spec: OptionSpec, text: string, problems: stri
       return /^[0-9A-Za-z.:_-]{1,253}$/.test(text) ? text : refuse("an address to listen on");
     case "account":
       return /^0x[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() : refuse("an account: 0x and 40 hex digits");
+    case "url":
+      return /^https?:\/\/./.test(text) && URL.canParse(text) ? text : refuse("an http or https URL");
     case "amount":
       return /^\d{1,30}(\.\d{1,18})?$/.test(text) ? text : refuse("an amount with at most 18 decimals");
     case "path":
@@ -203,6 +207,9 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
     address: values[`${name}.addr`] as string,
     port: values[`${name}.port`] as number,
   });
+  if (values["l1.data"] === "blobs" && values["l1.keyfile"] !== undefined && values["l1.beacon"] === undefined) {
+    throw new UsageError("--l1.data blobs needs --l1.beacon: whoever posts blobs has to see them again");
+  }
   const optional = (name: "graphql" | "content" | "host" | "metrics") =>
     values[name] === true ? listener(name) : undefined;
   const list = (name: OptionName) => (values[name] ?? []) as readonly string[];
@@ -235,6 +242,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
             urls: list("l1.urls"),
             pollMs: values["l1.poll"] as number,
             keyFile: values["l1.keyfile"] as string | undefined,
+            beacon: values["l1.beacon"] as string | undefined,
             data: values["l1.data"] as "calldata" | "blobs",
           },
     sync: (values.sync as "full" | "checkpoint" | undefined) ?? "full",

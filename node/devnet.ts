@@ -112,6 +112,7 @@ async function openL1(
 /** Of a node of this devnet. */
 const l1Options = ({ l1 }: AnchoredDevnet, folder: string, index: number) => ({
   "l1.urls": [l1.url],
+  "l1.beacon": l1.url,
   "l1.keyfile": writePosterKey(folder, index),
 });
 

@@ -15,6 +15,7 @@ import type { L1Source } from "./engine/origins.ts";
 import { setOf } from "./engine/start.ts";
 import { OperationError } from "./errors.ts";
 import type { BatchRules } from "./l1/batch-rules.ts";
+import { blobSigner, blobSource } from "./l1/blobs.ts";
 import { L1Client } from "./l1/client.ts";
 import { Poster } from "./l1/poster.ts";
 import { Proposer } from "./l1/proposer.ts";
@@ -86,7 +87,8 @@ export class L1Side {
     };
     const epochBlocks = BigInt(genesis.consensus.epochBlocks);
     const rules: BatchRules = { epochBlocks, domain, scheme, setOf: (epoch) => chain.validatorSet(epoch) };
-    const sources = { transactions: this.client, blobs: undefined, inbox: l1.inbox, log };
+    const blobs = config.beacon === undefined ? undefined : blobSource(l1.chainId, config.beacon);
+    const sources = { transactions: this.client, blobs, inbox: l1.inbox, log };
     const originNumber = l1.origin.number;
     this.safeHead = new SafeHead({ chain, watcher, store, sources, rules, originNumber, log });
     if (config.keyFile === undefined) return;
@@ -101,6 +103,7 @@ export class L1Side {
       maxFeePerGas: MAX_FEE_PER_GAS,
       bumpAfterMs: BUMP_AFTER_MS,
       readTo: () => watcher.tipNumber ?? 0n,
+      blobs: blobSigner,
     });
     const validators = () => setOf(chain, Number(chain.head.number / epochBlocks));
     const common = { chain, watcher, safeHead: this.safeHead, sender, clock, log, epochBlocks, validators, publicKey };

@@ -3,7 +3,17 @@
  * Precedence: configuration file < environment < flags.
  */
 
-export type OptionType = "path" | "address" | "account" | "port" | "integer" | "boolean" | "choice" | "list" | "amount";
+export type OptionType =
+  | "path"
+  | "address"
+  | "account"
+  | "port"
+  | "integer"
+  | "boolean"
+  | "choice"
+  | "list"
+  | "amount"
+  | "url";
 
 export interface OptionSpec {
   readonly type: OptionType;
@@ -246,6 +256,12 @@ export const OPTIONS = {
     value: "FILE",
     group: "L1",
     help: "Private key whose account posts batches and outputs to L1, as 0x and 64 hex digits (default: nothing is posted)",
+  },
+  "l1.beacon": {
+    type: "url",
+    value: "URL",
+    group: "L1",
+    help: "Beacon node of L1, for batches that are posted as blobs",
   },
   "l1.data": {
     type: "choice",

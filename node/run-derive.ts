@@ -9,6 +9,7 @@ import { dataDirectory, readOptions } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { EXIT, OperationError, UsageError } from "./errors.ts";
 import { readGenesis } from "./genesis-file.ts";
+import { blobSource } from "./l1/blobs.ts";
 import { L1Client } from "./l1/client.ts";
 import { Deriver } from "./l1/derive.ts";
 import { L1Watcher } from "./l1/watcher.ts";
@@ -26,6 +27,7 @@ export async function runDerive(args: readonly string[]): Promise<number> {
   if (file === undefined || urls.length === 0 || values.datadir === undefined) {
     throw new UsageError("derive needs --genesis FILE, --l1.urls URLS and --datadir DIR");
   }
+  const beacon = values["l1.beacon"] as string | undefined;
   const genesis = readGenesis(file);
   const { l1: parameters } = genesis;
   if (parameters === undefined) throw new UsageError(`the network ${genesis.name} has no L1`);
@@ -54,7 +56,12 @@ export async function runDerive(args: readonly string[]): Promise<number> {
         chain,
         watcher,
         parameters,
-        sources: { transactions: client, blobs: undefined, inbox: parameters.inbox, log },
+        sources: {
+          transactions: client,
+          blobs: beacon === undefined ? undefined : blobSource(parameters.chainId, beacon),
+          inbox: parameters.inbox,
+          log,
+        },
         rules: {
           epochBlocks: BigInt(genesis.consensus.epochBlocks),
           domain: { chainId: genesis.chainId, l1Contract: parameters.oracle },

@@ -1,7 +1,16 @@
 /** `openledger derive`: what help and main need of it; the work is loaded only to be done. */
 import type { Command } from "../help.ts";
 
-export const deriveOptions = ["config", "datadir", "genesis", "l1.urls", "json", "log.level", "log.format"] as const;
+export const deriveOptions = [
+  "config",
+  "datadir",
+  "genesis",
+  "l1.urls",
+  "l1.beacon",
+  "json",
+  "log.level",
+  "log.format",
+] as const;
 
 export const deriveCommand: Command = {
   name: "derive",

@@ -39,6 +39,7 @@ export const nodeOptions = [
   "l1.urls",
   "l1.poll",
   "l1.keyfile",
+  "l1.beacon",
   "l1.data",
   "block.interval",
   "block.heartbeat",

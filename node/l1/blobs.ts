@@ -10,6 +10,7 @@ import { BatchError } from "../../bridge/batch.ts";
 import { BLOB_BYTES, unpackBlob } from "../../bridge/blob.ts";
 import type { L1Block } from "../../bridge/l1-block.ts";
 import { bytesToHex, equalsBytes, hexToBytes } from "../../core/bytes.ts";
+import { OperationError } from "../errors.ts";
 import { L1UnavailableError } from "./client.ts";
 import { bytesOf, fieldsOf, listOf } from "./json.ts";
 import { versionedHash } from "./kzg.ts";
@@ -77,11 +78,30 @@ const TIMEOUT_MS = 20_000;
 /** Of a block's worth of blobs in hex. */
 const MAX_ANSWER_BYTES = 64 * 2 * BLOB_BYTES;
 
-/** Slots of Ethereum's L1s: twelve seconds each, from the beacon chain's genesis (Unix seconds) on. */
+/** Unix seconds of the beacon chain's genesis of Ethereum's mainnet, Sepolia and Hoodi. */
+const BEACON_GENESIS: ReadonlyMap<bigint, bigint> = new Map([
+  [1n, 1_606_824_023n],
+  [11_155_111n, 1_655_733_600n],
+  [560_048n, 1_742_213_400n],
+]);
+const SLOT_SECONDS = 12n;
+const ANVIL_CHAIN_ID = 31_337n;
+
+/** The blobs of an L1. Throws OperationError for one whose slots are not known here. */
+export function blobSource(chainId: bigint, url: string): BlobSource {
+  if (chainId === ANVIL_CHAIN_ID) return beaconBlobs({ url, blockId: ({ number }) => String(number) });
+  const genesis = BEACON_GENESIS.get(chainId);
+  if (genesis === undefined) {
+    throw new OperationError(`--l1.beacon: when the beacon chain of L1 ${chainId} began is not known here`);
+  }
+  return beaconBlobs({ url, blockId: slotSince(genesis) });
+}
+
+/** Slots follow from the time: twelve seconds each, from the beacon chain's genesis (Unix seconds) on. */
 export const slotSince =
-  (genesisTime: bigint) =>
+  (genesis: bigint) =>
   ({ timestamp }: L1Block): string =>
-    String((timestamp - genesisTime) / 12n);
+    String((timestamp - genesis) / SLOT_SECONDS);
 
 /** `GET /eth/v1/beacon/blobs/{block}?versioned_hashes=…` */
 export function beaconBlobs({ url, blockId, timeoutMs = TIMEOUT_MS }: BeaconOptions): BlobSource {
