@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const begin = performance.now();
   const onProgress = (done: number) => process.stderr.write(`${done} operations\n`);
   const { operations: done, violations, counts } = await run({ operations, seed, onProgress });
-  for (const [name, count] of counts) console.log(`bridge.${name.replaceAll(" ", "-")} ${count} times -`);
+  for (const [name, count] of counts) console.log(`bridge.${name.replace(/[,:]? /g, "-")} ${count} times -`);
   console.log(`bridge.duration ${Math.round((performance.now() - begin) / 1_000)} s -`);
   console.log(`bridge.operations ${done} operations >=${operations}`);
   console.log(`bridge.violations ${violations.length} violations 0`);

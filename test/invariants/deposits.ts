@@ -8,6 +8,7 @@ import type { Random } from "../sim/random.ts";
 import { HOLDERS, L2_ACCEPTING, L2_REVERTING, STRANGER } from "./l1.ts";
 import { BURNING_INIT_CODE, PASSER } from "./l2.ts";
 import type { L1Action } from "./ledger.ts";
+import type { Expectation } from "./model.ts";
 import type { World } from "./world.ts";
 
 export const PASSER_ABI = parseAbi([
@@ -155,19 +156,19 @@ function refused({ l1, random }: World): Omit<L1Action, "expected" | "gas"> {
 /** For one L1 block. */
 export function randomDeposits(world: World): readonly L1Action[] {
   const { l1, random } = world;
-  if (random.chance(0.12)) return [{ ...refused(world), gas: L1_GAS, expected: () => false }];
+  if (random.chance(0.12)) return [{ ...refused(world), gas: L1_GAS, expected: () => "refused: invalid" }];
   const { portal, token, depositor } = l1.contracts;
   const draw = () => {
     const kind = random.pick(KINDS);
     return { kind, demand: DEMANDS[kind]!(random) };
   };
   const from = random.pick(HOLDERS);
-  const common = { from, to: portal, gas: L1_GAS, expected: () => undefined };
+  const common = { from, to: portal, gas: L1_GAS, expected: (): Expectation => "either" };
   const place = random.real();
   if (place < 0.03) {
     const donatesWei = 1n + randomWei(random);
     const data = encodeFunctionData({ abi: TOKEN_ABI, functionName: "transfer", args: [portal, donatesWei] });
-    return [{ ...common, kind: "tokens sent without a deposit", to: token, data, donatesWei, expected: () => true }];
+    return [{ ...common, kind: "tokens sent without a deposit", to: token, data, donatesWei, expected: () => "taken" }];
   }
   if (place < 0.05) {
     const { demand } = draw();

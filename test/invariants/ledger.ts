@@ -2,12 +2,12 @@
 import { decodeEventLog, type Hex, parseAbi } from "viem";
 import { getL2TransactionHash, opaqueDataToDepositData } from "viem/op-stack";
 import type { Contracts, L1Transaction, MinedBlock, MinedTransaction, RpcLog } from "./l1.ts";
-import { type BridgeModel, Violation } from "./model.ts";
+import { type BridgeModel, type Expectation, Violation } from "./model.ts";
 
 export interface L1Action extends L1Transaction {
   readonly kind: string;
-  /** Whether L1 has to take it, in a block of this time. Undefined: either, as with what L1 sells to the first who come. */
-  readonly expected: (timestamp: bigint) => boolean | undefined;
+  /** In a block of this time. */
+  readonly expected: (timestamp: bigint) => Expectation;
   /** Called when L1 took it. */
   readonly settle?: (timestamp: bigint) => void;
   /** What the portal pays, if L1 takes it. */
@@ -27,8 +27,8 @@ export class Ledger {
   readonly #contracts: Contracts;
   /** Actions of the newest blocks, by block. */
   #recent: { readonly number: bigint; readonly actions: readonly L1Action[] }[] = [];
-  readonly taken = new Map<string, number>();
-  readonly refused = new Map<string, number>();
+  /** Actions by kind and outcome. */
+  readonly counts = new Map<string, number>();
 
   constructor(model: BridgeModel, contracts: Contracts) {
     this.model = model;
@@ -57,11 +57,12 @@ export class Ledger {
       throw new Error(`L1 block ${number} has another transaction where "${kind}" should be`);
     }
     const expected = action.expected(timestamp);
-    if (expected !== undefined && expected !== mined.isSuccess) {
-      throw new Violation(`"${kind}" was ${mined.isSuccess ? "taken" : "refused"} by L1`);
+    if (expected !== "either" && (expected === "taken") !== mined.isSuccess) {
+      throw new Violation(`"${kind}" was ${mined.isSuccess ? "taken" : "refused"} by L1, to be ${expected}`);
     }
-    const counts = mined.isSuccess ? this.taken : this.refused;
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    const outcome = expected === "either" ? (mined.isSuccess ? "taken" : "refused") : expected;
+    const name = `${kind}, ${outcome}`;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.#bookLogs(mined.logs, number, timestamp, action);
     if (mined.isSuccess) settle?.(timestamp);
   }

@@ -22,6 +22,9 @@ export class Violation extends Error {
   }
 }
 
+/** What L1 has to make of an action. "either": it depends on what others have bought of what L1 sells. */
+export type Expectation = "taken" | "either" | `refused: ${string}`;
+
 export interface QueuedDeposit {
   /** Of the L2 transaction, by viem: it covers source hash, sender, amounts and data. */
   readonly l2Hash: Hex;
@@ -163,13 +166,14 @@ export class BridgeModel {
     return 1n + BigInt(this.outputs.filter(({ l2Number }) => (l2Number + 1n) % epochBlocks === 0n).length);
   }
 
-  /** Whether the oracle must take an output of `target`, certified by `certified` with this hash. */
-  takesOutput(target: bigint, certified: bigint, hash: Hex): boolean {
+  /** Of an output of `target`, certified by `certified` with this hash. */
+  expectOutput(target: bigint, certified: bigint, hash: Hex): Expectation {
     const { epochBlocks, submissionInterval } = this.rules;
     const latest = this.outputs.at(-1)!.l2Number;
     const isLast = (target + 1n) % epochBlocks === 0n;
-    const isHighEnough = target >= latest + (isLast ? 1n : submissionInterval);
-    return isHighEnough && certified / epochBlocks < this.knownEpochs && this.recorded.has(hash);
+    if (target < latest + (isLast ? 1n : submissionInterval)) return "refused: too low";
+    if (certified / epochBlocks >= this.knownEpochs) return "refused: of an unknown epoch";
+    return this.recorded.has(hash) ? "taken" : "refused: not posted";
   }
 
   proposed(output: Output): void {
@@ -179,9 +183,11 @@ export class BridgeModel {
     );
   }
 
-  isDeletable(index: number, timestamp: bigint): boolean {
+  /** Of the guardian's deletion of this output and all after it. */
+  expectDeletion(index: number, timestamp: bigint): Expectation {
     const output = this.outputs[index];
-    return index > 0 && output !== undefined && timestamp - output.timestamp < this.rules.periodSeconds;
+    if (index === 0 || output === undefined) return "refused: no such output";
+    return timestamp - output.timestamp < this.rules.periodSeconds ? "taken" : "refused: final";
   }
 
   deleted(index: number): void {
@@ -206,11 +212,13 @@ export class BridgeModel {
     return this.outputs[index]?.root === root;
   }
 
-  /** Whether the portal must take this proof, of a withdrawal that L2 began before the output. */
-  takesProof({ hash, target }: SentWithdrawal, index: number, root: Hex): boolean {
-    if (this.isPaused || this.rules.refusedTargets.includes(target)) return false;
+  /** Of the proof of a withdrawal that L2 began before the output. */
+  expectProof({ hash, target }: SentWithdrawal, index: number, root: Hex): Expectation {
+    if (this.isPaused) return "refused: paused";
+    if (this.rules.refusedTargets.includes(target)) return "refused: the target";
+    if (this.outputs[index]?.root !== root) return "refused: the output is another";
     const earlier = this.#proofs.get(hash);
-    return this.outputs[index]?.root === root && (earlier === undefined || !this.#isStanding(earlier));
+    return earlier !== undefined && this.#isStanding(earlier) ? "refused: proven already" : "taken";
   }
 
   proven(hash: Hex, proof: Proof): void {
@@ -224,14 +232,18 @@ export class BridgeModel {
     );
   }
 
-  /** Whether the portal must pay it now. Takes for granted that its target can hold OPEN. */
-  takesFinalization({ hash, target, value }: SentWithdrawal, timestamp: bigint): boolean {
+  /** Of a finalization. Takes for granted that the target can hold OPEN, and that there is gas enough. */
+  expectFinalization({ hash, target, value }: SentWithdrawal, timestamp: bigint): Expectation {
     const { periodSeconds, refusedTargets } = this.rules;
     const proof = this.#proofs.get(hash);
-    if (this.isPaused || refusedTargets.includes(target) || this.#paid.has(hash)) return false;
-    if (proof === undefined || timestamp <= proof.timestamp + periodSeconds || !this.#isStanding(proof)) return false;
-    if (timestamp <= this.outputs[proof.index]!.timestamp + periodSeconds) return false;
-    return value <= this.#releasable(timestamp);
+    if (this.isPaused) return "refused: paused";
+    if (refusedTargets.includes(target)) return "refused: the target";
+    if (this.#paid.has(hash)) return "refused: paid already";
+    if (proof === undefined) return "refused: not proven";
+    if (timestamp <= proof.timestamp + periodSeconds) return "refused: too early";
+    if (!this.#isStanding(proof)) return "refused: the output is no more";
+    if (timestamp <= this.outputs[proof.index]!.timestamp + periodSeconds) return "refused: the output is too young";
+    return value <= this.#releasable(timestamp) ? "taken" : "refused: above the rate limit";
   }
 
   #lacking(timestamp: bigint): bigint {

@@ -31,7 +31,7 @@ export async function nextBatch(world: World): Promise<readonly L1Action[]> {
     to: l1.contracts.inbox,
     data: encodeFunctionData({ abi: INBOX_ABI, functionName: "post", args: [built.last, hash, bytesToHex(part)] }),
     gas: L1_GAS,
-    expected: () => true,
+    expected: () => "taken",
     settle: () => model.posted(hash, built.last),
   }));
 }
@@ -72,7 +72,7 @@ function output(world: World, { target, certified, hash }: Choice): L1Action | u
     to: l1.contracts.oracle,
     data: bytesToHex(call),
     gas: OUTPUT_GAS,
-    expected: () => model.takesOutput(target, certified, hash),
+    expected: () => model.expectOutput(target, certified, hash),
     settle: (timestamp) => model.proposed({ root, l2Number: target, timestamp }),
   };
 }
@@ -121,7 +121,7 @@ export function forgedOutput(world: World): readonly L1Action[] {
   ]);
   const data = encodeFunctionData({ abi: ORACLE_ABI, functionName: "proposeOutput", args: [forged] });
   const { from, to, gas } = action;
-  return [{ kind: `forged output: ${kind}`, from, to, gas, data, expected: () => false }];
+  return [{ kind: `forged output: ${kind}`, from, to, gas, data, expected: () => "refused: forged" }];
 }
 
 interface Proposal {
@@ -157,7 +157,7 @@ export function deletion({ l1, model, random }: World): readonly L1Action[] {
         args: [BigInt(index)],
       }),
       gas: OUTPUT_GAS,
-      expected: (timestamp) => isGuardian && model.isDeletable(index, timestamp),
+      expected: (timestamp) => (isGuardian ? model.expectDeletion(index, timestamp) : "refused: not the guardian"),
       settle: () => model.deleted(index),
     },
   ];

@@ -32,14 +32,14 @@ const MOST_REORGANISED = 2;
 const L1_BLOCK_SECONDS = 12n;
 
 const OPERATIONS = {
-  deposit: 22,
-  "L2 block": 26,
+  deposit: 20,
+  "L2 block": 24,
   batch: 9,
   output: 9,
   "forged output": 2,
-  prove: 10,
+  prove: 12,
   "forged proof": 4,
-  finalize: 11,
+  finalize: 14,
   pause: 1,
   unpause: 2,
   "delete outputs": 0.7,
@@ -232,8 +232,7 @@ class Runner {
   #allCounts(): ReadonlyMap<string, number> {
     const { l2, model } = this.#world;
     const counts = new Map(this.#counts);
-    for (const [kind, count] of this.#ledger.taken) counts.set(`taken.${kind}`, count);
-    for (const [kind, count] of this.#ledger.refused) counts.set(`refused.${kind}`, count);
+    for (const [name, count] of this.#ledger.counts) counts.set(`L1.${name}`, count);
     const { executed, paid } = model.totals;
     counts.set("deposits executed", executed);
     counts.set("withdrawals begun", model.withdrawals.length);

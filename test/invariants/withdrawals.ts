@@ -126,7 +126,7 @@ function proof(world: World, withdrawal: SentWithdrawal, index: number): L1Actio
     to: l1.contracts.portal,
     gas: L1_GAS,
     data: proving(withdrawal, index, l2.prove(withdrawal.hash, l2Number)),
-    expected: () => model.takesProof(withdrawal, index, root),
+    expected: () => model.expectProof(withdrawal, index, root),
     settle: (timestamp) => model.proven(withdrawal.hash, { root, index, timestamp }),
   };
 }
@@ -138,7 +138,7 @@ export function randomProofs(world: World): readonly L1Action[] {
     (withdrawal) => isOpen(withdrawal) && outputFor(world, withdrawal) !== undefined,
   );
   if (candidates.length === 0) return [];
-  const chosen = random.shuffled(candidates).slice(0, random.between(1, 4));
+  const chosen = random.shuffled(candidates).slice(0, random.between(1, 6));
   // Each once: what the second one of a block must be depends on the first.
   return chosen.flatMap((withdrawal) => {
     const index = outputFor(world, withdrawal);
@@ -184,7 +184,7 @@ export function forgedProof(world: World): readonly L1Action[] {
   ]);
   const [what, data] = forged;
   const common = { from: random.pick(HOLDERS), to: l1.contracts.portal, gas: L1_GAS };
-  return [{ ...common, kind: `forged proof: ${what}`, data, expected: () => false }];
+  return [{ ...common, kind: `forged proof: ${what}`, data, expected: () => "refused: forged" }];
 }
 
 const flipped = (node: Hex): Hex => `0x${(BigInt(node) ^ 1n).toString(16).padStart(node.length - 2, "0")}`;
@@ -202,7 +202,8 @@ function finalization({ l1, model, random }: World, withdrawal: SentWithdrawal):
     to: l1.contracts.portal,
     gas: L1_GAS,
     data: finalizing(withdrawal),
-    expected: (timestamp) => isPossible(withdrawal) && model.takesFinalization(withdrawal, timestamp),
+    expected: (timestamp) =>
+      isPossible(withdrawal) ? model.expectFinalization(withdrawal, timestamp) : "refused: the target or its gas",
     pays: { target, valueWei: value },
   };
 }
@@ -216,17 +217,17 @@ export function randomFinalizations(world: World, timestamp: bigint): readonly L
   if (random.chance(0.12)) return [finalization(world, any)];
   const paid = withdrawals.filter(({ hash }) => model.isPaid(hash));
   if (paid.length > 0 && random.chance(0.08)) return [finalization(world, random.pick(paid))];
-  const due = withdrawals.filter((withdrawal) => model.takesFinalization(withdrawal, timestamp));
+  const due = withdrawals.filter((withdrawal) => model.expectFinalization(withdrawal, timestamp) === "taken");
   if (due.length === 0) return [];
   const first = random.pick(due);
   if (random.chance(0.1)) return [finalization(world, first), finalization(world, first)];
   if (first.data !== "0x" && first.gasLimit === MOST_GAS && random.chance(0.3)) {
     const action = finalization(world, first);
-    return [{ ...action, kind: "finalization with too little gas", gas: MOST_GAS, expected: () => false }];
+    return [{ ...action, kind: "finalization", gas: MOST_GAS, expected: () => "refused: too little gas" }];
   }
   return random
     .shuffled(due)
-    .slice(0, random.between(1, 4))
+    .slice(0, random.between(1, 6))
     .map((withdrawal) => finalization(world, withdrawal));
 }
 
@@ -238,5 +239,5 @@ export function pausing({ l1, model }: World): readonly L1Action[] {
   const settle = () => model.paused(isPaused);
   const to = l1.contracts.systemConfig;
   const kind = isPaused ? "pause" : "unpause";
-  return [{ kind, from: DEPLOYER, to, data, gas: L1_GAS, expected: () => true, settle }];
+  return [{ kind, from: DEPLOYER, to, data, gas: L1_GAS, expected: () => "taken", settle }];
 }
