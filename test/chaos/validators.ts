@@ -43,7 +43,13 @@ export interface ChaosResult {
 
 export async function chaos(rounds: number, validators: number, seed: number, directory: string): Promise<ChaosResult> {
   const random = seededRandom(seed);
-  const cluster = await Cluster.create({ directory, validators, intervalMs: 100, heartbeatMs: 400, deltaMs: 50 * validators });
+  const cluster = await Cluster.create({
+    directory,
+    validators,
+    intervalMs: 100,
+    heartbeatMs: 400,
+    deltaMs: 50 * validators,
+  });
   const witness = new Witness(cluster.nodes);
   const faults: Record<Fault, number> = { kill: 0, pause: 0, cut: 0, silent: 0 };
   const load = new Load(cluster.nodes);
