@@ -1,5 +1,5 @@
 /** Runs `openledger bridge`. Each step prints one line, with --json a JSON object. */
-import { BaseError, formatEther, type Hash, parseEther } from "viem";
+import { BaseError, formatEther, type Hash, parseEther, zeroAddress } from "viem";
 import { getL2TransactionHashes, getWithdrawals } from "viem/op-stack";
 import { bridgeOptions } from "../commands/bridge.ts";
 import { dataDirectory, readOptions, type Values } from "../config.ts";
@@ -83,6 +83,9 @@ async function runWithdraw(call: Call): Promise<void> {
   const { network, values } = call;
   const account = whoActs(call);
   const to = (values.to as Hash | undefined) ?? account.address;
+  // L1 pays none of them, ever.
+  const never = [zeroAddress, network.token, network.portal].map((address) => address.toLowerCase());
+  if (never.includes(to.toLowerCase())) throw new UsageError(`a withdrawal to ${to} can never be paid out`);
   const hash = await withdraw(network, account, to, amountOf(values));
   print(values, { withdrawal: hash, to });
 }

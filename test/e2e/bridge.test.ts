@@ -164,6 +164,7 @@ describe("openledger bridge", () => {
     [["deposit", "--amount", "1.0000000000000000001", "--account", "1"], /at most 18 decimals/],
     [["deposit", "--amount", "1"], /name who acts/],
     [["deposit", "--amount", "999999999", "--account", "1"], /has \d+ wei of OPEN on L1, \d+ are needed/],
+    [["withdraw", "--amount", "1", "--account", "1", "--to", `0x${"00".repeat(20)}`], /can never be paid out/],
     [["prove", "0x12", "--account", "1"], /needs a transaction hash/],
     [["status", `0x${"11".repeat(32)}`], /no transaction 0x1111/],
     [["teleport"], /bridge needs one of/],
