@@ -141,10 +141,11 @@ function signatureOf(call: Uint8Array | undefined): Hex | undefined {
   return (args as never as [Proposal])[0].certificate.signature;
 }
 
-/** By the guardian, or by somebody who may not. */
-export function deletion({ l1, model, random }: World): readonly L1Action[] {
-  const last = model.outputs.length - 1;
-  const index = Math.max(0, last - random.pick([0, 0, 1, 2, 8]));
+/** By the guardian, or by somebody who may not; mostly of what is not final in a block of this time. */
+export function deletion({ l1, model, random }: World, timestamp: bigint): readonly L1Action[] {
+  const all = [...model.outputs.keys()].slice(-10);
+  const deletable = all.filter((index) => model.expectDeletion(index, timestamp) === "taken");
+  const index = random.pick(deletable.length > 0 && random.chance(0.9) ? deletable : all);
   const isGuardian = random.chance(0.8);
   return [
     {

@@ -41,13 +41,26 @@ const OPERATIONS = {
   "forged proof": 4,
   finalize: 14,
   pause: 1,
-  unpause: 2,
-  "delete outputs": 0.7,
+  unpause: 6,
+  "delete outputs": 1,
+  "story of a deleted output": 1,
   "idle L1 block": 2,
   "L1 reorganisation": 2,
   restart: 1,
 };
 type Operation = keyof typeof OPERATIONS;
+
+/** What chance puts together too rarely. */
+const DELETED_OUTPUT: readonly Operation[] = [
+  "L2 block",
+  "batch",
+  "output",
+  "prove",
+  "delete outputs",
+  "L2 block",
+  "batch",
+  "output",
+];
 
 export async function run({ operations, seed, onProgress }: RunOptions): Promise<RunResult> {
   const l1 = await BridgedL1.start();
@@ -66,6 +79,7 @@ class Runner {
   readonly #ledger: Ledger;
   readonly #counts = new Map<string, number>();
   #timestamp = 0n;
+  #story: Operation[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -101,6 +115,8 @@ class Runner {
 
   #draw(): Operation {
     const { random } = this.#world;
+    const next = this.#story.shift();
+    if (next !== undefined) return next;
     const entries = Object.entries(OPERATIONS) as [Operation, number][];
     let place = random.real() * entries.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [operation, weight] of entries) {
@@ -135,7 +151,10 @@ class Runner {
       case "unpause":
         return this.#mine(model.isPaused ? pausing(world) : []);
       case "delete outputs":
-        return this.#mine(deletion(world));
+        return this.#mine(deletion(world, this.#timestamp + L1_BLOCK_SECONDS));
+      case "story of a deleted output":
+        this.#story = [...DELETED_OUTPUT];
+        return;
       case "idle L1 block":
         return this.#mine([]);
       case "L1 reorganisation":

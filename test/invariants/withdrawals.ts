@@ -133,7 +133,8 @@ function proof(world: World, withdrawal: SentWithdrawal, index: number): L1Actio
 
 export function randomProofs(world: World): readonly L1Action[] {
   const { model, random } = world;
-  const isOpen = ({ hash }: SentWithdrawal) => random.chance(0.05) || model.proofOf(hash) === undefined;
+  const isOpen = ({ hash, target }: SentWithdrawal) =>
+    random.chance(0.05) || (model.proofOf(hash) === undefined && !model.rules.refusedTargets.includes(target));
   const candidates = newest(world).filter(
     (withdrawal) => isOpen(withdrawal) && outputFor(world, withdrawal) !== undefined,
   );
@@ -217,7 +218,14 @@ export function randomFinalizations(world: World, timestamp: bigint): readonly L
   if (random.chance(0.12)) return [finalization(world, any)];
   const paid = withdrawals.filter(({ hash }) => model.isPaid(hash));
   if (paid.length > 0 && random.chance(0.08)) return [finalization(world, random.pick(paid))];
-  const due = withdrawals.filter((withdrawal) => model.expectFinalization(withdrawal, timestamp) === "taken");
+  for (const refusal of ["refused: the output is no more", "refused: above the rate limit"]) {
+    const refused = withdrawals.filter((withdrawal) => model.expectFinalization(withdrawal, timestamp) === refusal);
+    if (refused.length > 0 && random.chance(0.1)) return [finalization(world, random.pick(refused))];
+  }
+  const due = withdrawals.filter((withdrawal) => {
+    const isTried = isPossible(withdrawal) || random.chance(0.005);
+    return isTried && model.expectFinalization(withdrawal, timestamp) === "taken";
+  });
   if (due.length === 0) return [];
   const first = random.pick(due);
   if (random.chance(0.1)) return [finalization(world, first), finalization(world, first)];
