@@ -117,8 +117,10 @@ export async function snapshot(stakes: Stakes, account: Account, tell: Tell): Pr
     l2.readContract({ ...validatorSet, functionName: "pendingNumber" }),
   ]);
   if (next === latest && (current >= latest || pending >= latest)) return { number: latest, sent: undefined };
-  // The portal burns gas by a price that moves from block to block.
-  const gas = ((await l1.estimateContractGas(call)) * 3n) / 2n;
+  // As "latest" has it: where the same snapshot is pending, sending it again would cost less than half. And the portal
+  // burns gas by a price that moves from block to block.
+  const estimate = { ...call, account: account.address, blockTag: "latest" } as const;
+  const gas = ((await l1.estimateContractGas(estimate)) * 3n) / 2n;
   const l1Hash = await wallet(stakes, account).writeContract({ ...request, gas });
   const receipt = await succeeded(l1, l1Hash, "snapshot");
   const [published] = parseEventLogs({ abi: registry.abi, eventName: "SnapshotPublished", logs: receipt.logs });
