@@ -102,35 +102,54 @@ export async function withdrawStake(
 
 export interface Published {
   readonly number: bigint;
-  /** Undefined: nothing has changed since this snapshot, and L2 has it. */
-  readonly sent: { readonly l1Hash: Hash; readonly l2Hash: Hash; readonly blockNumber: bigint } | undefined;
+  readonly l1Hash: Hash;
+  /** Of the deposit that takes it to L2. */
+  readonly l2Hash: Hash;
 }
 
-/** Publishes the next set, and waits until L2 has taken it. */
-export async function snapshot(stakes: Stakes, account: Account, tell: Tell): Promise<Published> {
-  const { l1, l2, registry, validatorSet } = stakes;
-  const call = { ...registry, functionName: "snapshot", account } as const;
-  const [{ request, result: next }, latest, current, pending] = await Promise.all([
-    l1.simulateContract(call),
+/** Publishes the next set, or sends the newest to L2 again when nothing has changed since. */
+export async function publishSnapshot({ l1, network, registry }: Stakes, account: Account): Promise<Published> {
+  const call = { ...registry, functionName: "snapshot" } as const;
+  // As "latest" has it: where the same snapshot is pending, sending it again would cost less than half. And the portal
+  // burns gas by a price that moves from block to block.
+  const estimate = await l1.estimateContractGas({ ...call, account: account.address, blockTag: "latest" });
+  const wallet = writer(network.l1, network.l1Url, account);
+  const l1Hash = await wallet.writeContract({ ...call, gas: (estimate * 3n) / 2n });
+  const receipt = await succeeded(l1, l1Hash, "snapshot");
+  const [published] = parseEventLogs({ abi: registry.abi, eventName: "SnapshotPublished", logs: receipt.logs });
+  const [l2Hash] = getL2TransactionHashes(receipt);
+  if (l2Hash === undefined) throw new OperationError(`${l1Hash} sent nothing to L2`);
+  const at = { ...registry, functionName: "latestNumber", blockNumber: receipt.blockNumber } as const;
+  return { number: published?.args.number ?? (await l1.readContract(at)), l1Hash, l2Hash };
+}
+
+/** The newest snapshot, when L2 has it and the next one would be the same. */
+async function upToDate({ l1, l2, registry, validatorSet }: Stakes, account: Account): Promise<bigint | undefined> {
+  const [{ result: next }, latest, current, pending] = await Promise.all([
+    l1.simulateContract({ ...registry, functionName: "snapshot", account }),
     l1.readContract({ ...registry, functionName: "latestNumber" }),
     l2.readContract({ ...validatorSet, functionName: "number" }),
     l2.readContract({ ...validatorSet, functionName: "pendingNumber" }),
   ]);
-  if (next === latest && (current >= latest || pending >= latest)) return { number: latest, sent: undefined };
-  // As "latest" has it: where the same snapshot is pending, sending it again would cost less than half. And the portal
-  // burns gas by a price that moves from block to block.
-  const estimate = { ...call, account: account.address, blockTag: "latest" } as const;
-  const gas = ((await l1.estimateContractGas(estimate)) * 3n) / 2n;
-  const l1Hash = await wallet(stakes, account).writeContract({ ...request, gas });
-  const receipt = await succeeded(l1, l1Hash, "snapshot");
-  const [published] = parseEventLogs({ abi: registry.abi, eventName: "SnapshotPublished", logs: receipt.logs });
-  const number = published?.args.number ?? latest;
-  const [l2Hash] = getL2TransactionHashes(receipt);
-  if (l2Hash === undefined) throw new OperationError(`${l1Hash} sent nothing to L2`);
+  return next === latest && (current >= latest || pending >= latest) ? latest : undefined;
+}
+
+export interface Arrived {
+  readonly number: bigint;
+  /** Undefined: nothing has changed since this snapshot, and L2 has it. */
+  readonly sent: (Published & { readonly blockNumber: bigint }) | undefined;
+}
+
+/** Publishes the next set, and waits until L2 has taken it. */
+export async function snapshot(stakes: Stakes, account: Account, tell: Tell): Promise<Arrived> {
+  const known = await upToDate(stakes, account);
+  if (known !== undefined) return { number: known, sent: undefined };
+  const published = await publishSnapshot(stakes, account);
+  const { number, l1Hash, l2Hash } = published;
   tell(`snapshot ${number} is on L1: ${l1Hash}; waiting for L2`);
-  const arrived = await l2.waitForTransactionReceipt({ hash: l2Hash, timeout: ARRIVAL_MS });
+  const arrived = await stakes.l2.waitForTransactionReceipt({ hash: l2Hash, timeout: ARRIVAL_MS });
   if (arrived.status !== "success") throw new OperationError(`L2 did not take snapshot ${number}: ${l2Hash} failed`);
-  return { number, sent: { l1Hash, l2Hash, blockNumber: arrived.blockNumber } };
+  return { number, sent: { ...published, blockNumber: arrived.blockNumber } };
 }
 
 function requireState(id: Hash, { state }: Member, wanted: readonly Member["state"][]): void {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Hex } from "viem";
+import { encodeFunctionData, type Hex } from "viem";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { encodeVote } from "../../consensus/codec.ts";
 import { voteDigest } from "../../consensus/scheme.ts";
@@ -18,6 +18,7 @@ import {
   PERIOD_SECONDS,
   REPORTER_PPM,
   SLASHED_PPM,
+  STRANGER,
   setOf,
   type TestValidator,
   testValidator,
@@ -25,7 +26,7 @@ import {
 import { devnetAccount } from "../accounts.ts";
 import { describeNetwork, writeNetworkFile } from "../network.ts";
 import { runStake } from "./cli.ts";
-import { addStake, exit, register, withdrawStake } from "./moves.ts";
+import { addStake, exit, publishSnapshot, register, withdrawStake } from "./moves.ts";
 import { report } from "./report.ts";
 import { openStakes, readMember, type Stakes } from "./stakes.ts";
 import { withdrawalOf } from "./withdrawal.ts";
@@ -123,7 +124,20 @@ describe("a stake", () => {
       why: expect.stringContaining("newest snapshot still has it"),
     });
 
-    await world.send(world.registry, "snapshot", []);
+    // Somebody else's is pending, and comes after the own one: the gas is estimated as if it were not there.
+    await world.client.setAutomine(false);
+    const data = encodeFunctionData({ ...world.registry, functionName: "snapshot" });
+    const { baseFeePerGas } = await world.client.getBlock({ blockTag: "pending" });
+    const price = { maxFeePerGas: baseFeePerGas!, maxPriorityFeePerGas: 0n };
+    const call = { account: STRANGER, to: world.registry.address, data, gas: 3_000_000n };
+    const late = await world.client.sendTransaction({ ...call, ...price });
+    const publishing = publishSnapshot(stakes, account);
+    await vi.waitUntil(async () => (await world.client.getBlock({ blockTag: "pending" })).transactions.length === 2);
+    await world.client.mine({ blocks: 1 });
+    expect(await publishing).toMatchObject({ number: 1n });
+    await world.client.setAutomine(true);
+    expect((await world.client.getTransactionReceipt({ hash: late })).transactionIndex).toBe(1);
+    expect((await publishSnapshot(stakes, account)).number).toBe(1n);
     // A third of the six stakes may move at once: one goes, and one comes, so that the five wei wait.
     const remaining = [...genesis.slice(0, 5), newcomer];
     const noOutput = {
