@@ -105,8 +105,9 @@ class Runner {
       operation = "the end";
       await this.#end();
     } catch (error) {
-      if (!(error instanceof Violation)) throw new Error(`operation ${done} (${operation})`, { cause: error });
-      violations.push(`operation ${done} (${operation}): ${error.message}`);
+      // Whatever else fails is a defect too, and is found again with the seed.
+      const { message, stack } = error as Error;
+      violations.push(`operation ${done} (${operation}): ${error instanceof Violation ? message : stack}`);
     } finally {
       await this.#world.l2.stop();
     }
