@@ -158,8 +158,9 @@ export class L1Side {
       this.#isAgain = false;
       try {
         await this.safeHead.update();
-        await this.#poster?.tick();
+        // Both send from one account, one transaction at a time. Batches may be due without end, outputs never are.
         await this.#proposer?.tick();
+        await this.#poster?.tick();
         this.#problem = undefined;
       } catch (error) {
         if (this.#isStopped) return;
