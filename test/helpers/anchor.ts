@@ -48,7 +48,7 @@ export async function anchoredGenesis(
 ): Promise<{ readonly l1: object }> {
   const client = createWalletClient({
     account: deployer,
-    transport: http(l1.url),
+    transport: http(l1.url, { timeout: 60_000 }),
     pollingInterval: 100,
   }).extend(publicActions);
   const [nonce, chainId, block] = await Promise.all([

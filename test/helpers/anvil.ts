@@ -77,7 +77,7 @@ function createClient(url: string): AnvilClient {
   return createTestClient({
     mode: "anvil",
     chain: foundry,
-    transport: http(url, { retryCount: 0 }),
+    transport: http(url, { retryCount: 0, timeout: 60_000 }),
     account: ANVIL_ACCOUNTS[0] as HDAccount,
     pollingInterval: 20,
     cacheTime: 0,

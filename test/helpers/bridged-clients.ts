@@ -10,9 +10,23 @@ export function bridgedClients(devnet: Devnet, account: HDAccount) {
   return {
     ...contracts,
     chain: l2,
-    l1: createPublicClient({ chain: l1, transport: http(l1Url), ...options }).extend(publicActionsL1()),
-    l2: createPublicClient({ chain: l2, transport: http(l2Url), ...options }).extend(publicActionsL2()),
-    walletL1: createWalletClient({ chain: l1, account, transport: http(l1Url), ...options }).extend(walletActionsL1()),
-    walletL2: createWalletClient({ chain: l2, account, transport: http(l2Url), ...options }).extend(walletActionsL2()),
+    l1: createPublicClient({ chain: l1, transport: http(l1Url, { timeout: 60_000 }), ...options }).extend(
+      publicActionsL1(),
+    ),
+    l2: createPublicClient({ chain: l2, transport: http(l2Url, { timeout: 60_000 }), ...options }).extend(
+      publicActionsL2(),
+    ),
+    walletL1: createWalletClient({
+      chain: l1,
+      account,
+      transport: http(l1Url, { timeout: 60_000 }),
+      ...options,
+    }).extend(walletActionsL1()),
+    walletL2: createWalletClient({
+      chain: l2,
+      account,
+      transport: http(l2Url, { timeout: 60_000 }),
+      ...options,
+    }).extend(walletActionsL2()),
   };
 }
