@@ -7,7 +7,7 @@ export default defineConfig({
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: more workers only wait for each other.
-    maxWorkers: 2,
+    // For two cores: many tests wait for processes and for blocks of an L1, more workers than this only for each other.
+    maxWorkers: 3,
   },
 });

@@ -103,7 +103,7 @@ export class L1Sender {
     const fees = await this.#fees(blobs.length > 0);
     const call = { from: this.address, to: bytesToHex(to), data: bytesToHex(data) };
     // Without its blobs a call for them reverts: what it costs is the caller's to know.
-    const gas = blobs.length > 0 ? BLOB_POST_GAS : await client.ask("eth_estimateGas", [call], quantity);
+    const gas = blobs.length > 0 ? BLOB_POST_GAS : await client.ask("eth_estimateGas", [call, "latest"], quantity);
     const gasLimit = (gas * GAS_MARGIN.numerator) / GAS_MARGIN.denominator;
     const unsigned = { label, nonce, to, data, gasLimit, ...fees, blobs, sentAtMs: clock.nowMs(), raws: [] };
     await this.#signAndSend(unsigned, also);

@@ -107,7 +107,7 @@ describe("a port", () => {
       "devnet",
       "--datadir",
       directory(),
-      ...ALONE.filter((_, i, all) => all[i - (i % 2)] !== `--${name}.port`),
+      ...ALONE.filter((arg, i, all) => arg !== `--${name}.port` && all[i - 1] !== `--${name}.port`),
       `--${name}.port`,
       String(port),
     ]);
