@@ -76,7 +76,7 @@ describe("a data directory", () => {
 
     const fresh = await devnet(datadir, ["--fresh", "--block.heartbeat", "600000"]);
     expect(await blockNumber(fresh)).toBe(0n);
-  });
+  }, 180_000);
 
   it("that is damaged is refused with exit 3, and --fresh mends it", async () => {
     const datadir = directory();
@@ -94,7 +94,7 @@ describe("a data directory", () => {
     rmSync(chain, { recursive: true });
     const emptied = await runCommand(["devnet", "--datadir", datadir, ...ALONE]);
     expect(emptied).toMatchObject({ code: 3, output: expect.stringContaining("its chain is gone") });
-  });
+  }, 180_000);
 });
 
 describe("a port", () => {
