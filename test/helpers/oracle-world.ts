@@ -39,6 +39,7 @@ import { ANVIL_ACCOUNTS, type Anvil, type AnvilClient, deployContract, startAnvi
 
 export const CHAIN_ID = 161_299n;
 export const PERIOD_SECONDS = 100;
+const SEND_GAS = 16_000_000n;
 export const EVIDENCE_SECONDS = 1_000;
 export const SUBMISSION_INTERVAL = 3n;
 export const MINIMUM_STAKE = parseEther("100");
@@ -271,7 +272,8 @@ export class OracleWorld {
     { from = HOLDER }: SendOptions = {},
   ): Promise<TransactionReceipt> {
     await this.client.simulateContract({ ...contract, functionName, args, account: from });
-    const hash = await this.client.writeContract({ ...contract, functionName, args, account: from });
+    // Not estimated: an estimate may be of another block than the one that runs it.
+    const hash = await this.client.writeContract({ ...contract, functionName, args, account: from, gas: SEND_GAS });
     return this.client.waitForTransactionReceipt({ hash });
   }
 

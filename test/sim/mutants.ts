@@ -359,8 +359,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: "core/bls.ts",
-        from: "Signature.fromBytes(signature, true, true)",
-        to: "Signature.fromBytes(signature, false, false)",
+        from: "const point = Signature.fromBytes(signature, true, true);",
+        to: "const point = Signature.fromBytes(signature, false, false);",
       },
       {
         file: "core/bls.ts",
