@@ -40,6 +40,9 @@ const factoryAbi = parseAbi([
 
 type Side = "l1" | "l2";
 
+/** Not estimated: a pool writes more when a second has passed since its last change. */
+const GAS = 8_000_000n;
+
 /** What one account does on both chains. */
 function actor(devnet: Devnet, account: HDAccount) {
   const world = bridgedClients(devnet, account);
@@ -55,8 +58,8 @@ function actor(devnet: Devnet, account: HDAccount) {
     settle(
       side,
       side === "l1"
-        ? world.walletL1.sendTransaction({ to, data, value })
-        : world.walletL2.sendTransaction({ to, data, value }),
+        ? world.walletL1.sendTransaction({ to, data, value, gas: GAS })
+        : world.walletL2.sendTransaction({ to, data, value, gas: GAS }),
     );
 
   const call = (side: Side, to: Address, abi: Abi, functionName: string, args: readonly unknown[], value = 0n) =>
