@@ -1,4 +1,5 @@
 /** `openledger devnet`: what help and main need of it; the node itself is loaded only to run. */
+import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
 
 export const devnetOptions = [
@@ -46,6 +47,8 @@ started again and catches up. With --validators 1 everything runs in this proces
 holds. Ctrl-C stops it; a second Ctrl-C stops it at once.`,
   options: devnetOptions,
   async run(args) {
+    // A mistake in them is told at once, before the program is loaded.
+    readOptions(args, process.env, devnetOptions);
     const { runDevnet } = await import("../devnet.ts");
     return runDevnet(args);
   },

@@ -1,4 +1,5 @@
 /** `openledger node`: a validator or a full node of any network. */
+import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
 
 export const nodeOptions = [
@@ -58,6 +59,8 @@ the key in the data directory (openledger validator keys create), unless the key
 it observes and says why. Options usually come from --config FILE.`,
   options: nodeOptions,
   async run(args) {
+    // A mistake in them is told at once, before the program is loaded.
+    readOptions(args, process.env, nodeOptions);
     const { runNode } = await import("../run-node.ts");
     return runNode(args);
   },
