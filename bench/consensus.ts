@@ -14,8 +14,8 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { DEVNET_CHAIN_ID } from "../node/accounts.ts";
 import { TOPICS, type Topic } from "../node/p2p/types.ts";
-import { DEVNET_CHAIN_ID } from "../node/run-node.ts";
 import { createSenders, type Flood, flood, oneByOne, signTransfers, Transfers } from "./consensus-load.ts";
 import { BenchNetwork, type Gossip, until } from "./consensus-network.ts";
 

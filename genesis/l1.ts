@@ -37,6 +37,9 @@ export interface L1Origin {
 /** L1's own tag, or this many blocks on top of it. */
 export type L1Finality = "finalized" | { readonly depth: number };
 
+/** Of anvil and other chains for development: blocks are cheap there, and nothing is worth anything. */
+export const DEV_L1_CHAIN_ID = 31_337n;
+
 const ADDRESSES = [
   "portal",
   "oracle",

@@ -3,6 +3,8 @@ import type { Hex } from "viem";
 import { type HDAccount, mnemonicToAccount } from "viem/accounts";
 import { bytesToHex } from "../core/bytes.ts";
 
+/** The L2 of every devnet. On it alone these keys may be used. */
+export const DEVNET_CHAIN_ID = 161_299n;
 export const DEVNET_MNEMONIC = "test test test test test test test test test test test junk";
 export const DEVNET_ACCOUNTS = 10;
 

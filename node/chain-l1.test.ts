@@ -10,7 +10,6 @@ import { keccak256 } from "../core/crypto.ts";
 import { readL1FeeScalars, readL1Origin } from "../execution/block/l1-origin.ts";
 import { Mempool } from "../execution/mempool.ts";
 import { l1DataFee } from "../execution/tx/l1-fee.ts";
-import type { L1Parameters } from "../genesis/l1.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
 import { readBlock } from "./chain-store.ts";
@@ -18,24 +17,12 @@ import { rewardPercentiles, suggestTip } from "./rpc/fees.ts";
 import { formatReceipt, formatTransaction } from "./rpc/format.ts";
 import { setup } from "./rpc/testing/setup.ts";
 import { decodeReceipts, encodeReceipts } from "./sync/receipts.ts";
+import { testL1Parameters } from "./testing/l1.ts";
 import { CHAIN_ID, FakeStore, rich, signed, testGenesis } from "./testing/world.ts";
 
 const START = 1_700_000_000n;
 const address = (fill: number) => new Uint8Array(20).fill(fill);
-const L1: L1Parameters = {
-  chainId: 31_337n,
-  portal: address(0xa1),
-  oracle: address(0xa2),
-  inbox: address(0xa3),
-  registry: address(0xa4),
-  token: address(0xa5),
-  systemConfig: address(0xa6),
-  l1StandardBridge: address(0xa7),
-  l1Messenger: address(0xa8),
-  origin: { number: 50n, hash: new Uint8Array(32).fill(0x50), timestamp: START - 100n },
-  finality: { depth: 2 },
-  maxDriftSeconds: 600,
-};
+const L1 = testL1Parameters({ number: 50n, hash: new Uint8Array(32).fill(0x50), timestamp: START - 100n });
 
 const genesisOf = (scalars = { l1BaseFeeScalar: 1_368n, l1BlobBaseFeeScalar: 810_949n }) => {
   const plain = testGenesis([rich(0), rich(1)], { l1: L1 });

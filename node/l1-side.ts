@@ -2,18 +2,17 @@
  * A node's L1 side, put together: what it reads of L1, how far L2 is there, and what it posts. Steps follow one another
  * whenever something was read of L1 or committed on L2; one that fails is tried again at the next occasion.
  */
-import { statSync } from "node:fs";
 import type { Domain, Scheme } from "../consensus/scheme.ts";
 import { hexToBytes } from "../core/bytes.ts";
 import { readL1Origin } from "../execution/block/l1-origin.ts";
 import type { LevelStore } from "../execution/state/level-store.ts";
+import { DEV_L1_CHAIN_ID } from "../genesis/l1.ts";
 import type { Genesis } from "../genesis/schema.ts";
-import { readKeyFile } from "./bridge-cli/actor.ts";
 import type { Chain } from "./chain.ts";
 import type { L1Config } from "./config.ts";
 import type { L1Source } from "./engine/origins.ts";
 import { setOf } from "./engine/start.ts";
-import { OperationError } from "./errors.ts";
+import { readSecretKeyFile } from "./key-file.ts";
 import type { BatchRules } from "./l1/batch-rules.ts";
 import { blobSigner, blobSource } from "./l1/blobs.ts";
 import { L1Client } from "./l1/client.ts";
@@ -46,7 +45,6 @@ const MAX_FEE_PER_GAS = 500n * GWEI;
 const BUMP_AFTER_MS = 60_000;
 /** Blocks of L2 go to L1 when the oldest is this old, on a development chain much sooner. */
 const MAX_AGE_MS = { real: 300_000, development: 4_000 };
-const DEVELOPMENT_CHAIN_ID = 31_337n;
 /** So much of the chain may be missing on L1 before blocks carry no transactions of users: 64 whole blocks. */
 const MAX_UNPOSTED_BYTES = 128 * 1024 * 1024;
 
@@ -93,7 +91,7 @@ export class L1Side {
     this.safeHead = new SafeHead({ chain, watcher, store, sources, rules, originNumber, log });
     if (config.keyFile === undefined) return;
 
-    const privateKey = hexToBytes(readOwnKeyFile(config.keyFile));
+    const privateKey = hexToBytes(readSecretKeyFile(config.keyFile));
     const sender = new L1Sender({
       client: this.client,
       store,
@@ -107,7 +105,7 @@ export class L1Side {
     });
     const validators = () => setOf(chain, Number(chain.head.number / epochBlocks));
     const common = { chain, watcher, safeHead: this.safeHead, sender, clock, log, epochBlocks, validators, publicKey };
-    const maxAgeMs = l1.chainId === DEVELOPMENT_CHAIN_ID ? MAX_AGE_MS.development : MAX_AGE_MS.real;
+    const maxAgeMs = l1.chainId === DEV_L1_CHAIN_ID ? MAX_AGE_MS.development : MAX_AGE_MS.real;
     this.#poster = new Poster({ ...common, store, inbox: l1.inbox, data: config.data, maxAgeMs });
     this.#proposer = new Proposer({ ...common, client: this.client, oracle: l1.oracle, registry: l1.registry });
     log.info({ account: sender.address }, "batches and outputs are posted to L1");
@@ -170,13 +168,4 @@ export class L1Side {
       }
     }
   }
-}
-
-/** Who can read it can spend what the account has. */
-function readOwnKeyFile(file: string) {
-  const key = readKeyFile(file);
-  if (process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0) {
-    throw new OperationError(`${file} can be read by others: chmod 600 ${file}`);
-  }
-  return key;
 }

@@ -1,6 +1,6 @@
 /** Runs `openledger node`: one node of the network that a genesis file describes, until a signal or a failure. */
 import type { Genesis } from "../genesis/schema.ts";
-import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
+import { DEVNET_ACCOUNTS, DEVNET_CHAIN_ID, devnetAccount, privateKeyOf } from "./accounts.ts";
 import { nodeOptions } from "./commands/node.ts";
 import { nodeConfig, readOptions } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
@@ -61,7 +61,5 @@ export async function runNode(args: readonly string[]): Promise<number> {
     await directory.close();
   }
 }
-
-export const DEVNET_CHAIN_ID = 161299n;
 
 export const isDevnet = (genesis: Genesis): boolean => genesis.chainId === DEVNET_CHAIN_ID;

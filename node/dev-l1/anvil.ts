@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { DEV_L1_CHAIN_ID } from "../../genesis/l1.ts";
 import { DEVNET_MNEMONIC } from "../accounts.ts";
 import { OperationError } from "../errors.ts";
 
@@ -15,7 +16,6 @@ export interface DevL1 {
   stop(): Promise<void>;
 }
 
-export const DEV_L1_CHAIN_ID = 31_337n;
 /** Ten for people, as many for validators to post with, and one that deploys. */
 export const DEV_L1_ACCOUNTS = 40;
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createWalletClient, erc20Abi, http, publicActions } from "viem";
 import { outputRoot } from "../../bridge/output.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
+import { DEV_L1_CHAIN_ID } from "../../genesis/l1.ts";
 import { parseGenesis } from "../../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "../accounts.ts";
 import { devnetGenesis } from "../devnet-genesis.ts";
@@ -15,7 +16,7 @@ import { type DeploymentSettings, findPlan, l1Section, planDeployment } from "..
 import type { Logger } from "../log.ts";
 import { devnetValidator } from "../validator/devnet.ts";
 import { lockValidator } from "../validator/lock.ts";
-import { DEV_L1_ACCOUNTS, DEV_L1_CHAIN_ID, type DevL1, startDevL1 } from "./anvil.ts";
+import { DEV_L1_ACCOUNTS, type DevL1, startDevL1 } from "./anvil.ts";
 
 export interface AnchoredDevnet {
   readonly l1: DevL1;

@@ -7,9 +7,9 @@ import { keccak256 } from "../../core/crypto.ts";
 import { readL1Origin } from "../../execution/block/l1-origin.ts";
 import { Mempool } from "../../execution/mempool.ts";
 import { COINBASE } from "../../execution/testing/world.ts";
-import type { L1Parameters } from "../../genesis/l1.ts";
 import { Chain } from "../chain.ts";
 import { VirtualClock } from "../testing/clock.ts";
+import { testL1Parameters } from "../testing/l1.ts";
 import { FakeStore, RECIPIENT, rich, signed, testGenesis, testLog } from "../testing/world.ts";
 import { BlockWork } from "./block-work.ts";
 import { Bodies } from "./bodies.ts";
@@ -21,20 +21,7 @@ const PATIENCE_MS = 500;
 const FIRST = 50n;
 const GENESIS_TIME = testGenesis([]).timestamp;
 
-const L1: L1Parameters = {
-  chainId: 31_337n,
-  portal: address(0xa1),
-  oracle: address(0xa2),
-  inbox: address(0xa3),
-  registry: address(0xa4),
-  token: address(0xa5),
-  systemConfig: address(0xa6),
-  l1StandardBridge: address(0xa7),
-  l1Messenger: address(0xa8),
-  origin: { number: FIRST, hash: hashOf(FIRST), timestamp: GENESIS_TIME },
-  finality: { depth: 2 },
-  maxDriftSeconds: 600,
-};
+const L1 = testL1Parameters({ number: FIRST, hash: hashOf(FIRST), timestamp: GENESIS_TIME });
 const GENESIS = testGenesis([rich(0)], { l1: L1 });
 
 /** The portal's event for 9 wei to `RECIPIENT`. */

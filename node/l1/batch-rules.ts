@@ -61,7 +61,8 @@ export function batchBlockOf({ header, transactions }: Pick<ExecutedBlock, "head
   };
 }
 
-function originOf(raw: Uint8Array): L1Attributes {
+/** What the first transaction of a block of such a chain says of its origin. */
+export function originOf(raw: Uint8Array): L1Attributes {
   const decoded = decodeAttributes(decodeDeposit(raw));
   if (!decoded.ok) throw new Error(`a committed block begins otherwise: ${decoded.reason}`);
   return decoded.attributes;

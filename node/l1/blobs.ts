@@ -10,6 +10,7 @@ import { BatchError } from "../../bridge/batch.ts";
 import { BLOB_BYTES, unpackBlob } from "../../bridge/blob.ts";
 import type { L1Block } from "../../bridge/l1-block.ts";
 import { bytesToHex, equalsBytes, hexToBytes } from "../../core/bytes.ts";
+import { DEV_L1_CHAIN_ID } from "../../genesis/l1.ts";
 import { OperationError } from "../errors.ts";
 import { L1UnavailableError } from "./client.ts";
 import { bytesOf, fieldsOf, listOf } from "./json.ts";
@@ -85,11 +86,10 @@ const BEACON_GENESIS: ReadonlyMap<bigint, bigint> = new Map([
   [560_048n, 1_742_213_400n],
 ]);
 const SLOT_SECONDS = 12n;
-const ANVIL_CHAIN_ID = 31_337n;
 
 /** The blobs of an L1. Throws OperationError for one whose slots are not known here. */
 export function blobSource(chainId: bigint, url: string): BlobSource {
-  if (chainId === ANVIL_CHAIN_ID) return beaconBlobs({ url, blockId: ({ number }) => String(number) });
+  if (chainId === DEV_L1_CHAIN_ID) return beaconBlobs({ url, blockId: ({ number }) => String(number) });
   const genesis = BEACON_GENESIS.get(chainId);
   if (genesis === undefined) {
     throw new OperationError(`--l1.beacon: when the beacon chain of L1 ${chainId} began is not known here`);

@@ -1,7 +1,7 @@
 /** The key that the commands are about: the one in the data directory, or a devnet's, which everybody knows. */
 import { join } from "node:path";
 import { blsPublicKey, expandBlsPublicKey, provePossession } from "../../core/bls.ts";
-import { DEVNET_CHAIN_ID } from "../bridge-cli/actor.ts";
+import { DEVNET_CHAIN_ID } from "../accounts.ts";
 import { dataDirectory, type Values } from "../config.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { devnetValidatorKey } from "../validator/devnet.ts";
@@ -36,6 +36,6 @@ export async function identityOf(chainId: number, values: Partial<Values>): Prom
 function devnetKey(chainId: number, values: Partial<Values>): Uint8Array | undefined {
   const index = values["validator.devnetkey"] as number | undefined;
   if (index === undefined) return undefined;
-  if (chainId === DEVNET_CHAIN_ID) return devnetValidatorKey(index);
+  if (BigInt(chainId) === DEVNET_CHAIN_ID) return devnetValidatorKey(index);
   throw new UsageError(`--validator.devnetkey is for devnets: this network has chain id ${chainId}`);
 }

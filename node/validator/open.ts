@@ -5,6 +5,7 @@ import { blsPublicKey, blsSign } from "../../core/bls.ts";
 import { type Hex, hexToBytes } from "../../core/bytes.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
 import type { Genesis } from "../../genesis/schema.ts";
+import { DEVNET_CHAIN_ID } from "../accounts.ts";
 import { UsageError } from "../errors.ts";
 import { buildGenesisBlock } from "../genesis-block.ts";
 import { devnetValidatorKey } from "./devnet.ts";
@@ -32,8 +33,6 @@ export interface OpenValidatorOptions {
   /** 20 bytes, hex. */
   readonly feeAddress?: string | undefined;
 }
-
-const DEVNET_CHAIN_ID = 161299n;
 
 /** Throws UsageError, DataError (locked, damaged, of another network), OperationError. */
 export async function openValidator(options: OpenValidatorOptions): Promise<Validator> {

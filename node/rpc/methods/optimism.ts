@@ -2,13 +2,13 @@
  * The rollup RPC of the OP Stack (op-node's namespace `optimism`), for tools that follow outputs and withdrawals. Its
  * numbers are JSON integers, not hex.
  */
-import { decodeAttributes } from "../../../bridge/l1-attributes.ts";
 import { outputRoot } from "../../../bridge/output.ts";
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import type { L1Parameters } from "../../../genesis/l1.ts";
 import type { ChainApi } from "../../chain-api.ts";
 import { VERSION } from "../../help.ts";
+import { originOf } from "../../l1/batch-rules.ts";
 import { type Methods, method } from "../context.ts";
 import { serverError } from "../errors.ts";
 import type { JsonObject } from "../format.ts";
@@ -53,9 +53,9 @@ export function optimism(rollup: RollupView): Methods {
   const { parameters } = rollup;
 
   function l2Json({ header, hash, transactions }: ExecutedBlock): JsonObject {
-    const first = transactions[0]?.deposit;
-    const decoded = first && decodeAttributes({ ...transactions[0]!, ...first, valueWei: transactions[0]!.value });
-    const origin = decoded?.ok === true ? decoded.attributes : { ...parameters.origin, sequenceNumber: 0n };
+    const [first] = transactions;
+    // Genesis has no transactions.
+    const origin = first === undefined ? { ...parameters.origin, sequenceNumber: 0n } : originOf(first.raw);
     return {
       hash: bytesToHex(hash),
       number: Number(header.number),
