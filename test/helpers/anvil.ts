@@ -14,6 +14,7 @@ import {
   publicActions,
   type TestClient,
   type Transport,
+  WaitForTransactionReceiptTimeoutError,
   type WalletActions,
   walletActions,
 } from "viem";
@@ -74,7 +75,7 @@ export async function startAnvil({ blockTime, hardfork = "prague", args = [] }: 
 }
 
 function createClient(url: string): AnvilClient {
-  return createTestClient({
+  const client = createTestClient({
     mode: "anvil",
     chain: foundry,
     transport: http(url, { retryCount: 0, timeout: 60_000 }),
@@ -84,7 +85,25 @@ function createClient(url: string): AnvilClient {
   })
     .extend(publicActions)
     .extend(walletActions);
+  const { waitForTransactionReceipt } = client;
+  return Object.assign(client, {
+    // With automine anvil sometimes misses a transaction that comes right after blocks were mined by hand or reverted:
+    // it stays in the pool until something else is mined.
+    async waitForTransactionReceipt(request: Parameters<typeof waitForTransactionReceipt>[0]) {
+      for (;;) {
+        try {
+          return await waitForTransactionReceipt({ ...request, timeout: MISSED_MS });
+        } catch (error) {
+          if (!(error instanceof WaitForTransactionReceiptTimeoutError)) throw error;
+          if (await client.getAutomine()) await client.mine({ blocks: 1 });
+        }
+      }
+    },
+  });
 }
+
+/** A receipt that is not there by then is of a transaction that was missed, or the machine is very busy. */
+const MISSED_MS = 3_000;
 
 /** Sends a contract's creation from the client's account, waits for it, and gives its address. Throws when it fails. */
 export async function deployContract(
