@@ -17,6 +17,13 @@ export const bytesToHex: (bytes: Uint8Array) => Hex = toHexString;
 export const EMPTY_BYTES = new Uint8Array(0);
 export const ZERO_32 = new Uint8Array(32);
 
+/** Negative, 0 or positive, as byte by byte and then by length. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return a.length - b.length;
+}
+
 /** Unsigned big-endian, left-padded to `length` bytes. Throws RangeError when it does not fit. */
 export function bigIntToFixed(value: bigint, length: number): Uint8Array {
   if (value < 0n) throw new RangeError(`negative integer ${value}`);

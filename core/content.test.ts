@@ -3,7 +3,7 @@ import { keccak_256 } from "@noble/hashes/sha3.js";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesToHex, concatBytes } from "./bytes.ts";
-import { CHUNK_BYTES, ContentHasher, ContentTree, chunkCount, contentRoot, verifyContentProof } from "./content.ts";
+import { CHUNK_BYTES, ContentHasher, ContentTree, chunkCount, contentRoot, verifyContentRange } from "./content.ts";
 
 /** RFC 6962's own recursive definition, on another hash implementation. */
 function treeRoot(leaves: readonly Uint8Array[]): Uint8Array {
@@ -68,41 +68,60 @@ test("streaming, tree and reference agree however the content is cut", () => {
   );
 });
 
-test("every chunk proves itself, and nothing else does", () => {
-  const wrong = fc.record({ index: fc.nat(30), length: fc.nat(8_000), flip: fc.nat(255), level: fc.nat(10) });
+test("every range of chunks proves itself, and nothing else does", () => {
+  const wrong = fc.record({ first: fc.nat(30), length: fc.nat(8_000), flip: fc.nat(255), level: fc.nat(10) });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5_000 }), fc.nat(30), wrong, (length, pick, other) => {
+    fc.property(fc.integer({ min: 1, max: 5_000 }), fc.nat(30), fc.nat(6), wrong, (length, pick, more, other) => {
       const content = pattern(length);
-      const tree = new ContentTree(content);
-      const index = pick % chunkCount(length);
-      const chunk = content.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
-      const siblings = tree.proof(index);
-      const proof = { root: tree.root, length, index, chunk, siblings };
-      expect(verifyContentProof(proof)).toBe(true);
+      const { root, ...tree } = proofsOf(content);
+      const first = pick % chunkCount(length);
+      const last = Math.min(first + more, chunkCount(length) - 1);
+      const range = tree.range(first, last);
+      expect(verifyContentRange(root, length, range)).toBe(true);
 
-      const changed = chunk.slice();
-      changed[other.flip % chunk.length]! ^= 1;
-      expect(verifyContentProof({ ...proof, chunk: changed })).toBe(false);
-      if (other.length !== length) expect(verifyContentProof({ ...proof, length: other.length })).toBe(false);
-      if (other.index !== index) expect(verifyContentProof({ ...proof, index: other.index })).toBe(false);
-      expect(verifyContentProof({ ...proof, siblings: [...siblings, tree.root] })).toBe(false);
+      const { data, siblings } = range;
+      const changed = data.slice();
+      changed[other.flip % data.length]! ^= 1;
+      expect(verifyContentRange(root, length, { ...range, data: changed })).toBe(false);
+      expect(verifyContentRange(root, length, { ...range, data: data.subarray(1) })).toBe(false);
+      if (other.length !== length) expect(verifyContentRange(root, other.length, range)).toBe(false);
+      if (other.first !== first) expect(verifyContentRange(root, length, { ...range, first: other.first })).toBe(false);
+      expect(verifyContentRange(root, length, { ...range, siblings: [...siblings, root] })).toBe(false);
       if (siblings.length > 0) {
-        expect(verifyContentProof({ ...proof, siblings: siblings.slice(1) })).toBe(false);
+        expect(verifyContentRange(root, length, { ...range, siblings: siblings.slice(1) })).toBe(false);
         const mutated = siblings.map((one) => one.slice());
         mutated[other.level % siblings.length]![other.flip % 32]! ^= 1;
-        expect(verifyContentProof({ ...proof, siblings: mutated })).toBe(false);
+        expect(verifyContentRange(root, length, { ...range, siblings: mutated })).toBe(false);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 150 },
   );
 });
+
+function proofsOf(content: Uint8Array) {
+  const tree = new ContentTree(content);
+  const range = (first: number, last: number) => ({
+    first,
+    data: content.subarray(first * CHUNK_BYTES, (last + 1) * CHUNK_BYTES),
+    siblings: tree.rangeProof(first, last),
+  });
+  return { root: tree.root, range };
+}
 
 test("odd inputs get an answer", () => {
   expect(() => contentRoot(new Uint8Array(0))).toThrow(RangeError);
   expect(() => new ContentTree(new Uint8Array(0))).toThrow(RangeError);
-  expect(() => new ContentTree(Uint8Array.of(1)).proof(1)).toThrow(RangeError);
-  const proof = { root: contentRoot(Uint8Array.of(1)), length: 1, index: 0, chunk: Uint8Array.of(1), siblings: [] };
-  expect(verifyContentProof(proof)).toBe(true);
-  for (const length of [0, -1, Number.NaN, 2 ** 60]) expect(verifyContentProof({ ...proof, length })).toBe(false);
-  for (const index of [-1, 1, 0.5]) expect(verifyContentProof({ ...proof, index })).toBe(false);
+  const tree = new ContentTree(Uint8Array.of(1));
+  for (const [first, last] of [
+    [1, 1],
+    [0, 1],
+    [-1, 0],
+    [0.5, 0.5],
+  ] as const) {
+    expect(() => tree.rangeProof(first, last)).toThrow(RangeError);
+  }
+  const range = { first: 0, data: Uint8Array.of(1), siblings: [] };
+  expect(verifyContentRange(tree.root, 1, range)).toBe(true);
+  for (const length of [0, -1, Number.NaN, 2 ** 60]) expect(verifyContentRange(tree.root, length, range)).toBe(false);
+  for (const first of [-1, 1, 0.5]) expect(verifyContentRange(tree.root, 1, { ...range, first })).toBe(false);
 });

@@ -61,6 +61,11 @@ export class ContentHasher {
 
   /** Ends the content. Throws RangeError when nothing was given. */
   root(): Uint8Array {
+    return sealContentRoot(this.#length, this.treeRoot());
+  }
+
+  /** What the root seals together with the length. Ends the content; throws RangeError when nothing was given. */
+  treeRoot(): Uint8Array {
     if (this.#length === 0) throw new RangeError("empty content has no root");
     if (this.#filled > 0) {
       this.#append(contentLeaf(this.#chunk.subarray(0, this.#filled)));
@@ -68,7 +73,7 @@ export class ContentHasher {
     }
     let root = this.#subtrees[this.#subtrees.length - 1]!.hash;
     for (let i = this.#subtrees.length - 2; i >= 0; i--) root = contentNode(this.#subtrees[i]!.hash, root);
-    return sealContentRoot(this.#length, root);
+    return root;
   }
 
   #append(leaf: Uint8Array): void {
@@ -85,6 +90,9 @@ export class ContentHasher {
 
 /** Throws RangeError for empty content. */
 export const contentRoot = (content: Uint8Array): Uint8Array => new ContentHasher().update(content).root();
+
+/** Throws RangeError for empty content. */
+export const contentTreeRoot = (content: Uint8Array): Uint8Array => new ContentHasher().update(content).treeRoot();
 
 /** All levels of the tree, leaves first: for a holder that answers many proofs. 64 bytes a chunk. */
 export class ContentTree {
@@ -116,44 +124,79 @@ export class ContentTree {
 
   /** Siblings of chunk `index` from the leaf up. Throws RangeError when there is no such chunk. */
   proof(index: number): readonly Uint8Array[] {
-    if (!Number.isInteger(index) || index < 0 || index >= this.#levels[0]!.length) {
-      throw new RangeError(`chunk ${index} of ${this.#levels[0]!.length}`);
+    return this.rangeProof(index, index);
+  }
+
+  /** Siblings of chunks `first` to `last`, lowest level first, left before right. Throws RangeError when there are no such chunks. */
+  rangeProof(first: number, last: number): readonly Uint8Array[] {
+    const chunks = this.#levels[0]!.length;
+    if (!Number.isInteger(first) || !Number.isInteger(last) || first < 0 || first > last || last >= chunks) {
+      throw new RangeError(`chunks ${first} to ${last} of ${chunks}`);
     }
     const siblings: Uint8Array[] = [];
-    let at = index;
+    let a = first;
+    let b = last;
     for (const level of this.#levels) {
-      const sibling = level[at ^ 1];
-      if (sibling !== undefined) siblings.push(sibling);
-      at >>>= 1;
+      if (a % 2 === 1) siblings.push(level[a - 1]!);
+      if (b % 2 === 0 && b + 1 < level.length) siblings.push(level[b + 1]!);
+      a = Math.floor(a / 2);
+      b = Math.floor(b / 2);
     }
     return siblings;
   }
 }
 
-export interface ContentProof {
-  readonly root: Uint8Array;
-  /** Bytes of the whole content. */
-  readonly length: number;
-  readonly index: number;
-  readonly chunk: Uint8Array;
+/** Consecutive chunks of a content and the siblings that lead to its root. */
+export interface ContentRange {
+  /** First chunk. */
+  readonly first: number;
+  readonly data: Uint8Array;
   readonly siblings: readonly Uint8Array[];
 }
 
-/** True when `chunk` is the chunk at `index` of the content under `root`. Any input gives an answer. */
-export function verifyContentProof({ root, length, index, chunk, siblings }: ContentProof): boolean {
-  if (!Number.isSafeInteger(length) || length <= 0) return false;
-  const chunks = chunkCount(length);
-  if (!Number.isInteger(index) || index < 0 || index >= chunks) return false;
-  const expected = index < chunks - 1 ? CHUNK_BYTES : length - (chunks - 1) * CHUNK_BYTES;
-  if (chunk.length !== expected) return false;
-  let hash = contentLeaf(chunk);
+/** Content root that `range` leads to for a content of `length` bytes; undefined when it has not the shape of a range of one. */
+export function contentRangeRoot(
+  length: number,
+  { first, data, siblings }: ContentRange,
+  hash: (...parts: readonly Uint8Array[]) => Uint8Array = keccak256,
+): Uint8Array | undefined {
+  if (!Number.isSafeInteger(length) || length <= 0) return undefined;
+  const start = first * CHUNK_BYTES;
+  const end = start + data.length;
+  if (!Number.isSafeInteger(first) || first < 0 || data.length === 0 || end > length) return undefined;
+  if (end < length && data.length % CHUNK_BYTES !== 0) return undefined;
+
+  let nodes: Uint8Array[] = [];
+  for (let at = 0; at < data.length; at += CHUNK_BYTES) nodes.push(hash(LEAF, data.subarray(at, at + CHUNK_BYTES)));
   let used = 0;
+  let a = first;
   // Numbers rather than shifts: content may have more than 2^31 chunks.
-  for (let at = index, width = chunks; width > 1; at = Math.floor(at / 2), width = Math.ceil(width / 2)) {
-    if (at % 2 === 0 && at === width - 1) continue; // moved up unchanged
-    const sibling = siblings[used++];
-    if (sibling === undefined || sibling.length !== 32) return false;
-    hash = at % 2 === 0 ? contentNode(hash, sibling) : contentNode(sibling, hash);
+  for (let width = chunkCount(length); width > 1; width = Math.ceil(width / 2)) {
+    const b = a + nodes.length - 1;
+    if (a % 2 === 1) {
+      const left = siblings[used++];
+      if (left?.length !== 32) return undefined;
+      nodes.unshift(left);
+    }
+    if (b % 2 === 0 && b + 1 < width) {
+      const right = siblings[used++];
+      if (right?.length !== 32) return undefined;
+      nodes.push(right);
+    }
+    const above: Uint8Array[] = [];
+    for (let i = 0; i < nodes.length; i += 2) {
+      const right = nodes[i + 1];
+      above.push(right === undefined ? nodes[i]! : hash(NODE, nodes[i]!, right));
+    }
+    nodes = above;
+    a = Math.floor(a / 2);
   }
-  return used === siblings.length && equalsBytes(sealContentRoot(length, hash), root);
+  if (used !== siblings.length) return undefined;
+  return hash(ROOT, bigIntToFixed(BigInt(length), 8), nodes[0]!);
+}
+
+/** True when the range's data are those chunks of the content of `length` bytes under `root`. Any input gives an answer. */
+export function verifyContentRange(root: Uint8Array, length: number, range: ContentRange): boolean {
+  const computed = contentRangeRoot(length, range);
+  return computed !== undefined && equalsBytes(computed, root);
 }

@@ -4,7 +4,8 @@
  */
 import { keccak256 } from "./crypto.ts";
 
-export const MAX_SPAN_BYTES = 1024;
+/** A span lies within one window of the output: window k begins at k times this. */
+export const WINDOW_BYTES = 1024;
 export const MAX_SPANS = 64;
 
 /** One claimed match. `contribution` and `contentOffset` are uint64, the others uint32. */
@@ -23,13 +24,21 @@ for (const character of "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 
 export const isWordByte = (byte: number): boolean => WORD[byte] === 1;
 
-/** Whether position `p`, 0 to `output.length`, lies neither inside a word nor inside a UTF-8 character. */
+/**
+ * Whether position `p`, 0 to `output.length`, lies at a window's edge, or neither inside a word nor inside a UTF-8
+ * character.
+ */
 export function isBoundary(output: Uint8Array, p: number): boolean {
-  if (p <= 0 || p >= output.length) return p === 0 || p === output.length;
+  if (p % WINDOW_BYTES === 0 || p >= output.length) return p >= 0 && p <= output.length;
   const byte = output[p]!;
   if (byte >= 0x80 && byte <= 0xbf) return false;
   return WORD[byte] === 0 || WORD[output[p - 1]!] === 0;
 }
+
+export const windowOf = (position: number): number => Math.floor(position / WINDOW_BYTES);
+
+/** Precondition: start < end. */
+export const isWithinWindow = (start: number, end: number): boolean => windowOf(start) === windowOf(end - 1);
 
 /** What a span weighs under minimum length m. Precondition: length >= m >= 1. */
 export const spanWeight = (length: number, minSpanBytes: number): number => length - (minSpanBytes - 1);
@@ -50,8 +59,8 @@ export function coveredBytes(spans: readonly Pick<Span, "outputStart" | "length"
 export type SpanFault =
   | { readonly kind: "too-many"; readonly count: number }
   | { readonly kind: "too-short"; readonly index: number }
-  | { readonly kind: "too-long"; readonly index: number }
   | { readonly kind: "out-of-output"; readonly index: number }
+  | { readonly kind: "across-windows"; readonly index: number }
   | { readonly kind: "not-rising"; readonly index: number }
   | { readonly kind: "not-at-word"; readonly index: number; readonly position: number };
 
@@ -72,8 +81,8 @@ export function findSpanFault(
     const { outputStart: start, length } = spans[index]!;
     const end = start + length;
     if (length < minSpanBytes || length === 0) return { kind: "too-short", index };
-    if (length > MAX_SPAN_BYTES) return { kind: "too-long", index };
     if (end > outputBytes) return { kind: "out-of-output", index };
+    if (!isWithinWindow(start, end)) return { kind: "across-windows", index };
     if (start <= previousStart || end <= previousEnd) return { kind: "not-rising", index };
     if (output !== undefined) {
       if (!isBoundary(output, start)) return { kind: "not-at-word", index, position: start };

@@ -20,6 +20,49 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "uint256",
+        "name": "start",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "end",
+        "type": "uint256"
+      }
+    ],
+    "name": "ChunksMissing",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "computed",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "batchRoot",
+        "type": "bytes32"
+      }
+    ],
+    "name": "ClaimMismatch",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "at",
+        "type": "uint256"
+      }
+    ],
+    "name": "ContentDiffers",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
         "name": "index",
         "type": "uint256"
       },
@@ -62,6 +105,80 @@ export const attributionAbi = [
       }
     ],
     "name": "DeadlinePassed",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      }
+    ],
+    "name": "DemandExists",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      },
+      {
+        "internalType": "uint64",
+        "name": "deadline",
+        "type": "uint64"
+      }
+    ],
+    "name": "DemandOpen",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "until",
+        "type": "uint64"
+      }
+    ],
+    "name": "DemandTooLate",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "count",
+        "type": "uint256"
+      }
+    ],
+    "name": "DemandsOpen",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "EmptyBatch",
     "type": "error"
   },
   {
@@ -121,6 +238,22 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "uint256",
+        "name": "index",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "length",
+        "type": "uint256"
+      }
+    ],
+    "name": "IndexOutOfRange",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
         "name": "free",
         "type": "uint256"
       },
@@ -131,6 +264,54 @@ export const attributionAbi = [
       }
     ],
     "name": "InsufficientStake",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "computed",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "root",
+        "type": "bytes32"
+      }
+    ],
+    "name": "InvalidProof",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "address",
+        "name": "caller",
+        "type": "address"
+      }
+    ],
+    "name": "NotAuditor",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "claimed",
+        "type": "uint256"
+      }
+    ],
+    "name": "NotEarlier",
     "type": "error"
   },
   {
@@ -153,6 +334,17 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "address",
+        "name": "caller",
+        "type": "address"
+      }
+    ],
+    "name": "NotPayer",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
         "name": "account",
         "type": "address"
       }
@@ -169,7 +361,7 @@ export const attributionAbi = [
       },
       {
         "internalType": "uint256",
-        "name": "claimed",
+        "name": "expected",
         "type": "uint256"
       }
     ],
@@ -193,11 +385,6 @@ export const attributionAbi = [
     "type": "error"
   },
   {
-    "inputs": [],
-    "name": "OutputNotExpected",
-    "type": "error"
-  },
-  {
     "inputs": [
       {
         "internalType": "uint256",
@@ -217,6 +404,76 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "uint256",
+        "name": "spanIndex",
+        "type": "uint256"
+      }
+    ],
+    "name": "RangeCovered",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "position",
+        "type": "uint256"
+      }
+    ],
+    "name": "RangeNotAtWord",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "start",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "end",
+        "type": "uint256"
+      }
+    ],
+    "name": "RangeNotInWindow",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "length",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "shortest",
+        "type": "uint256"
+      }
+    ],
+    "name": "RangeNotLongest",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "length",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "minimum",
+        "type": "uint256"
+      }
+    ],
+    "name": "RangeTooShort",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
         "name": "length",
         "type": "uint256"
       },
@@ -227,6 +484,33 @@ export const attributionAbi = [
       }
     ],
     "name": "RequestTooLong",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "SameAnswer",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "index",
+        "type": "uint256"
+      }
+    ],
+    "name": "SpanAcrossWindows",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "spanIndex",
+        "type": "uint256"
+      }
+    ],
+    "name": "SpanHolds",
     "type": "error"
   },
   {
@@ -281,48 +565,11 @@ export const attributionAbi = [
       },
       {
         "internalType": "uint256",
-        "name": "limit",
-        "type": "uint256"
-      }
-    ],
-    "name": "SpanTooLong",
-    "type": "error"
-  },
-  {
-    "inputs": [
-      {
-        "internalType": "uint256",
-        "name": "index",
-        "type": "uint256"
-      },
-      {
-        "internalType": "uint256",
-        "name": "length",
-        "type": "uint256"
-      },
-      {
-        "internalType": "uint256",
         "name": "minimum",
         "type": "uint256"
       }
     ],
     "name": "SpanTooShort",
-    "type": "error"
-  },
-  {
-    "inputs": [
-      {
-        "internalType": "bytes32",
-        "name": "computed",
-        "type": "bytes32"
-      },
-      {
-        "internalType": "bytes32",
-        "name": "committed",
-        "type": "bytes32"
-      }
-    ],
-    "name": "SpansMismatch",
     "type": "error"
   },
   {
@@ -351,6 +598,33 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "uint256",
+        "name": "limit",
+        "type": "uint256"
+      }
+    ],
+    "name": "TooManyDemands",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "count",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "limit",
+        "type": "uint256"
+      }
+    ],
+    "name": "TooManyItems",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
         "name": "count",
         "type": "uint256"
       },
@@ -361,6 +635,22 @@ export const attributionAbi = [
       }
     ],
     "name": "TooManySpans",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      }
+    ],
+    "name": "UnknownDemand",
     "type": "error"
   },
   {
@@ -398,7 +688,39 @@ export const attributionAbi = [
         "type": "uint64"
       }
     ],
+    "name": "WindowClosed",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "settleAfter",
+        "type": "uint64"
+      }
+    ],
     "name": "WindowOpen",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "sent",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "required",
+        "type": "uint256"
+      }
+    ],
+    "name": "WrongBond",
     "type": "error"
   },
   {
@@ -421,6 +743,173 @@ export const attributionAbi = [
     "inputs": [],
     "name": "ZeroAmount",
     "type": "error"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "auditor",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "bool",
+        "name": "allowed",
+        "type": "bool"
+      }
+    ],
+    "name": "AuditorSet",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "batchId",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "bytes32",
+        "name": "root",
+        "type": "bytes32"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint32",
+        "name": "count",
+        "type": "uint32"
+      }
+    ],
+    "name": "BatchCommitted",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "demander",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint64",
+        "name": "deadline",
+        "type": "uint64"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "bond",
+        "type": "uint256"
+      }
+    ],
+    "name": "ChunkDemanded",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "by",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint64",
+        "name": "settleAfter",
+        "type": "uint64"
+      }
+    ],
+    "name": "ChunkShown",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "demander",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "bond",
+        "type": "uint256"
+      }
+    ],
+    "name": "DemandReturned",
+    "type": "event"
   },
   {
     "anonymous": false,
@@ -616,6 +1105,73 @@ export const attributionAbi = [
       },
       {
         "indexed": false,
+        "internalType": "enum IAttribution.Fault",
+        "name": "fault",
+        "type": "uint8"
+      },
+      {
+        "indexed": false,
+        "internalType": "address",
+        "name": "challenger",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "refund",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "slashed",
+        "type": "uint256"
+      }
+    ],
+    "name": "InferenceVoided",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "modelId",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "host",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "batchId",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint32",
+        "name": "index",
+        "type": "uint32"
+      },
+      {
+        "indexed": false,
         "internalType": "bytes32",
         "name": "outputRoot",
         "type": "bytes32"
@@ -785,6 +1341,37 @@ export const attributionAbi = [
         "type": "address"
       },
       {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "amount",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "total",
+        "type": "uint256"
+      }
+    ],
+    "name": "StakeSlashed",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "host",
+        "type": "address"
+      },
+      {
         "indexed": false,
         "internalType": "uint256",
         "name": "amount",
@@ -861,6 +1448,25 @@ export const attributionAbi = [
   {
     "inputs": [
       {
+        "internalType": "uint256",
+        "name": "batchId",
+        "type": "uint256"
+      }
+    ],
+    "name": "batchRoot",
+    "outputs": [
+      {
+        "internalType": "bytes32",
+        "name": "",
+        "type": "bytes32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "address",
         "name": "account",
         "type": "address"
@@ -880,61 +1486,141 @@ export const attributionAbi = [
   {
     "inputs": [
       {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "internalType": "bytes",
+            "name": "output",
+            "type": "bytes"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes",
+            "name": "signature",
+            "type": "bytes"
+          }
+        ],
+        "internalType": "struct IAttribution.Answer[]",
+        "name": "answers",
+        "type": "tuple[]"
+      }
+    ],
+    "name": "commitOutputs",
+    "outputs": [
+      {
+        "internalType": "uint256",
+        "name": "batchId",
+        "type": "uint256"
+      }
+    ],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "uint256",
         "name": "inferenceId",
         "type": "uint256"
       },
       {
-        "internalType": "bytes32",
-        "name": "outputRoot",
-        "type": "bytes32"
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
       },
       {
-        "internalType": "uint32",
-        "name": "outputBytes",
-        "type": "uint32"
-      },
-      {
-        "internalType": "bytes",
-        "name": "output",
-        "type": "bytes"
-      },
-      {
-        "components": [
-          {
-            "internalType": "uint32",
-            "name": "outputStart",
-            "type": "uint32"
-          },
-          {
-            "internalType": "uint32",
-            "name": "length",
-            "type": "uint32"
-          },
-          {
-            "internalType": "uint64",
-            "name": "contribution",
-            "type": "uint64"
-          },
-          {
-            "internalType": "uint64",
-            "name": "contentOffset",
-            "type": "uint64"
-          }
-        ],
-        "internalType": "struct IAttribution.Span[]",
-        "name": "spans",
-        "type": "tuple[]"
-      },
-      {
-        "internalType": "bytes",
-        "name": "signature",
-        "type": "bytes"
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
       }
     ],
-    "name": "commitOutput",
+    "name": "demand",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "demander",
+        "type": "address"
+      },
+      {
+        "internalType": "uint64",
+        "name": "deadline",
+        "type": "uint64"
+      },
+      {
+        "internalType": "bool",
+        "name": "closed",
+        "type": "bool"
+      },
+      {
+        "internalType": "uint256",
+        "name": "bond",
+        "type": "uint256"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      }
+    ],
+    "name": "demandChunk",
     "outputs": [],
-    "stateMutability": "nonpayable",
+    "stateMutability": "payable",
     "type": "function"
   },
   {
@@ -1006,6 +1692,11 @@ export const attributionAbi = [
           },
           {
             "internalType": "uint64",
+            "name": "committedAt",
+            "type": "uint64"
+          },
+          {
+            "internalType": "uint64",
             "name": "settleAfter",
             "type": "uint64"
           },
@@ -1015,19 +1706,19 @@ export const attributionAbi = [
             "type": "uint32"
           },
           {
-            "internalType": "uint32",
-            "name": "outputBytes",
-            "type": "uint32"
-          },
-          {
-            "internalType": "uint32",
-            "name": "coveredBytes",
-            "type": "uint32"
-          },
-          {
             "internalType": "uint16",
             "name": "minSpan",
             "type": "uint16"
+          },
+          {
+            "internalType": "uint8",
+            "name": "openDemands",
+            "type": "uint8"
+          },
+          {
+            "internalType": "uint8",
+            "name": "extensions",
+            "type": "uint8"
           },
           {
             "internalType": "uint128",
@@ -1036,22 +1727,27 @@ export const attributionAbi = [
           },
           {
             "internalType": "uint128",
-            "name": "fee",
+            "name": "requestPrice",
             "type": "uint128"
+          },
+          {
+            "internalType": "uint128",
+            "name": "outputPrice",
+            "type": "uint128"
+          },
+          {
+            "internalType": "uint128",
+            "name": "platformFee",
+            "type": "uint128"
+          },
+          {
+            "internalType": "uint64",
+            "name": "batchId",
+            "type": "uint64"
           },
           {
             "internalType": "bytes32",
             "name": "requestRoot",
-            "type": "bytes32"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "outputRoot",
-            "type": "bytes32"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "spansHash",
             "type": "bytes32"
           }
         ],
@@ -1074,6 +1770,636 @@ export const attributionAbi = [
       }
     ],
     "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "address",
+        "name": "account",
+        "type": "address"
+      }
+    ],
+    "name": "isAuditor",
+    "outputs": [
+      {
+        "internalType": "bool",
+        "name": "",
+        "type": "bool"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "uint256",
+        "name": "spanIndex",
+        "type": "uint256"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "output",
+        "type": "tuple"
+      }
+    ],
+    "name": "proveBoundary",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "outputRoot",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "uint32",
+        "name": "outputBytes",
+        "type": "uint32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "spansHash",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes",
+        "name": "signature",
+        "type": "bytes"
+      }
+    ],
+    "name": "proveContradiction",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "uint256",
+        "name": "spanIndex",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "contentOffset",
+        "type": "uint64"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "output",
+        "type": "tuple"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "content",
+        "type": "tuple"
+      }
+    ],
+    "name": "proveEarlierHolder",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "uint256",
+        "name": "spanIndex",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint32",
+        "name": "at",
+        "type": "uint32"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "output",
+        "type": "tuple"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "content",
+        "type": "tuple"
+      }
+    ],
+    "name": "proveMismatch",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "uint32",
+        "name": "start",
+        "type": "uint32"
+      },
+      {
+        "internalType": "uint32",
+        "name": "length",
+        "type": "uint32"
+      },
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "contentOffset",
+        "type": "uint64"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "output",
+        "type": "tuple"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "content",
+        "type": "tuple"
+      }
+    ],
+    "name": "proveOmission",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "outputBytes",
+            "type": "uint32"
+          },
+          {
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Claim",
+        "name": "claim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      }
+    ],
+    "name": "proveUnavailable",
+    "outputs": [],
+    "stateMutability": "nonpayable",
     "type": "function"
   },
   {
@@ -1123,34 +2449,142 @@ export const attributionAbi = [
         "type": "uint256"
       },
       {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint64",
+        "name": "chunk",
+        "type": "uint64"
+      }
+    ],
+    "name": "returnDemand",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "address",
+        "name": "auditor",
+        "type": "address"
+      },
+      {
+        "internalType": "bool",
+        "name": "allowed",
+        "type": "bool"
+      }
+    ],
+    "name": "setAuditor",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
         "components": [
           {
-            "internalType": "uint32",
-            "name": "outputStart",
-            "type": "uint32"
+            "internalType": "uint256",
+            "name": "inferenceId",
+            "type": "uint256"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "outputRoot",
+            "type": "bytes32"
           },
           {
             "internalType": "uint32",
-            "name": "length",
+            "name": "outputBytes",
             "type": "uint32"
           },
           {
-            "internalType": "uint64",
-            "name": "contribution",
-            "type": "uint64"
+            "components": [
+              {
+                "internalType": "uint32",
+                "name": "outputStart",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint32",
+                "name": "length",
+                "type": "uint32"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contribution",
+                "type": "uint64"
+              },
+              {
+                "internalType": "uint64",
+                "name": "contentOffset",
+                "type": "uint64"
+              }
+            ],
+            "internalType": "struct IAttribution.Span[]",
+            "name": "spans",
+            "type": "tuple[]"
           },
           {
-            "internalType": "uint64",
-            "name": "contentOffset",
-            "type": "uint64"
+            "internalType": "bytes32[]",
+            "name": "proof",
+            "type": "bytes32[]"
           }
         ],
-        "internalType": "struct IAttribution.Span[]",
-        "name": "spans",
+        "internalType": "struct IAttribution.Claim[]",
+        "name": "claims",
         "type": "tuple[]"
       }
     ],
     "name": "settle",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "contributionId",
+        "type": "uint256"
+      },
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "first",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes",
+            "name": "data",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes32[]",
+            "name": "siblings",
+            "type": "bytes32[]"
+          }
+        ],
+        "internalType": "struct IAttribution.Chunks",
+        "name": "content",
+        "type": "tuple"
+      }
+    ],
+    "name": "showChunk",
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
