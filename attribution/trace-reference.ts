@@ -15,13 +15,14 @@ export function traceByDefinition(live: readonly CorpusDocument[], output: Uint8
   const boundaries: number[] = [];
   for (let p = 0; p <= output.length; p++) if (boundary(output, p)) boundaries.push(p);
 
-  // 1. The longest match at each boundary; the shorter ones there are contained in it. What begins with absent bytes
-  // is absent, so the ends that match come first and the last of them is found by halving.
+  // 1 and 2. The longest match at each boundary within its window; the shorter ones there are contained in it. What
+  // begins with absent bytes is absent, so the ends that match come first and the last of them is found by halving.
   const occurs = (start: number, end: number) =>
     documents.some(({ bytes }) => offsetIn(bytes, output.subarray(start, end)) >= 0);
   const matches: Range[] = [];
   for (const start of boundaries) {
-    const ends = boundaries.filter((end) => end > start && end - start >= m);
+    const windowEnd = (Math.floor(start / 1024) + 1) * 1024;
+    const ends = boundaries.filter((end) => end > start && end <= windowEnd && end - start >= m);
     let matching = 0;
     for (let unknown = ends.length; matching < unknown; ) {
       const middle = (matching + unknown) >> 1;
@@ -31,35 +32,16 @@ export function traceByDefinition(live: readonly CorpusDocument[], output: Uint8
     if (matching > 0) matches.push({ start, end: ends[matching - 1]! });
   }
 
-  // 2. Those contained in no other match.
+  // 3. Those contained in no other match.
   const maximal = matches.filter((a) => !matches.some((b) => a !== b && contains(b, a)));
 
-  // 3. Cut from the left.
-  const pieces: Range[] = [];
-  for (const { start, end } of maximal) {
-    let from = start;
-    while (from < end) {
-      const ends = boundaries.filter((p) => p > from && p <= end && p <= from + 1024);
-      const to = ends.at(-1);
-      if (to === undefined) {
-        from = boundaries.find((p) => p > from)!;
-        continue;
-      }
-      if (to - from >= m) pieces.push({ start: from, end: to });
-      from = to;
-    }
-  }
-
-  // 4. Drop contained pieces; of equal ones keep the first.
-  const kept = pieces.filter((a, i) => !pieces.some((b, j) => i !== j && contains(b, a) && (!contains(a, b) || j < i)));
-
-  // 5. The 64 longest.
-  const chosen = kept
+  // 4. The 64 longest.
+  const chosen = maximal
     .toSorted((a, b) => b.end - b.start - (a.end - a.start) || a.start - b.start)
     .slice(0, 64)
     .sort((a, b) => a.start - b.start);
 
-  // 6. Lowest id, lowest offset.
+  // 5. Lowest id, lowest offset.
   return chosen.map(({ start, end }) => {
     for (const { id, bytes } of documents) {
       const offset = offsetIn(bytes, output.subarray(start, end));
@@ -81,4 +63,4 @@ const offsetIn = (content: Uint8Array, part: Uint8Array) =>
 const word = (b: number | undefined) => b !== undefined && /^[0-9A-Za-z_']$/.test(String.fromCharCode(b));
 const continues = (b: number | undefined) => b !== undefined && b >= 0x80 && b <= 0xbf;
 const boundary = (out: Uint8Array, p: number) =>
-  p === 0 || p === out.length || !(continues(out[p]) || (word(out[p - 1]) && word(out[p])));
+  p % 1024 === 0 || p === out.length || !(continues(out[p]) || (word(out[p - 1]) && word(out[p])));

@@ -63,28 +63,32 @@ describe("span-v1 vectors", () => {
       [19, 4, 2, 0],
       [25, 10, 2, 7],
     ],
-    "cut above 1,024 bytes": [
-      [0, 1020, 1, 0],
-      [1020, 1020, 1, 1020],
-      [2040, 359, 1, 2040],
+    "a match across windows is cut at their edges, be it inside a word": [
+      [0, 1024, 1, 0],
+      [1024, 1024, 1, 1024],
+      [2048, 351, 1, 2048],
     ],
-    "the last piece is shorter than the minimum and dropped": [[0, 1024, 1, 0]],
-    "a word of more than 1,024 bytes stays uncovered, the cut goes on after it": [[1511, 26, 1, 1511]],
-    "a piece of a cut match is named by an earlier holder than the whole": [
-      [0, 1020, 1, 0],
-      [1020, 1020, 2, 1020],
-      [2040, 359, 2, 2040],
+    "a piece shorter than the minimum is lost at a window's edge": [[0, 1024, 1, 0]],
+    "a word longer than a window is matched window by window": [
+      [0, 1024, 1, 0],
+      [1024, 1024, 1, 11],
+      [2048, 489, 1, 2048],
     ],
-    "the last piece of a cut match inside a piece of the next one is dropped": [
-      [0, 1020, 1, 0],
-      [504, 1020, 2, 0],
-      [1524, 1020, 2, 1020],
-      [2544, 455, 2, 2040],
+    "a character across a window's edge is cut": [
+      [0, 1024, 1, 0],
+      [1024, 176, 1, 1],
     ],
-    "equal pieces of two cut matches stay once": [
-      [0, 1020, 1, 0],
-      [1020, 1020, 1, 1020],
-      [2040, 959, 2, 1020],
+    "a match may begin at a window's edge inside a word of the output": [[1024, 26, 1, 0]],
+    "what ends inside a word after a window's edge ends at the edge": [[992, 32, 1, 0]],
+    "a match in one window is named by an earlier holder than in the next": [
+      [0, 1024, 1, 0],
+      [1024, 1024, 2, 1024],
+      [2048, 351, 2, 2048],
+    ],
+    "overlapping matches of two contributions across windows": [
+      [0, 1024, 1, 0],
+      [1024, 1024, 2, 520],
+      [2048, 951, 2, 1544],
     ],
   };
   it.each(Object.entries(BY_HAND))("by hand: %s", (name, expected) => {
@@ -131,7 +135,7 @@ describe("traceSpans equals the definition", () => {
     );
   });
 
-  it("on long repeats, where matches are cut", () => {
+  it("on long repeats, where matches cross windows", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("ab ", "a", "x y z, ", "é", "long_word_without_end", ". "),
@@ -146,6 +150,22 @@ describe("traceSpans equals the definition", () => {
       { numRuns: 20 },
     );
     expectSame([utf8("ab ".repeat(700))], utf8(`- ${"ab ".repeat(800)}`), 24);
+  });
+
+  it("on outputs of several windows, put together from long pieces of the contributions", () => {
+    const sources = ["w", "x", "é", "東"].map((letter) =>
+      utf8(Array.from({ length: 500 }, (_, i) => `${letter}${i % 7 === 0 ? "" : i % 40}`).join(" ")),
+    );
+    const piece = fc.record({ source: fc.nat(3), start: fc.nat(1_500), length: fc.integer({ min: 1, max: 1_400 }) });
+    const cut = ({ source, start, length }: { source: number; start: number; length: number }) =>
+      sources[source]!.subarray(start % sources[source]!.length).subarray(0, length);
+    const pieces = (count: number) => fc.array(piece, { minLength: 1, maxLength: count, size: "max" });
+    fc.assert(
+      fc.property(pieces(6), pieces(6), fc.constantFrom(1, 8, 24, 200), (held, shown, minSpan) => {
+        expectSame(held.map(cut), new Uint8Array(Buffer.concat(shown.map(cut)).subarray(0, 4_500)), minSpan);
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it("on more than 64 matches", () => {

@@ -13,7 +13,7 @@ import { continueText } from "../attribution/infinity-gram.ts";
 import { traceSpans } from "../attribution/trace.ts";
 import { traceByDefinition } from "../attribution/trace-reference.ts";
 import { contentRoot } from "../core/content.ts";
-import { isBoundary, MAX_SPAN_BYTES, MAX_SPANS, type Span } from "../core/span-rule.ts";
+import { isBoundary, isWithinWindow, MAX_SPANS, type Span } from "../core/span-rule.ts";
 
 const MIN_SPAN_BYTES = 24;
 const MAX_DOCUMENT_BYTES = 200_000;
@@ -93,7 +93,7 @@ function traceByScan(corpus: readonly CorpusDocument[], text: Uint8Array, minSpa
   const found: Span[] = [];
   let reached = 0;
   for (const start of boundaries) {
-    const ends = boundaries.filter((end) => end > reached && end - start >= minSpan);
+    const ends = boundaries.filter((end) => end > reached && end - start >= minSpan && isWithinWindow(start, end));
     let span: Span | undefined;
     for (const [i, buffer] of buffers.entries()) {
       let offset = 0;
@@ -106,7 +106,6 @@ function traceByScan(corpus: readonly CorpusDocument[], text: Uint8Array, minSpa
       }
     }
     if (span === undefined) continue;
-    if (span.length > MAX_SPAN_BYTES) throw new Error("the scan does not cut; choose another output");
     found.push(span);
     reached = start + span.length;
   }
