@@ -1,17 +1,24 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { request as httpRequest } from "node:http";
+import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytesToHex, type Hex, hexToBytes } from "../core/bytes.ts";
-import { contentRoot, verifyContentProof } from "../core/content.ts";
-import { createContentServer, httpContentSource } from "./content-server.ts";
+import { CHUNK_BYTES, ContentTree, contentRoot, verifyContentRange } from "../core/content.ts";
+import { GROUP_BYTES } from "./content-groups.ts";
 import { ContentStore } from "./content-store.ts";
-import type { HttpServer } from "./http.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const rootOf = (bytes: Uint8Array) => bytesToHex(contentRoot(bytes));
 const pathOf = (directory: string, root: Hex) => join(directory, root.slice(2, 4), root.slice(2));
+const groupsOf = (directory: string, root: Hex) => pathOf(join(directory, "groups"), root);
+const noise = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 2_654_435_761) >>> 13);
+
+async function readAll(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return new Uint8Array(Buffer.concat(all));
+}
 
 let directory: string;
 beforeEach(async () => {
@@ -84,126 +91,108 @@ describe("ContentStore", () => {
   });
 });
 
-describe("content server", () => {
-  let store: ContentStore;
-  let server: HttpServer;
-  let url: string;
-  beforeEach(async () => {
-    store = await ContentStore.open(directory, { maxItemBytes: 100_000 });
-    server = createContentServer({ store });
-    url = await server.listen();
-  });
-  afterEach(() => server.close());
-
-  const put = (body: Uint8Array<ArrayBuffer> | string) => fetch(`${url}/content`, { method: "PUT", body });
-  const expectError = async (response: Response, status: number, code: string) => {
-    expect([response.status, await response.json()]).toEqual([
-      status,
-      { error: { code, message: expect.stringMatching(/.{10}/) } },
-    ]);
-  };
-
-  it("puts, gets, heads and lists", async () => {
-    const bytes = utf8("hello content");
-    const root = rootOf(bytes);
-    const created = await put(bytes);
-    expect([created.status, await created.json()]).toEqual([201, { root, size: 13 }]);
-    expect((await put(bytes)).status).toBe(200);
-    const got = await fetch(`${url}/content/${root}`);
-    expect(new Uint8Array(await got.arrayBuffer())).toEqual(bytes);
-    expect(got.headers.get("access-control-allow-origin")).toBeNull();
-    const head = await fetch(`${url}/content/${root}`, { method: "HEAD" });
-    expect([head.status, head.headers.get("content-length")]).toEqual([200, "13"]);
-    await put("another");
-    const list = (await (await fetch(`${url}/content?limit=1`)).json()) as { items: unknown[]; next: string };
-    expect(list.items).toHaveLength(1);
-    const rest = await fetch(`${url}/content?limit=1&after=${list.next}`);
-    expect(await rest.json()).toMatchObject({ items: [{ size: expect.any(Number) }], next: null });
-  });
-
-  it("proves chunks", async () => {
-    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i);
-    const root = rootOf(bytes);
-    await put(bytes);
-    const proof = (await (await fetch(`${url}/content/${root}/proof?chunk=3`)).json()) as {
-      bytes: Hex;
-      siblings: Hex[];
-      size: number;
+describe("streams into a store", () => {
+  it("hashes on the way and holds the size and root that were announced", async () => {
+    const store = await ContentStore.open(directory, { maxItemBytes: 200_000, maxTotalBytes: 300_000 });
+    const bytes = noise(150_000);
+    const pieces = function* () {
+      for (let at = 0; at < bytes.length; at += 7_001) yield bytes.subarray(at, at + 7_001);
     };
-    const { size: length } = proof;
-    const chunk = hexToBytes(proof.bytes);
-    const siblings = proof.siblings.map(hexToBytes);
-    expect(verifyContentProof({ root: contentRoot(bytes), length, index: 3, chunk, siblings })).toBe(true);
-    await expectError(await fetch(`${url}/content/${root}/proof?chunk=4`), 400, "bad-chunk");
-    await expectError(await fetch(`${url}/content/${root}/proof`), 400, "bad-chunk");
+    const root = rootOf(bytes);
+    const other = rootOf(utf8("other"));
+    await expect(store.putStream(pieces(), { root: other })).rejects.toMatchObject({ code: "mismatch" });
+    expect(await store.putStream(pieces(), { root, size: 150_000 })).toEqual({ root, size: 150_000, created: true });
+    expect(await store.putStream(pieces())).toEqual({ root, size: 150_000, created: false });
+    expect(await store.get(root)).toEqual(bytes);
+    await expect(store.putStream([noise(150_001)])).rejects.toMatchObject({ code: "full" });
+    await expect(store.putStream([noise(100_000), noise(100_001)])).rejects.toMatchObject({ code: "too-large" });
+    expect(await readdir(join(directory, "tmp"))).toEqual([]);
+    expect(store.totalBytes).toBe(150_000);
   });
 
-  it("answers errors as JSON with their status", async () => {
-    const unknown = rootOf(utf8("unknown"));
-    await expectError(await fetch(`${url}/content/${unknown}`), 404, "unknown-content");
-    expect((await fetch(`${url}/content/${unknown}`, { method: "HEAD" })).status).toBe(404);
-    await expectError(await fetch(`${url}/content/0x1234`), 400, "bad-root");
-    await expectError(await fetch(`${url}/content/..%2f..%2fetc%2fpasswd`), 400, "bad-root");
-    await expectError(await fetch(`${url}/elsewhere`), 404, "not-found");
-    await expectError(await fetch(`${url}/content?limit=0`), 400, "bad-limit");
-    await expectError(await fetch(`${url}/content?limit=-1`), 400, "bad-limit");
-    await expectError(await fetch(`${url}/content?after=zz`), 400, "bad-root");
-    await expectError(await fetch(`${url}/content`, { method: "DELETE" }), 405, "method-not-allowed");
-    await expectError(await put(""), 400, "empty");
+  it("keeps nothing of a source that breaks off, nor its place", async () => {
+    const store = await ContentStore.open(directory, { maxTotalBytes: 100 });
+    async function* broken() {
+      yield new Uint8Array(60);
+      throw new Error("gone");
+    }
+    await expect(store.putStream(broken(), { size: 100 })).rejects.toThrow("gone");
+    expect(await readdir(join(directory, "tmp"))).toEqual([]);
+    expect((await store.put(new Uint8Array(100))).created).toBe(true);
+  });
+});
+
+describe("reads of parts", () => {
+  const sizes = [1, 255, 256, 257, GROUP_BYTES, GROUP_BYTES + 1, 5 * GROUP_BYTES - 1, 21 * GROUP_BYTES + 300];
+
+  it("give what subarray gives, and range proofs as the whole tree has them", async () => {
+    const store = await ContentStore.open(directory);
+    for (const size of sizes) {
+      const bytes = noise(size);
+      const { root } = await store.put(bytes);
+      const tree = new ContentTree(bytes);
+      const file = (await store.file(root))!;
+      const position = fc.nat(size);
+      await fc.assert(
+        fc.asyncProperty(position, position, async (a, b) => {
+          const [start, end] = a < b ? [a, b] : [b, a];
+          // Not toEqual: it looks at each byte by itself.
+          expect(Buffer.compare(await readAll(file.bytes(start, end)), bytes.subarray(start, end))).toBe(0);
+          const [first, last] = [Math.floor(start / CHUNK_BYTES), Math.floor(Math.min(end, size - 1) / CHUNK_BYTES)];
+          if (first >= file.chunks) return;
+          const range = await file.range(first, last);
+          expect(range.siblings.map(bytesToHex)).toEqual(tree.rangeProof(first, last).map(bytesToHex));
+          expect(verifyContentRange(hexToBytes(root), size, range)).toBe(true);
+        }),
+        { numRuns: 15 },
+      );
+      await file.close();
+    }
+    expect(await store.file(rootOf(utf8("absent")))).toBeUndefined();
   });
 
-  it("reports damaged content instead of serving it", async () => {
-    const { root } = await store.put(utf8("precious"));
-    await writeFile(pathOf(directory, root), "precioux");
-    await expectError(await fetch(`${url}/content/${root}`), 500, "damaged");
+  it("use the group hashes on disk, and make those that are cut, wrong or missing anew", async () => {
+    const bytes = noise(6 * GROUP_BYTES);
+    const { root } = await (await ContentStore.open(directory)).put(bytes);
+    const path = groupsOf(directory, root);
+    const good = await readFile(path);
+    expect(good.length).toBe(16 + 6 * 32);
+    const wrong = Buffer.from(good);
+    wrong[100]! ^= 1;
+    const damages = [
+      () => truncate(path, 100),
+      () => truncate(path, 0),
+      () => writeFile(path, wrong),
+      () => writeFile(path, Buffer.concat([good, Buffer.alloc(32)])),
+      () => rm(path),
+    ];
+    for (const damage of damages) {
+      await damage();
+      const file = (await (await ContentStore.open(directory)).file(root))!;
+      expect(await readAll(file.bytes(70_000, 70_010))).toEqual(bytes.slice(70_000, 70_010));
+      await file.close();
+      expect(await readFile(path)).toEqual(good);
+    }
   });
 
-  it("stops an upload above the limit, announced or streamed, and stores nothing", async () => {
-    await expectError(await put(new Uint8Array(100_001)), 413, "too-large");
-    const status = await new Promise((resolve) => {
-      let answered = false;
-      const upload = httpRequest(`${url}/content`, { method: "PUT" }, (response) => {
-        answered = true;
-        response.resume();
-        resolve(response.statusCode);
-      });
-      const write = () => {
-        while (!answered && upload.write(new Uint8Array(10_000)));
-      };
-      // The server cuts the connection after its answer.
-      upload.on("error", () => {}).on("drain", write);
-      write();
-    });
-    expect(status).toBe(413);
-    expect(store.totalBytes).toBe(0);
-    expect((await put("still serving")).status).toBe(201);
-  });
-
-  it("refuses a Host header of another name, as a rebound DNS name sends it", async () => {
-    const status = await new Promise((resolve, reject) => {
-      httpRequest(`${url}/content`, { headers: { host: "evil.example:7070" } }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
-        .on("error", reject)
-        .end();
-    });
-    expect(status).toBe(403);
-    expect((await fetch(url.replace("127.0.0.1", "localhost"))).status).toBe(404);
-  });
-
-  it("serves as a checked source over HTTP", async () => {
-    const source = httpContentSource(url, 100);
-    const { root } = await store.put(utf8("over the wire"));
-    expect(await source.get(root)).toEqual(utf8("over the wire"));
-    expect(await source.get(rootOf(utf8("no")))).toBeUndefined();
-    const large = await store.put(new Uint8Array(101));
-    expect(await source.get(large.root)).toBeUndefined();
-  });
-
-  it("keeps the bytes exactly on disk", async () => {
-    const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => i * 7);
-    const { root } = (await (await put(bytes)).json()) as { root: Hex };
-    expect(new Uint8Array(await readFile(pathOf(directory, root)))).toEqual(bytes);
+  it("give no damaged bytes, but those beside them", async () => {
+    const bytes = noise(6 * GROUP_BYTES);
+    const { root } = await (await ContentStore.open(directory)).put(bytes);
+    const disk = await open(pathOf(directory, root), "r+");
+    await disk.write(Uint8Array.of(bytes[70_000]! ^ 1), 0, 1, 70_000);
+    await disk.close();
+    const store = await ContentStore.open(directory);
+    const file = (await store.file(root))!;
+    expect(await readAll(file.bytes(0, 65_536))).toEqual(bytes.slice(0, 65_536));
+    await expect(readAll(file.bytes(69_000, 69_001))).rejects.toMatchObject({ code: "damaged" });
+    await expect(file.range(280, 280)).rejects.toMatchObject({ code: "damaged" });
+    await file.close();
+    // Without the group hashes the whole is looked at.
+    await rm(groupsOf(directory, root));
+    await expect((await ContentStore.open(directory)).file(root)).rejects.toMatchObject({ code: "damaged" });
+    await truncate(pathOf(directory, root), 50_000);
+    await expect(store.file(root)).rejects.toMatchObject({ code: "damaged" });
+    expect((await store.put(bytes)).created).toBe(true);
+    expect(await store.get(root)).toEqual(bytes);
   });
 });

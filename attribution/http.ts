@@ -8,11 +8,13 @@ import { isHostAllowed } from "../core/host-header.ts";
 export class HttpError extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = "HttpError";
     this.status = status;
     this.code = code;
+    this.headers = headers;
   }
 }
 
@@ -28,6 +30,7 @@ export interface ServerOptions {
    * all, for a server behind a proxy that checks.
    */
   readonly allowedHosts?: readonly string[];
+  /** For a whole request to arrive; default 30 s. 0: the handler sees to it. */
   readonly requestTimeoutMs?: number;
   /** Failures that are nobody's request: the answer says only "internal". */
   readonly onError?: (error: unknown) => void;
@@ -72,7 +75,9 @@ export function createHttpServer(handler: Handler, options: ServerOptions): Http
       response.destroy();
       return;
     }
-    const { status, code, message } = known ? error : new HttpError(500, "internal", "the server failed; see its log");
+    const failure = known ? error : new HttpError(500, "internal", "the server failed; see its log");
+    const { status, code, message } = failure;
+    for (const [name, value] of Object.entries(failure.headers)) response.setHeader(name, value);
     if (!request.complete) {
       // The client may still be sending: swallow a little so that it gets to read the answer, then cut.
       response.setHeader("connection", "close");
@@ -100,25 +105,33 @@ export function createHttpServer(handler: Handler, options: ServerOptions): Http
   };
 }
 
-/** Reads the whole body. Throws HttpError 413 as soon as it is known to be longer than `limitBytes`. */
-export function readBody(request: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+/** Reads the whole body. Throws HttpError 413 as soon as it is known to be longer than `limitBytes`, 408 after `timeMs`. */
+export function readBody(request: IncomingMessage, limitBytes: number, timeMs = 30_000): Promise<Uint8Array> {
   const tooLarge = () => new HttpError(413, "too-large", `the body is longer than the limit of ${limitBytes} bytes`);
   if (Number(request.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const stop = (error: HttpError) => {
+      clearTimeout(timer);
+      request.removeAllListeners("data");
+      chunks.length = 0;
+      reject(error);
+    };
+    const timer = setTimeout(
+      () => stop(new HttpError(408, "too-slow", `the body takes longer than ${timeMs} ms`)),
+      timeMs,
+    );
     request.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length > limitBytes) {
-        request.removeAllListeners("data");
-        chunks.length = 0;
-        reject(tooLarge());
-        return;
-      }
-      chunks.push(chunk);
+      if (length > limitBytes) stop(tooLarge());
+      else chunks.push(chunk);
     });
-    request.on("end", () => resolve(new Uint8Array(Buffer.concat(chunks))));
-    request.on("error", () => reject(new HttpError(400, "aborted", "the request ended before its body did")));
+    request.on("end", () => {
+      clearTimeout(timer);
+      resolve(new Uint8Array(Buffer.concat(chunks)));
+    });
+    request.on("error", () => stop(new HttpError(400, "aborted", "the request ended before its body did")));
   });
 }
 
