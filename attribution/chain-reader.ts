@@ -2,12 +2,17 @@
 import type { Hex } from "../core/bytes.ts";
 
 /** IAttribution.State */
-export const INFERENCE_STATES = ["none", "requested", "committed", "settled", "expired"] as const;
+export const INFERENCE_STATES = ["none", "requested", "committed", "settled", "expired", "void"] as const;
 export type InferenceState = (typeof INFERENCE_STATES)[number];
+
+/** IAttribution.Audience */
+export const AUDIENCES = ["public", "private"] as const;
+export type Audience = (typeof AUDIENCES)[number];
 
 export interface InferenceRequest {
   readonly id: bigint;
   readonly state: InferenceState;
+  readonly audience: Audience;
   readonly modelId: bigint;
   /** Lower case. */
   readonly host: Hex;
@@ -15,6 +20,12 @@ export interface InferenceRequest {
   readonly requestedAt: bigint;
   /** Block timestamp, seconds. */
   readonly commitDeadline: bigint;
+  /** Block timestamp, seconds; 0 before the commitment. */
+  readonly settleAfter: bigint;
+  /** Demanded chunks that are not shown yet: while there are any it does not settle. */
+  readonly openDemands: number;
+  /** 0 before the commitment. */
+  readonly batchId: bigint;
   readonly requestRoot: Hex;
   readonly requestBytes: number;
   /** m of span-v1. */
@@ -41,6 +52,28 @@ export interface AcceptedContribution {
   readonly withdrawnAt: bigint;
 }
 
+export interface ModelTerms {
+  /** Lower case. */
+  readonly owner: Hex;
+  /** Unix seconds. */
+  readonly registeredAt: bigint;
+  /** Of the head, wei per 1,000 bytes. */
+  readonly requestPrice: bigint;
+  readonly outputPrice: bigint;
+}
+
+/** Governed values that a host reckons with (core/parameters.ts). */
+export interface HostParameters {
+  readonly minSpanBytes: number;
+  readonly platformFeeWei: bigint;
+  readonly stakeMultiple: bigint;
+}
+
+export interface HostStake {
+  readonly totalWei: bigint;
+  readonly lockedWei: bigint;
+}
+
 /** Rejects when the chain cannot be read. */
 export interface ChainReader {
   chainId(): Promise<bigint>;
@@ -49,10 +82,15 @@ export interface ChainReader {
   inference(id: bigint): Promise<InferenceRequest | undefined>;
   /** Flattened data of a model. */
   modelData(modelId: bigint): Promise<readonly DataCount[]>;
+  /** Undefined when there is no such model. */
+  modelTerms(modelId: bigint): Promise<ModelTerms | undefined>;
   /** Accepted contributions at leaf indices 0..count-1, withdrawn ones included, as of the head. */
   accepted(datanetId: bigint, count: number): Promise<readonly AcceptedContribution[]>;
   /** Models that `host` has joined, newest first; at most 256. */
   modelsOf(host: Hex): Promise<readonly bigint[]>;
+  /** As of `block`, or of the head. */
+  parameters(block?: bigint): Promise<HostParameters>;
+  stakeOf(host: Hex): Promise<HostStake>;
 }
 
 /** Live contributions of a model for a request of block `requestedAt`, in rising id order. */

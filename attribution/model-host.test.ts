@@ -3,75 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { recoverAddress, recoverTypedDataAddress, serializeSignature } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bigIntToFixed, bytesToHex, type Hex, hexToBytes } from "../core/bytes.ts";
-import { contentRoot } from "../core/content.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { feeWei } from "../core/settlement.ts";
 import { coveredBytes, findSpanFault, type Span, spansHash } from "../core/span-rule.ts";
 import { accountSigner, answerTypedData } from "./answer.ts";
 import { AnswerLog } from "./answer-log.ts";
-import type { AcceptedContribution, ChainReader, InferenceRequest } from "./chain-reader.ts";
+import type { InferenceRequest } from "./chain-reader.ts";
 import { ContentStore } from "./content-store.ts";
-import { buildCorpusIndex } from "./corpus-index.ts";
+import { openInMemory } from "./corpus.ts";
+import { infinityGramEngine } from "./engines/infinity-gram.ts";
+import { affordableBytes } from "./host-checks.ts";
 import type { HttpServer } from "./http.ts";
-import { affordableBytes, createModelHost, type ModelHost, type ModelHostPorts } from "./model-host.ts";
+import { createModelHost, type ModelHost, type ModelHostPorts } from "./model-host.ts";
 import { createModelServer } from "./model-server.ts";
+import { textPrompt } from "./prompt.ts";
+import { CHAIN_ID, FakeChain, HOST, OTHER, PROMPT, rootOf, TEXTS, utf8 } from "./testing/fake-chain.ts";
 import { traceByDefinition } from "./trace-reference.ts";
-
-const utf8 = (text: string) => new TextEncoder().encode(text);
-const rootOf = (bytes: Uint8Array) => bytesToHex(contentRoot(bytes));
-
-const HOST = privateKeyToAccount(`0x${"11".repeat(32)}`);
-const OTHER = privateKeyToAccount(`0x${"22".repeat(32)}`);
-const CHAIN_ID = 161299n;
-const PROMPT = utf8("the quick");
-const TEXTS = [
-  "the quick brown fox jumps over the lazy dog near the quiet river bank today",
-  "the quick brown cat sleeps under the lazy dog near the old river bridge",
-  "over the lazy dog near the quiet old mill the quick brown fox rests",
-];
-
-/** A chain in memory: what the precompiles would answer. */
-class FakeChain implements ChainReader {
-  readonly inferences = new Map<bigint, InferenceRequest>();
-  readonly contributions: AcceptedContribution[] = [];
-  timestamp = 1_000n;
-  fails = false;
-
-  request(changes: Partial<InferenceRequest> = {}): InferenceRequest {
-    const inference: InferenceRequest = {
-      id: 1n,
-      state: "requested",
-      modelId: 5n,
-      host: HOST.address.toLowerCase() as Hex,
-      requestedAt: 100n,
-      commitDeadline: 2_000n,
-      requestRoot: rootOf(PROMPT),
-      requestBytes: PROMPT.length,
-      minSpanBytes: 12,
-      escrowWei: 10_000_000n,
-      platformFeeWei: 1_000n,
-      requestPrice: 1_000n,
-      outputPrice: 2_000n,
-      ...changes,
-    };
-    this.inferences.set(inference.id, inference);
-    return inference;
-  }
-  chainId = () => this.answer(CHAIN_ID);
-  head = () => this.answer({ number: 120n, timestamp: this.timestamp });
-  inference = (id: bigint) => this.answer(this.inferences.get(id));
-  modelData = () => this.answer([{ datanetId: 3n, count: this.contributions.length }]);
-  accepted = (_: bigint, count: number) => this.answer(this.contributions.slice(0, count));
-  modelsOf = () => this.answer([5n]);
-
-  private async answer<T>(value: T): Promise<T> {
-    if (this.fails) throw new Error("connection refused");
-    return value;
-  }
-}
 
 let directory: string;
 let chain: FakeChain;
@@ -82,18 +31,17 @@ beforeEach(async () => {
   chain = new FakeChain();
   store = await ContentStore.open(join(directory, "content"));
   answers = await AnswerLog.open(join(directory, "answers"), CHAIN_ID);
-  for (const [i, text] of TEXTS.entries()) {
-    const { root, size } = await store.put(utf8(text));
-    chain.contributions.push({ id: BigInt(i + 1), contentRoot: root, size, withdrawnAt: 0n });
-  }
+  await chain.accept(store);
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-const build: ModelHostPorts["buildIndex"] = async (documents) => buildCorpusIndex(documents);
 const hostWith = (changes: Partial<ModelHostPorts> = {}): ModelHost =>
-  createModelHost({ chain, content: store, signer: accountSigner(HOST), answers, buildIndex: build, ...changes });
-const ask = (host: ModelHost, changes: { inferenceId?: bigint; prompt?: Uint8Array; words?: number } = {}) =>
-  host.answer({ inferenceId: 1n, prompt: PROMPT, words: 40, ...changes });
+  createModelHost({ chain, content: store, signer: accountSigner(HOST), answers, ...changes });
+const ask = (host: ModelHost, changes: { inferenceId?: bigint; prompt?: string; words?: number } = {}) =>
+  host.answer(changes.inferenceId ?? 1n, {
+    prompt: textPrompt(changes.prompt ?? PROMPT),
+    maxTokens: changes.words ?? 40,
+  });
 async function answered(host: ModelHost, changes: Parameters<typeof ask>[1] = {}) {
   const result = await ask(host, changes);
   if (!result.ok) throw new Error(`${result.code}: ${result.message}`);
@@ -103,9 +51,7 @@ async function answered(host: ModelHost, changes: Parameters<typeof ask>[1] = {}
 describe("model host", () => {
   it("answers with an output, its spans and a signature of the host over both", async () => {
     const request = chain.request();
-    const { answer, timings } = await answered(
-      createModelHost({ chain, content: store, signer: accountSigner(HOST), answers }),
-    );
+    const { answer, timings } = await answered(hostWith());
     const output = hexToBytes(answer.output);
     expect(answer).toMatchObject({ inferenceId: 1n, modelId: 5n, chainId: CHAIN_ID, requestRoot: request.requestRoot });
     expect(answer.outputRoot).toBe(rootOf(output));
@@ -126,13 +72,13 @@ describe("model host", () => {
     chain.request();
     const first = await answered(hostWith());
     const again = await answered(hostWith(), { words: 3 });
-    expect(again).toEqual({ ok: true, answer: first.answer });
+    expect(again).toEqual({ ok: true, answer: first.answer, minSpanBytes: 12, state: "signed" });
 
     chain.request({ id: 2n });
     const beside = [3, 17, 40].map((words) => answered(hostWith(), { inferenceId: 2n, words }));
     const signatures = new Set((await Promise.all(beside)).map(({ answer }) => answer.signature));
     expect(signatures.size).toBe(1);
-    expect(await readdir(join(directory, "answers", CHAIN_ID.toString()))).toEqual(["1.json", "2.json"]);
+    expect(await readdir(join(directory, "answers", CHAIN_ID.toString()))).toEqual(["1.json", "2.json", "closed"]);
   });
 
   it("repeats its answer after the commitment, but only to whoever knows the prompt", async () => {
@@ -142,7 +88,7 @@ describe("model host", () => {
     chain.request({ state: "settled" });
     chain.timestamp = 9_999n;
     expect((await answered(host)).answer).toEqual(answer);
-    expect(await ask(host, { prompt: utf8("guess") })).toMatchObject({ code: "prompt-mismatch" });
+    expect(await ask(host, { prompt: "guess" })).toMatchObject({ code: "prompt-mismatch" });
   });
 
   it("signs nothing where a record is damaged or of another chain", async () => {
@@ -156,8 +102,8 @@ describe("model host", () => {
       expect(await ask(host)).toMatchObject({ ok: false, code: "record-damaged" });
     }
     await writeFile(file, record);
-    const other = utf8("other prompt");
-    chain.request({ requestRoot: rootOf(other), requestBytes: other.length });
+    const other = "other prompt";
+    chain.request({ requestRoot: rootOf(utf8(other)), requestBytes: other.length });
     expect(await ask(host, { prompt: other })).toMatchObject({ ok: false, code: "foreign-record" });
   });
 
@@ -182,7 +128,7 @@ describe("model host", () => {
     expect(await ask(host, { inferenceId: 9n })).toMatchObject({ code: "unknown-inference" });
     expect(await ask(host, { words: 0 })).toMatchObject({ code: "bad-request" });
     expect(await ask(host, { words: 2_001 })).toMatchObject({ code: "bad-request" });
-    expect(await ask(host, { prompt: new Uint8Array(0) })).toMatchObject({ code: "bad-request" });
+    expect(await ask(host, { prompt: "" })).toMatchObject({ code: "bad-request" });
     chain.fails = true;
     expect(await ask(host)).toMatchObject({ code: "chain-unavailable", message: expect.stringContaining("refused") });
   });
@@ -215,9 +161,9 @@ describe("model host", () => {
   it("builds an index once for a live set and anew when it changes", async () => {
     let builds = 0;
     const host = hostWith({
-      buildIndex: async (documents) => {
+      openCorpus: async (...args) => {
         builds++;
-        return buildCorpusIndex(documents);
+        return openInMemory(...args);
       },
     });
     for (let id = 1n; id <= 4n; id++) chain.request({ id });
@@ -232,8 +178,9 @@ describe("model host", () => {
   it("bounds corpus and queue", async () => {
     chain.request();
     expect(await ask(hostWith({ limits: { maxCorpusBytes: 100 } }))).toMatchObject({ code: "corpus-too-large" });
-    const host = hostWith({ limits: { maxRunning: 1, maxWaiting: 2 } });
-    const results = await Promise.all(Array.from({ length: 5 }, () => ask(host)));
+    const host = hostWith({ engine: infinityGramEngine(undefined, 1), limits: { maxWaiting: 2 } });
+    for (let id = 2n; id <= 5n; id++) chain.request({ id });
+    const results = await Promise.all([1n, 2n, 3n, 4n, 5n].map((inferenceId) => ask(host, { inferenceId })));
     expect(results.map((result) => (result.ok ? "ok" : result.code))).toEqual(["ok", "ok", "ok", "busy", "busy"]);
   });
 
@@ -262,7 +209,7 @@ describe("model server", () => {
   let server: HttpServer;
   let url: string;
   beforeEach(async () => {
-    server = createModelServer({ modelHost: hostWith() });
+    server = createModelServer({ modelHost: hostWith(), chain });
     url = await server.listen();
   });
   afterEach(() => server.close());

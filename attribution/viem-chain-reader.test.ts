@@ -2,14 +2,12 @@ import {
   createPublicClient,
   custom,
   decodeFunctionData,
-  encodeAbiParameters,
   encodeErrorResult,
   encodeEventTopics,
   encodeFunctionResult,
   type Hex,
   numberToHex,
   pad,
-  parseAbiParameters,
   RpcRequestError,
 } from "viem";
 import { beforeEach, expect, it } from "vitest";
@@ -21,7 +19,6 @@ import { viemChainReader } from "./viem-chain-reader.ts";
 
 const HOST: Hex = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
 const DATANET = "0x0000000000000000000000000000000000000901";
-const ATTRIBUTION = "0x0000000000000000000000000000000000000903";
 const root = (i: number) => pad(numberToHex(i), { size: 32 });
 
 /** An RPC endpoint over a handful of values, answering in the ABI's own encoding. */
@@ -43,11 +40,16 @@ class FakeRpc {
         return { number: numberToHex(this.head), timestamp: numberToHex(1234), transactions: [] };
       case "eth_call":
         return this.#call(first!.to!, first!.data as Hex);
+      case "eth_getStorageAt":
+        return pad(numberToHex(this.#slot((params as [Hex, Hex])[1])), { size: 32 });
       case "eth_getLogs":
         return this.#logs(first as unknown as { address: string; fromBlock: Hex; toBlock: Hex });
     }
     throw new Error(`unexpected ${method}`);
   };
+
+  /** A value that names its slot. */
+  #slot = (slot: Hex): number => 100 + Number(slot);
 
   #call(to: string, data: Hex): Hex {
     const abi = [...attributionAbi, ...datanetAbi, ...modelsAbi] as const;
@@ -86,24 +88,51 @@ class FakeRpc {
       }
       const result = {
         state: 1,
-        audience: 0,
+        audience: 1,
         modelId: 5n,
         payer: HOST,
         host: HOST,
         requestedAt: 40n,
         commitDeadline: 2_000n,
+        committedAt: 0n,
         settleAfter: 0n,
         requestBytes: 12,
-        outputBytes: 0,
-        coveredBytes: 0,
         minSpan: 24,
+        openDemands: 3,
+        extensions: 0,
         escrow: 10n ** 18n,
-        fee: 0n,
+        requestPrice: 11n,
+        outputPrice: 22n,
+        platformFee: 33n,
+        batchId: 4n,
         requestRoot: root(77),
-        outputRoot: root(0),
-        spansHash: root(0),
       };
       return encodeFunctionResult({ abi: attributionAbi, functionName, result });
+    }
+    if (functionName === "stakeOf") {
+      return encodeFunctionResult({ abi: attributionAbi, functionName, result: [70n, 30n] });
+    }
+    if (functionName === "model") {
+      if (args[0] !== 5n) {
+        const data = encodeErrorResult({ abi: modelsAbi, errorName: "UnknownModel", args: [args[0]] });
+        throw new RpcRequestError({ body: {}, error: { code: 3, message: "execution reverted", data }, url: to });
+      }
+      const result = {
+        owner: HOST,
+        kind: 0,
+        licence: 7,
+        depth: 0,
+        royaltyPpm: 0,
+        hostPpm: 0,
+        registeredAt: 20n,
+        parent: 0n,
+        requestPrice: 7n,
+        outputPrice: 8n,
+        artifactHash: root(1),
+        configHash: root(2),
+        metadataHash: root(3),
+      };
+      return encodeFunctionResult({ abi: modelsAbi, functionName, result });
     }
     if (functionName === "dataOf") {
       return encodeFunctionResult({ abi: modelsAbi, functionName, result: [{ datanetId: 3n, count: 300 }] });
@@ -134,18 +163,7 @@ class FakeRpc {
           data: "0x",
         }));
     }
-    expect(address).toBe(ATTRIBUTION);
-    if (!within(40)) return [];
-    const topics = encodeEventTopics({
-      abi: attributionAbi,
-      eventName: "InferenceRequested",
-      args: { inferenceId: 7n, modelId: 5n, payer: HOST },
-    });
-    const types = parseAbiParameters(
-      "address, bytes32, uint32, uint8, uint256, uint64, uint16, uint128, uint128, uint256",
-    );
-    const data = encodeAbiParameters(types, [HOST, root(77), 12, 0, 10n ** 18n, 2_000n, 24, 11n, 22n, 33n]);
-    return [{ ...place, address, blockNumber: numberToHex(40), topics, data }];
+    throw new Error(`unexpected logs of ${address}`);
   }
 }
 
@@ -160,10 +178,14 @@ it("reads a request with the prices of its block", async () => {
   expect(await reader.inference(7n)).toEqual({
     id: 7n,
     state: "requested",
+    audience: "private",
     modelId: 5n,
     host: HOST.toLowerCase(),
     requestedAt: 40n,
     commitDeadline: 2_000n,
+    settleAfter: 0n,
+    openDemands: 3,
+    batchId: 4n,
     requestRoot: root(77),
     requestBytes: 12,
     minSpanBytes: 24,
@@ -179,6 +201,15 @@ it("reads chain id, head and the models of a host", async () => {
   expect(await reader.chainId()).toBe(161299n);
   expect(await reader.head()).toEqual({ number: 50n, timestamp: 1234n });
   expect(await reader.modelsOf(HOST)).toEqual([4n, 2n]);
+});
+
+it("reads stakes, parameters by their slots, and the terms of a model", async () => {
+  expect(await reader.stakeOf(HOST)).toEqual({ totalWei: 70n, lockedWei: 30n });
+  // core/parameters.ts: 0, 1 and 8.
+  expect(await reader.parameters(40n)).toEqual({ minSpanBytes: 100, platformFeeWei: 101n, stakeMultiple: 108n });
+  const terms = { owner: HOST.toLowerCase(), registeredAt: 1234n, requestPrice: 7n, outputPrice: 8n };
+  expect(await reader.modelTerms(5n)).toEqual(terms);
+  expect(await reader.modelTerms(6n)).toBeUndefined();
 });
 
 it("reads accepted contributions page by page in leaf order, once", async () => {

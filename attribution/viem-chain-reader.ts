@@ -1,21 +1,22 @@
 /** ChainReader over any RPC URL that serves the precompiles: `viemChainReader(createPublicClient({transport}))`. */
 import { BaseError, ContractFunctionRevertedError, type PublicClient } from "viem";
-import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../core/addresses.ts";
+import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS, PARAMETERS_ADDRESS } from "../core/addresses.ts";
 import { bytesToHex, type Hex } from "../core/bytes.ts";
+import { PARAMETER_SLOTS, type Parameters } from "../core/parameters.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
-import type { AcceptedContribution, ChainReader } from "./chain-reader.ts";
-import { INFERENCE_STATES } from "./chain-reader.ts";
+import { type AcceptedContribution, AUDIENCES, type ChainReader, INFERENCE_STATES } from "./chain-reader.ts";
 
 export type ReadClient = Pick<
   PublicClient,
-  "getBlock" | "getBlockNumber" | "getChainId" | "getContractEvents" | "readContract"
+  "getBlock" | "getBlockNumber" | "getChainId" | "getContractEvents" | "getStorageAt" | "readContract"
 >;
 
 const ATTRIBUTION = { address: bytesToHex(ATTRIBUTION_ADDRESS), abi: attributionAbi } as const;
 const DATANET = { address: bytesToHex(DATANET_ADDRESS), abi: datanetAbi } as const;
 const MODELS = { address: bytesToHex(MODELS_ADDRESS), abi: modelsAbi } as const;
+const PARAMETERS = bytesToHex(PARAMETERS_ADDRESS);
 
 /** The precompile's own page limit of acceptedIds. */
 const PAGE = 256;
@@ -87,31 +88,60 @@ export function viemChainReader(client: ReadClient): ChainReader {
         client.readContract({ ...ATTRIBUTION, functionName: "inference", args: [id] }),
       );
       const state = INFERENCE_STATES[item?.state ?? 0];
-      if (item === undefined || state === undefined || state === "none") return undefined;
-      const [event] = await client.getContractEvents({
-        ...ATTRIBUTION,
-        eventName: "InferenceRequested",
-        args: { inferenceId: id },
-        fromBlock: item.requestedAt,
-        toBlock: item.requestedAt,
-        strict: true,
-      });
-      if (event === undefined) throw new Error(`block ${item.requestedAt} has no request of inference ${id}`);
+      const audience = AUDIENCES[item?.audience ?? 0];
+      if (item === undefined || state === undefined || state === "none" || audience === undefined) return undefined;
       return {
         id,
         state,
+        audience,
         modelId: item.modelId,
         host: item.host.toLowerCase() as Hex,
         requestedAt: item.requestedAt,
         commitDeadline: item.commitDeadline,
+        settleAfter: item.settleAfter,
+        openDemands: item.openDemands,
+        batchId: item.batchId,
         requestRoot: item.requestRoot,
         requestBytes: item.requestBytes,
         minSpanBytes: item.minSpan,
         escrowWei: item.escrow,
-        platformFeeWei: event.args.platformFee,
-        requestPrice: event.args.requestPrice,
-        outputPrice: event.args.outputPrice,
+        platformFeeWei: item.platformFee,
+        requestPrice: item.requestPrice,
+        outputPrice: item.outputPrice,
       };
+    },
+
+    async modelTerms(modelId) {
+      const item = await unlessReverted("UnknownModel", () =>
+        client.readContract({ ...MODELS, functionName: "model", args: [modelId] }),
+      );
+      if (item === undefined) return undefined;
+      const { timestamp } = await client.getBlock({ blockNumber: item.registeredAt });
+      const { requestPrice, outputPrice } = item;
+      return { owner: item.owner.toLowerCase() as Hex, registeredAt: timestamp, requestPrice, outputPrice };
+    },
+
+    async parameters(blockNumber) {
+      const read = async (name: keyof Parameters): Promise<bigint> => {
+        const slot = `0x${PARAMETER_SLOTS.indexOf(name).toString(16)}` as const;
+        const at = blockNumber === undefined ? {} : { blockNumber };
+        return BigInt((await client.getStorageAt({ address: PARAMETERS, slot, ...at })) ?? 0);
+      };
+      const [minSpanBytes, platformFeeWei, stakeMultiple] = await Promise.all([
+        read("minSpanBytes"),
+        read("platformFeeWei"),
+        read("stakeMultiple"),
+      ]);
+      return { minSpanBytes: Number(minSpanBytes), platformFeeWei, stakeMultiple };
+    },
+
+    async stakeOf(host) {
+      const [totalWei, lockedWei] = await client.readContract({
+        ...ATTRIBUTION,
+        functionName: "stakeOf",
+        args: [host],
+      });
+      return { totalWei, lockedWei };
     },
 
     modelData: (modelId) => client.readContract({ ...MODELS, functionName: "dataOf", args: [modelId] }),

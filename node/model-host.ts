@@ -32,14 +32,16 @@ export interface RunningModelHost {
 
 export async function startModelHost(parts: ModelHostParts): Promise<RunningModelHost> {
   const { listener, chainId, log } = parts;
+  const chain = viemChainReader(createPublicClient({ transport: http(parts.rpcUrl) }));
   const modelHost = createModelHost({
-    chain: viemChainReader(createPublicClient({ transport: http(parts.rpcUrl) })),
+    chain,
     content: parts.content,
     signer: accountSigner(privateKeyToAccount(parts.privateKey)),
     answers: await AnswerLog.open(parts.answers, chainId),
   });
   const server = createModelServer({
     modelHost,
+    chain,
     host: listener.address,
     port: listener.port,
     allowedHosts: parts.vhosts,
@@ -48,5 +50,11 @@ export async function startModelHost(parts: ModelHostParts): Promise<RunningMode
   const url = await server.listen().catch((error: unknown) => {
     throw listenError(error, listener, "host");
   });
-  return { url, close: () => server.close() };
+  return {
+    url,
+    async close() {
+      modelHost.close();
+      await server.close();
+    },
+  };
 }

@@ -1,0 +1,69 @@
+/** Opened corpora, shared by the answers that draw on them: the least recently used one that nobody uses is closed. */
+
+/** What is opened for a live set. */
+export interface Closable {
+  close(): void;
+}
+
+interface View<V> {
+  readonly opening: Promise<V>;
+  users: number;
+}
+
+export class CorpusViews<V extends Closable> {
+  readonly #max: number;
+  /** In the order of use, oldest first. */
+  readonly #views = new Map<string, View<V>>();
+  #lastOpening: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  /** `max`: views that stay open though nobody uses them. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Opens it unless it is open, one after the other, and keeps it open while `use` runs. */
+  async use<R>(key: string, open: () => Promise<V>, use: (view: V) => Promise<R>): Promise<R> {
+    if (this.#isClosed) throw new Error("the views are closed");
+    const view = this.#views.get(key) ?? this.#open(key, open);
+    // To the end: the newest.
+    this.#views.delete(key);
+    this.#views.set(key, view);
+    view.users++;
+    try {
+      return await use(await view.opening);
+    } finally {
+      view.users--;
+      this.#closeUnused(this.#isClosed ? 0 : this.#max);
+    }
+  }
+
+  /** Those in use close with their last user. */
+  close(): void {
+    this.#isClosed = true;
+    this.#closeUnused(0);
+  }
+
+  #open(key: string, open: () => Promise<V>): View<V> {
+    const opening = this.#lastOpening.then(open);
+    const view: View<V> = { opening, users: 0 };
+    this.#lastOpening = opening.catch(() => {
+      if (this.#views.get(key) === view) this.#views.delete(key);
+    });
+    return view;
+  }
+
+  #closeUnused(keep: number): void {
+    let excess = this.#views.size - keep;
+    for (const [key, { opening, users }] of this.#views) {
+      if (excess <= 0) return;
+      if (users > 0) continue;
+      this.#views.delete(key);
+      excess--;
+      opening.then(
+        (value) => value.close(),
+        () => {},
+      );
+    }
+  }
+}
