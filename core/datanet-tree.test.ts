@@ -14,7 +14,7 @@ const leaf = (i: number): DatanetLeaf => ({
 /** Level by level, by definition: what is right of the leaves is empty at each height. */
 function rootOf(leaves: readonly Uint8Array[]): Uint8Array {
   let level = [...leaves];
-  let empty = ZERO_32;
+  let empty: Uint8Array = ZERO_32;
   for (let height = 0; height < 32; height++) {
     const above: Uint8Array[] = [];
     for (let i = 0; i < level.length; i += 2) above.push(keccak256(Uint8Array.of(4), level[i]!, level[i + 1] ?? empty));

@@ -110,6 +110,8 @@ function parseValue(name: string, spec: OptionSpec, text: string, problems: stri
       return /^0x[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() : refuse("an account: 0x and 40 hex digits");
     case "url":
       return /^https?:\/\/./.test(text) && URL.canParse(text) ? text : refuse("an http or https URL");
+    case "range":
+      return /^\d{1,16}-\d{1,16}$/.test(text) ? text : refuse("a range of bytes such as 0-255");
     case "amount":
       return /^\d{1,30}(\.\d{1,18})?$/.test(text) ? text : refuse("an amount with at most 18 decimals");
     case "path":
@@ -162,11 +164,12 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
       if (arg.startsWith("-") && match?.[2] === undefined && args[i + 1]?.startsWith("-") === false) i++;
       continue;
     }
-    if (found.has(name)) problems.push(`--${name} is given twice`);
-    if (match?.[2] !== undefined) found.set(name, match[2]);
-    else if (OPTIONS[name].type === "boolean") found.set(name, "true");
-    else if (args[i + 1] !== undefined) found.set(name, args[++i] as string);
-    else problems.push(`--${name} needs a value`);
+    const { type } = OPTIONS[name];
+    const before = found.get(name);
+    if (before !== undefined && type !== "list") problems.push(`--${name} is given twice`);
+    const value = match?.[2] ?? (type === "boolean" ? "true" : args[++i]);
+    if (value === undefined) problems.push(`--${name} needs a value`);
+    else found.set(name, before !== undefined && type === "list" ? `${before},${value}` : value);
   }
   return found;
 }

@@ -1,6 +1,7 @@
 /** The program: finds the command, runs it, turns whatever happens into one clear line and an exit code. */
 import { bridgeCommand } from "./commands/bridge.ts";
 import { contentCommand } from "./commands/content.ts";
+import { dataCommand } from "./commands/data.ts";
 import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { networkCommand } from "./commands/network.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   deriveCommand,
   networkCommand,
   contentCommand,
+  dataCommand,
 ];
 
 async function main(args: readonly string[]): Promise<number> {

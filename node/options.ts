@@ -13,6 +13,7 @@ export type OptionType =
   | "choice"
   | "list"
   | "amount"
+  | "range"
   | "url";
 
 export interface OptionSpec {
@@ -31,6 +32,7 @@ export interface OptionSpec {
     | "JSON-RPC"
     | "GraphQL"
     | "Content store"
+    | "Data"
     | "Model host"
     | "Metrics"
     | "L1"
@@ -208,6 +210,31 @@ export const OPTIONS = {
   content: { type: "boolean", default: "true", group: "Content store", help: "Run the content store" },
   "content.addr": listen("Content store", "Listening address of the content store"),
   "content.port": port("7070", "Content store", "Listening port of the content store"),
+  "content.url": {
+    type: "list",
+    default: "http://127.0.0.1:7070",
+    value: "URL",
+    group: "Data",
+    help: "Content store, given several times for several: where one lacks or lies the next is asked",
+  },
+  rpc: { type: "url", default: "http://127.0.0.1:8545", value: "URL", group: "Data", help: "JSON-RPC of a node" },
+  datanet: { type: "integer", minimum: 1, value: "ID", group: "Data", help: "Datanet" },
+  version: {
+    type: "integer",
+    minimum: 1,
+    maximum: 2 ** 32 - 1,
+    value: "N",
+    group: "Data",
+    help: "Version of the Datanet (default: the newest)",
+  },
+  out: { type: "path", value: "PATH", group: "Data", help: "File, or for fetch the directory, to write to" },
+  range: { type: "range", value: "A-B", group: "Data", help: "Bytes A to B of the content, B included, each checked" },
+  withdrawn: {
+    type: "boolean",
+    default: "false",
+    group: "Data",
+    help: "Fetch contributions too whose consent was withdrawn",
+  },
   host: {
     type: "boolean",
     default: "true",
