@@ -20,6 +20,7 @@ export interface NodeConfig {
   /** Undefined: the part does not run. */
   readonly graphql: Listener | undefined;
   readonly content: Listener | undefined;
+  readonly contents?: ContentsConfig | undefined;
   readonly host: Listener | undefined;
   readonly metrics: Listener | undefined;
   /** Undefined: alone. */
@@ -31,6 +32,14 @@ export interface NodeConfig {
   readonly logLevel: string;
   readonly logBlocks: boolean;
   readonly logFormat: "pretty" | "json";
+}
+
+/** What the node does with contents, whether it serves them over HTTP or not. */
+export interface ContentsConfig {
+  /** Open Datanets whose contents it brings from its peers. */
+  readonly replicate: "all" | readonly bigint[];
+  readonly takesUploads: boolean;
+  readonly limits: { readonly maxItemBytes: number; readonly maxTotalBytes: number };
 }
 
 export interface P2pConfig extends Listener {
@@ -114,6 +123,8 @@ function parseValue(name: string, spec: OptionSpec, text: string, problems: stri
       return /^\d{1,16}-\d{1,16}$/.test(text) ? text : refuse("a range of bytes such as 0-255");
     case "amount":
       return /^\d{1,30}(\.\d{1,18})?$/.test(text) ? text : refuse("an amount with at most 18 decimals");
+    case "text":
+      return /^[\x21-\x7e]{1,200}$/.test(text) ? text : refuse("a name of 1 to 200 characters without spaces");
     case "path":
       return text === "" ? refuse("a path") : resolve(text.replace(/^~(?=\/|$)/, homedir()));
   }
@@ -204,6 +215,25 @@ export function dataDirectory(values: Partial<Values>, network: string): string 
   return (values.datadir as string | undefined) ?? join(homedir(), ".openledger", network);
 }
 
+const MIB = 1024 * 1024;
+
+function contentsConfig(values: Partial<Values>): ContentsConfig | undefined {
+  const named = values["content.replicate"] as readonly string[] | undefined;
+  if (named === undefined) return undefined;
+  const isWord = named.length === 1 && (named[0] === "none" || named[0] === "all");
+  if (!isWord && !named.every((word) => /^[1-9]\d{0,15}$/.test(word))) {
+    throw new UsageError(`--content.replicate ${JSON.stringify(named.join(","))} is not none, all or ids of Datanets`);
+  }
+  return {
+    replicate: named[0] === "all" ? "all" : named[0] === "none" ? [] : named.map(BigInt),
+    takesUploads: values["content.uploads"] !== false,
+    limits: {
+      maxItemBytes: (values["content.maxitem"] as number) * MIB,
+      maxTotalBytes: (values["content.maxtotal"] as number) * MIB,
+    },
+  };
+}
+
 /** Of a command's options. Parts that it cannot choose are off, but for JSON-RPC. */
 export function nodeConfig(values: Partial<Values>, network: string, isTerminal: boolean): NodeConfig {
   const listener = (name: "http" | "p2p" | "graphql" | "content" | "host" | "metrics"): Listener => ({
@@ -225,6 +255,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
     graphql: optional("graphql"),
     content: optional("content"),
+    contents: contentsConfig(values),
     host: optional("host"),
     metrics: optional("metrics"),
     p2p:

@@ -183,6 +183,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       mempool,
       submit: (tx) => submit(tx, chain.headState, clock.nowMs()),
       peerCount: () => p2p?.peers.length ?? 0,
+      network: p2p,
       progress: () => sync?.progress,
       status: (indexer) => statusReader({ ...status, indexer }),
       rollup: genesis.l1 && {

@@ -1,6 +1,5 @@
 /** Everything of a node that listens: GraphQL with its indexer, content store, JSON-RPC, model host, metrics. */
 import { createContentServer } from "../attribution/content-server.ts";
-import { ContentStore } from "../attribution/content-store.ts";
 import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
 import { decodeTransaction } from "../execution/tx/decode.ts";
@@ -9,6 +8,7 @@ import { createGraphqlServer } from "../indexer/server.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
 import type { Chain } from "./chain.ts";
 import type { Listener, NodeConfig } from "./config.ts";
+import { type Contents, openContents } from "./content/contents.ts";
 import { UsageError } from "./errors.ts";
 import { VERSION } from "./help.ts";
 import { closeServer, listen, listenError } from "./http.ts";
@@ -17,6 +17,7 @@ import { createMetricsServer } from "./metrics.ts";
 import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
+import type { Network } from "./p2p/types.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
 import { createRpc } from "./rpc/rpc.ts";
 import { startRpcServer } from "./rpc/server.ts";
@@ -28,6 +29,8 @@ export interface ServerParts {
   readonly mempool: Mempool;
   readonly submit: (tx: Transaction) => AddResult;
   readonly peerCount: () => number;
+  /** Undefined: alone. */
+  readonly network: Network | undefined;
   /** Undefined: alone. */
   readonly progress: () => Progress | undefined;
   readonly status: (indexer: Indexer | undefined) => () => NodeStatus;
@@ -52,7 +55,7 @@ const url = (listener: Listener, port: number): string => {
 /** Starts those that the configuration asks for. Throws OperationError when one cannot listen. */
 export async function startServers(
   config: NodeConfig,
-  { directory, log, modelHostKey }: NodePorts,
+  { clock, directory, log, modelHostKey }: NodePorts,
   parts: ServerParts,
 ): Promise<Endpoints> {
   const { chain, closers, status } = parts;
@@ -65,8 +68,17 @@ export async function startServers(
     closers.push(() => indexer?.stop());
     graphql = await startGraphql(config.graphql, indexer, serving);
   }
-  const contents = await ContentStore.open(directory.content);
-  const content = config.content && (await startContent(config.content, contents, serving));
+  const contents = await openContents({
+    chain,
+    directory: directory.content,
+    config: config.contents,
+    isServed: config.content !== undefined,
+    network: parts.network,
+    clock,
+    log: log.child({ module: "content" }),
+  });
+  closers.push(() => contents.close());
+  const content = config.content && (await startContent(config.content, contents, config, serving));
   const rpc = config.http && (await startRpc(config, config.http, parts, serving));
 
   let host: string | undefined;
@@ -78,7 +90,7 @@ export async function startServers(
       privateKey: modelHostKey,
       chainId: chain.chainId,
       rpcUrl: rpc,
-      content: contents,
+      content: contents.store,
       answers: directory.answers,
       log: log.child({ module: "host" }),
     });
@@ -139,11 +151,13 @@ async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log,
 
 async function startContent(
   listener: Listener,
-  store: ContentStore,
+  { store }: Contents,
+  { contents }: NodeConfig,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
   const server = createContentServer({
     store,
+    takesUploads: contents?.takesUploads ?? true,
     host: listener.address,
     port: listener.port,
     allowedHosts: vhosts,

@@ -1,5 +1,5 @@
 /** A Datanet version as the chain has it: whatever node is asked, the list of contributions leads to the version's root. */
-import { BaseError, ContractFunctionRevertedError, type PublicClient } from "viem";
+import { BaseError, ContractFunctionRevertedError, HttpRequestError, type PublicClient } from "viem";
 import { DATANET_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { DatanetTree } from "../../core/datanet-tree.ts";
@@ -78,6 +78,11 @@ export async function readVersion(
     if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined) {
       const { errorName, args = [] } = revert.data;
       throw new OperationError(`the chain answers ${errorName}(${args.join(", ")})`, { cause: error });
+    }
+    const unanswered = error.walk((cause) => cause instanceof HttpRequestError);
+    // The rest of an address may be a secret.
+    if (unanswered instanceof HttpRequestError) {
+      throw new OperationError(`no JSON-RPC answers at ${new URL(unanswered.url).host}; see --rpc`, { cause: error });
     }
     throw new OperationError(`JSON-RPC: ${error.shortMessage.replaceAll(/\s*\n\s*/g, " ")}`, { cause: error });
   }

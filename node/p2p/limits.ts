@@ -109,6 +109,24 @@ export const PROTOCOL_LIMITS: Readonly<Record<Protocol, ProtocolLimits>> = {
     peer: { perSecond: 1, burst: 10 },
     all: { perSecond: 50, burst: 100 },
   },
+  // node/content: a question looks for as many files as it has roots.
+  "content-have": {
+    chunkBytes: 64,
+    totalBytes: 64,
+    chunks: 1,
+    timeMs: 10_000,
+    peer: { perSecond: 2, burst: 20 },
+    all: { perSecond: 20, burst: 60 },
+  },
+  // 256 KiB of content and its proof; 16 MiB a second to all: content waits for blocks, not the other way round.
+  "content-range": {
+    chunkBytes: 264 * KIB,
+    totalBytes: 264 * KIB,
+    chunks: 1,
+    timeMs: 30_000,
+    peer: { perSecond: 32, burst: 64 },
+    all: { perSecond: 64, burst: 128 },
+  },
 };
 
 /** Bytes of answers: charged as they are sent, so that the next request waits for a large answer before it. */

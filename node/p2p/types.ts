@@ -32,6 +32,8 @@ export const PROTOCOLS = [
   "epochs",
   "state",
   "peers",
+  "content-have",
+  "content-range",
 ] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
