@@ -22,6 +22,8 @@ export interface Parameters {
   readonly l1BaseFeeScalar: bigint;
   /** The same, of L1's blob base fee. */
   readonly l1BlobBaseFeeScalar: bigint;
+  /** Wei that whoever demands a chunk of a host puts up; it pays whoever shows the chunk. */
+  readonly availabilityBondWei: bigint;
 }
 
 /** Slot numbers of the Parameters predeploy, in order. Append only. */
@@ -37,6 +39,7 @@ export const PARAMETER_SLOTS: readonly (keyof Parameters)[] = [
   "stakeMultiple",
   "l1BaseFeeScalar",
   "l1BlobBaseFeeScalar",
+  "availabilityBondWei",
 ];
 
 /** The L1 attributes have four bytes for each. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { contributorShares, feeWei, royalties, type SettlementTerms, settlement } from "./settlement.ts";
-import { coveredBytes, type Span, spanWeight } from "./span-rule.ts";
+import { coveredBytes, type Span } from "./span-rule.ts";
 
 /** Integers are decimal strings in the file. */
 interface Vector {
@@ -29,7 +29,6 @@ function parse({ terms }: Vector): SettlementTerms {
     stakersPpm: integer("stakersPpm"),
     contributorsPpm: integer("contributorsPpm"),
     outputBytes: Number(terms.outputBytes),
-    minSpanBytes: Number(terms.minSpanBytes),
     hostPpm: integer("hostPpm"),
     royaltyPpm: (terms.royaltyPpm as readonly string[]).map(BigInt),
     spans: terms.spans.map((one) => ({
@@ -80,7 +79,6 @@ const terms = fc
       stakersPpm: BigInt(b - a),
       contributorsPpm: BigInt(c - b),
       outputBytes: coveredBytes(rest.spans) + uncovered + 1,
-      minSpanBytes: 8,
     };
   });
 
@@ -110,10 +108,10 @@ test("a contribution named twice is paid once, for the sum of its weights", () =
   fc.assert(
     fc.property(wei, spans, (dataWei, list) => {
       const outputBytes = coveredBytes(list) + 1;
-      const shares = contributorShares(dataWei, outputBytes, 8, list);
+      const shares = contributorShares(dataWei, outputBytes, list);
       expect(new Set(shares.map((share) => share.contribution)).size).toBe(shares.length);
       const weight = shares.reduce((sum, share) => sum + share.weight, 0n);
-      expect(weight).toBe(BigInt(list.reduce((sum, one) => sum + spanWeight(one.length, 8), 0)));
+      expect(weight).toBe(BigInt(coveredBytes(list)));
     }),
   );
 });

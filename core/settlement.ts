@@ -3,7 +3,7 @@
  * whatever rounding leaves goes to the treasury, so the shares sum to the fee exactly.
  */
 import { PPM } from "./parameters.ts";
-import { coveredBytes, type Span, spanWeight } from "./span-rule.ts";
+import { type Span, spanWeights } from "./span-rule.ts";
 
 export interface FeeTerms {
   readonly platformFeeWei: bigint;
@@ -26,7 +26,6 @@ export interface SettlementTerms extends SplitTerms {
   readonly feeWei: bigint;
   readonly platformFeeWei: bigint;
   readonly outputBytes: number;
-  readonly minSpanBytes: number;
   readonly spans: readonly Span[];
   readonly hostPpm: bigint;
   /** Of the ancestors, nearest parent first. */
@@ -61,7 +60,7 @@ export function settlement(terms: SettlementTerms): Settlement {
   const stakersWei = (net * terms.stakersPpm) / PPM;
   const dataWei = (net * terms.contributorsPpm) / PPM;
 
-  const contributors = contributorShares(dataWei, terms.outputBytes, terms.minSpanBytes, terms.spans);
+  const contributors = contributorShares(dataWei, terms.outputBytes, terms.spans);
   const contributorsWei = contributors.reduce((sum, share) => sum + share.amountWei, 0n);
   const { keeps, own } = royalties(modelWei, terms.royaltyPpm);
   const hostWei = (own * terms.hostPpm) / PPM;
@@ -77,27 +76,21 @@ export function settlement(terms: SettlementTerms): Settlement {
   };
 }
 
-/** pool × weight / Σ weights, one division a contribution; pool = dataWei × covered / outputBytes. */
+/** dataWei × weight / outputBytes, one division a contribution. */
 export function contributorShares(
   dataWei: bigint,
   outputBytes: number,
-  minSpanBytes: number,
   spans: readonly Span[],
 ): readonly ContributorShare[] {
-  if (spans.length === 0) return [];
-  const pool = (dataWei * BigInt(coveredBytes(spans))) / BigInt(outputBytes);
   const weights = new Map<bigint, number>();
-  let total = 0;
-  for (const span of spans) {
-    const weight = spanWeight(span.length, minSpanBytes);
-    weights.set(span.contribution, (weights.get(span.contribution) ?? 0) + weight);
-    total += weight;
+  for (const [i, weight] of spanWeights(spans).entries()) {
+    const { contribution } = spans[i]!;
+    weights.set(contribution, (weights.get(contribution) ?? 0) + weight);
   }
-  const totalWeight = BigInt(total);
   return [...weights].map(([contribution, weight]) => ({
     contribution,
     weight: BigInt(weight),
-    amountWei: (pool * BigInt(weight)) / totalWeight,
+    amountWei: (dataWei * BigInt(weight)) / BigInt(outputBytes),
   }));
 }
 

@@ -11,7 +11,7 @@ import {
   isWordByte,
   MAX_SPANS,
   type Span,
-  spanWeight,
+  spanWeights,
 } from "./span-rule.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -52,14 +52,21 @@ describe("words", () => {
   });
 });
 
-test("weight: cutting a span costs m - 1", () => {
-  expect(spanWeight(8, 8)).toBe(1);
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 100 }), fc.nat(500), fc.nat(500), (m, a, b) => {
-      expect(spanWeight(m + a, m) + spanWeight(m + b, m)).toBe(spanWeight(2 * m + a + b, m) - (m - 1));
-    }),
-  );
-});
+/** Byte by byte, as docs/spec.md says it. */
+function weightsByDefinition(spans: readonly Span[]): number[] {
+  const owned = spans.map(() => 0);
+  const end = spans.reduce((farthest, one) => Math.max(farthest, one.outputStart + one.length), 0);
+  for (let byte = 0; byte < end; byte++) {
+    const cover = [...spans.keys()].filter((i) => {
+      const { outputStart, length } = spans[i]!;
+      return outputStart <= byte && byte < outputStart + length;
+    });
+    if (cover.length === 0) continue;
+    const lowest = cover.reduce((best, i) => (spans[i]!.contribution < spans[best]!.contribution ? i : best));
+    owned[lowest]! += 1;
+  }
+  return owned;
+}
 
 /** Spans with rising starts and ends, overlapping or not. */
 const rising = fc
@@ -78,6 +85,16 @@ const rising = fc
     }
     return spans;
   });
+
+test("weights: each byte belongs to the lowest contribution that covers it", () => {
+  fc.assert(
+    fc.property(rising, fc.array(fc.bigInt(1n, 5n), { minLength: 64, maxLength: 64 }), (list, ids) => {
+      const spans = list.map((one, i) => ({ ...one, contribution: ids[i]! }));
+      expect(spanWeights(spans)).toEqual(weightsByDefinition(spans));
+      expect(spanWeights(spans).reduce((sum, weight) => sum + weight, 0)).toBe(coveredBytes(spans));
+    }),
+  );
+});
 
 test("covered bytes are the size of the union", () => {
   fc.assert(

@@ -40,8 +40,27 @@ export const windowOf = (position: number): number => Math.floor(position / WIND
 /** Precondition: start < end. */
 export const isWithinWindow = (start: number, end: number): boolean => windowOf(start) === windowOf(end - 1);
 
-/** What a span weighs under minimum length m. Precondition: length >= m >= 1. */
-export const spanWeight = (length: number, minSpanBytes: number): number => length - (minSpanBytes - 1);
+/**
+ * What each span weighs: the bytes that it owns. A byte that several spans cover belongs to the one of the lowest
+ * contribution, of equal ones to the first. The weights sum to coveredBytes.
+ * Precondition: starts and ends strictly rising. Cost: for each span the spans that overlap it.
+ */
+export function spanWeights(spans: readonly Span[]): number[] {
+  const owned = new Array<number>(spans.length).fill(0);
+  const edges = [...new Set(spans.flatMap(({ outputStart, length }) => [outputStart, outputStart + length]))];
+  edges.sort((a, b) => a - b);
+  let first = 0;
+  for (let i = 0; i + 1 < edges.length; i++) {
+    const from = edges[i]!;
+    while (first < spans.length && spans[first]!.outputStart + spans[first]!.length <= from) first++;
+    let owner = -1;
+    for (let k = first; k < spans.length && spans[k]!.outputStart <= from; k++) {
+      if (owner < 0 || spans[k]!.contribution < spans[owner]!.contribution) owner = k;
+    }
+    if (owner >= 0) owned[owner]! += edges[i + 1]! - from;
+  }
+  return owned;
+}
 
 /** Size of the union. Precondition: starts and ends strictly rising. */
 export function coveredBytes(spans: readonly Pick<Span, "outputStart" | "length">[]): number {

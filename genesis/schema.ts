@@ -77,7 +77,7 @@ function parseAccount(reader: Reader, address: string, value: Json): GenesisAcco
 }
 
 /** Files that are older than these parameters do not have them. */
-const LATER_PARAMETERS = { l1BaseFeeScalar: 0, l1BlobBaseFeeScalar: 0 };
+const LATER_PARAMETERS = { l1BaseFeeScalar: 0, l1BlobBaseFeeScalar: 0, availabilityBondWei: "1000000000000000" };
 
 function parseParameters(reader: Reader, value: Json): Parameters {
   const fields: JsonObject = { ...LATER_PARAMETERS, ...reader.object(value, "parameters", PARAMETER_SLOTS) };

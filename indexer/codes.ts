@@ -1,8 +1,28 @@
 /** Codes that rows carry. The first four are the interfaces' own enums, in their order. */
 export const STATUS = { PENDING: 1, ACCEPTED: 2, REJECTED: 3, DUPLICATE: 4, WITHDRAWN: 5 } as const;
-export const INFERENCE_STATE = { REQUESTED: 1, COMMITTED: 2, SETTLED: 3, EXPIRED: 4 } as const;
-export const REWARD_KIND = { CONTRIBUTOR: 0, MODEL_OWNER: 1, ROYALTY: 2, HOST: 3, STAKERS: 4, TREASURY: 5 } as const;
+export const INFERENCE_STATE = { REQUESTED: 1, COMMITTED: 2, SETTLED: 3, EXPIRED: 4, VOID: 5 } as const;
+export const FAULT = {
+  MISMATCH: 0,
+  BOUNDARY: 1,
+  OMISSION: 2,
+  EARLIER_HOLDER: 3,
+  CONTRADICTION: 4,
+  UNAVAILABLE: 5,
+} as const;
+export const REWARD_KIND = {
+  CONTRIBUTOR: 0,
+  MODEL_OWNER: 1,
+  ROYALTY: 2,
+  HOST: 3,
+  STAKERS: 4,
+  TREASURY: 5,
+  CHALLENGER: 6,
+  LEFT_OUT: 7,
+} as const;
 export const MODEL_KIND = { BASE: 0, FINE_TUNE: 1, ADAPTER: 2 } as const;
+
+export const STAKE_KIND = { WITHDRAWN: 0, DEPOSITED: 1, SLASHED: 2 } as const;
+export const DEMAND_STATE = { OPEN: 0, SHOWN: 1, RETURNED: 2 } as const;
 
 export const ROLE = { CURATOR: 0, CONTRIBUTOR: 1, BUILDER: 2 } as const;
 

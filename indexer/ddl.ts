@@ -6,7 +6,7 @@ import { TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
  * Raised with every change of tables.ts or of what project.ts writes. A newer index is refused; an older one is
  * rebuilt from the chain, which is where all of it comes from.
  */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const SQLITE_TYPES: Readonly<Record<string, string>> = { int: "INTEGER", text: "TEXT", bytes: "BLOB", uint: "BLOB" };
 

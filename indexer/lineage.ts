@@ -142,7 +142,7 @@ export function partsPerMillion(weights: readonly number[]): number[] {
 export interface MergedAttribution {
   readonly inference: number;
   readonly contribution: number;
-  /** Sum over the contribution's spans of length - (minSpan - 1). */
+  /** Bytes of the output that the contribution's spans own. */
   readonly weight: number;
   readonly weightPpm: number;
   readonly spans: readonly Stored<"spans">[];

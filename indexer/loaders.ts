@@ -32,6 +32,8 @@ export class Reader {
   readonly inference = this.#one("inferences", "id");
   readonly account = this.#one("accounts", "address");
   readonly contributionTotals = this.#one("contribution_totals", "contribution");
+  readonly demands = this.#many("demands", "inference", "block");
+  readonly batch = this.#one("batches", "id");
   readonly spans = this.#many("spans", "inference", "span");
   readonly rewards = this.#many("rewards", "inference", "log_index");
   readonly rewardTotals = this.#many("reward_totals", "account", "kind");

@@ -1,13 +1,9 @@
 /** Rows of inferences and of the money that they move: requests, outputs with their spans, rewards, stakes. */
 import { hexToBytes } from "../core/bytes.ts";
-import { spanWeight } from "../core/span-rule.ts";
+import { spanWeights } from "../core/span-rule.ts";
 import { type Change, insert, revise } from "./changes.ts";
-import { EDGE_KIND, INFERENCE_STATE, NODE_KIND, REWARD_KIND } from "./codes.ts";
-import { IndexError } from "./errors.ts";
+import { DEMAND_STATE, EDGE_KIND, INFERENCE_STATE, NODE_KIND, REWARD_KIND } from "./codes.ts";
 import { type Args, edge, type Position, toId, toTime } from "./project-rows.ts";
-
-/** `minSpan` (m of span-v1) by inference id. */
-export type MinSpans = ReadonlyMap<number, number>;
 
 export function inferenceRequested(args: Args<"InferenceRequested">, at: Position): Change[] {
   return [
@@ -35,6 +31,8 @@ export function inferenceRequested(args: Args<"InferenceRequested">, at: Positio
       settle_after: null,
       committed_block: null,
       committed_tx: null,
+      batch: null,
+      batch_index: null,
       refund: null,
       contributors_paid: null,
       model_paid: null,
@@ -42,19 +40,16 @@ export function inferenceRequested(args: Args<"InferenceRequested">, at: Positio
       treasury_paid: null,
       closed_block: null,
       closed_tx: null,
+      fault: null,
+      challenger: null,
+      fault_contribution: null,
+      slashed: null,
     }),
   ];
 }
 
-export function outputCommitted(args: Args<"OutputCommitted">, at: Position, minSpans: MinSpans): Change[] {
+export function outputCommitted(args: Args<"OutputCommitted">, at: Position): Change[] {
   const id = toId(args.inferenceId);
-  const minSpan = minSpans.get(id);
-  if (minSpan === undefined) {
-    throw new IndexError(
-      "INDEX_INCONSISTENT",
-      `block ${at.block}: output of inference ${id}, which was never requested`,
-    );
-  }
   const set = {
     state: INFERENCE_STATE.COMMITTED,
     output_root: hexToBytes(args.outputRoot),
@@ -65,11 +60,14 @@ export function outputCommitted(args: Args<"OutputCommitted">, at: Position, min
     settle_after: toTime(args.settleAfter),
     committed_block: at.block,
     committed_tx: at.tx_hash,
+    batch: toId(args.batchId),
+    batch_index: args.index,
   };
   const merged = new Map<number, number>();
+  const weights = spanWeights(args.spans);
   const spans = args.spans.map((span, i) => {
     const contribution = toId(span.contribution);
-    const weight = spanWeight(span.length, minSpan);
+    const weight = weights[i]!;
     merged.set(contribution, (merged.get(contribution) ?? 0) + weight);
     return insert("spans", {
       ...at,
@@ -111,12 +109,45 @@ export function rewardAccrued(args: Args<"RewardAccrued">, at: Position): Change
   return changes;
 }
 
-export function staked(args: Args<"StakeDeposited">, at: Position, deposit: 0 | 1): Change[] {
+export function inferenceVoided(args: Args<"InferenceVoided">, at: Position): Change[] {
+  const set = {
+    state: INFERENCE_STATE.VOID,
+    refund: args.refund,
+    fault: args.fault,
+    challenger: hexToBytes(args.challenger),
+    fault_contribution: args.contributionId === 0n ? null : toId(args.contributionId),
+    slashed: args.slashed,
+    closed_block: at.block,
+    closed_tx: at.tx_hash,
+  };
+  return [revise("inferences", { id: toId(args.inferenceId) }, { set })];
+}
+
+export function chunkDemanded(args: Args<"ChunkDemanded">, at: Position): Change[] {
+  const key = { inference: toId(args.inferenceId), contribution: toId(args.contributionId), chunk: args.chunk };
+  const { bond } = args;
+  const demander = hexToBytes(args.demander);
+  const create = { ...at, ...key, demander, deadline: toTime(args.deadline), bond, state: DEMAND_STATE.OPEN };
+  return [insert("demands", create)];
+}
+
+export function demandClosed(args: Args<"DemandReturned"> | Args<"ChunkShown">, state: number): Change {
+  const key = { inference: toId(args.inferenceId), contribution: toId(args.contributionId), chunk: args.chunk };
+  return revise("demands", key, { set: { state } });
+}
+
+export function auditorSet(args: Args<"AuditorSet">, at: Position): Change[] {
+  const key = { inference: toId(args.inferenceId), auditor: hexToBytes(args.auditor) };
+  const set = { allowed: args.allowed ? 1 : 0 };
+  return [revise("auditors", key, { set, create: { ...at, ...key, ...set } })];
+}
+
+export function staked(args: Args<"StakeDeposited">, at: Position, kind: number): Change[] {
   const host = hexToBytes(args.host);
   const { amount, total } = args;
   const create = { address: host, accrued: 0n, claimed: 0n, stake: 0n, rewards: 0 };
   return [
-    insert("stakes", { ...at, host, deposit, amount, total }),
+    insert("stakes", { ...at, host, kind, amount, total }),
     revise("accounts", { address: host }, { set: { stake: total }, create }),
   ];
 }

@@ -8,23 +8,22 @@ import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import type { Change } from "./changes.ts";
 import { decodeBlock, decodeLog, type LedgerEvent } from "./decode.ts";
 import { IndexError } from "./errors.ts";
-import { neededMinSpans, project } from "./project.ts";
-import type { MinSpans } from "./project-inference.ts";
+import { project } from "./project.ts";
 import {
   chainOf,
+  challengedChain,
   encodeEvent,
   FakeChain,
   MIN_SPAN,
   STEP_KINDS,
   type Step,
-  standardChain,
   testAddress,
   testHash,
 } from "./test-helpers.ts";
 
-function projected(events: LedgerEvent[], minSpans: MinSpans = new Map()): Change[] {
+function projected(events: LedgerEvent[]): Change[] {
   const block = new FakeChain().append([events]);
-  return project(block, decodeBlock(block), minSpans);
+  return project(block, decodeBlock(block));
 }
 
 const rowsOf = (changes: readonly Change[], table: Change["table"]) =>
@@ -53,7 +52,7 @@ describe("decode", () => {
 
   test("the test history holds every event of the three interfaces", () => {
     const seen = new Set(
-      standardChain().chain.blocks.flatMap((block) => decodeBlock(block).map((event) => event.eventName)),
+      challengedChain().chain.blocks.flatMap((block) => decodeBlock(block).map((event) => event.eventName)),
     );
     // These two follow a host's leaving, which the standard history does not have.
     seen.add("HostLeft").add("StakeWithdrawn");
@@ -112,44 +111,22 @@ describe("project", () => {
       fee: 10n,
       stakeLocked: 20n,
       settleAfter: 5n,
+      batchId: 1n,
+      index: 0,
       spans,
     },
   };
 
-  test("a span weighs length - (minSpan - 1); an edge carries the sum of a contribution's spans", () => {
-    const changes = projected([committed], new Map([[4, MIN_SPAN]]));
+  test("a span weighs the bytes that it owns; an edge carries the sum of a contribution's spans", () => {
+    const changes = projected([committed]);
     expect(
       rowsOf(changes, "spans").map((change) => change.op === "insert" && "weight" in change.row && change.row.weight),
-    ).toEqual([25, 5, 1]);
+    ).toEqual([30, 20, 16]);
     expect(rowsOf(changes, "edges")).toMatchObject([
       { row: { kind: 2, to_kind: 3, to_id: 2, weight: null } },
-      { row: { kind: 1, to_kind: 2, to_id: 3, weight: 26 } },
-      { row: { kind: 1, to_kind: 2, to_id: 1, weight: 5 } },
+      { row: { kind: 1, to_kind: 2, to_id: 3, weight: 46 } },
+      { row: { kind: 1, to_kind: 2, to_id: 1, weight: 20 } },
     ]);
-  });
-
-  test("minSpan comes from an earlier block, or from the request in the same one", () => {
-    const [request] = standardChain()
-      .chain.blocks.flatMap(decodeBlock)
-      .filter((event) => event.eventName === "InferenceRequested");
-    if (request?.eventName !== "InferenceRequested") throw new Error("the standard history has a request");
-    const same: LedgerEvent = {
-      eventName: "InferenceRequested",
-      args: { ...request.args, inferenceId: 4n, minSpan: 20 },
-    };
-    const placed = (events: LedgerEvent[]) => decodeBlock(new FakeChain().append([events]));
-    expect(neededMinSpans(placed([committed]))).toEqual([4]);
-    expect(neededMinSpans(placed([same, committed]))).toEqual([]);
-    expect(
-      rowsOf(
-        projected([
-          { ...same },
-          { ...committed, args: { ...committed.args, spans: spans.slice(0, 2) } },
-        ] as LedgerEvent[]),
-        "spans",
-      ),
-    ).toMatchObject([{ row: { weight: 21 } }, { row: { weight: 1 } }]);
-    expect(() => projected([committed])).toThrow("output of inference 4, which was never requested");
   });
 
   test("values that the protocol allows never stop the index", () => {

@@ -1,31 +1,27 @@
 /**
- * The projection: block -> rows. Pure: the same block and the same `minSpans` give the same changes on every machine,
- * which is why the index can be thrown away and rebuilt.
+ * The projection: block -> rows. Pure: the same block gives the same changes on every machine, which is why the index can be thrown away and rebuilt.
  */
 import { hexToBytes } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
 import { type Change, insert, revise } from "./changes.ts";
-import { INFERENCE_STATE, ROLE, STATUS } from "./codes.ts";
+import { DEMAND_STATE, INFERENCE_STATE, ROLE, STAKE_KIND, STATUS } from "./codes.ts";
 import type { PlacedEvent } from "./decode.ts";
 import { IndexError } from "./errors.ts";
 import { contributionSubmitted, datanetCreated, decided, grant, modelRegistered, statusEvent } from "./project-data.ts";
-import { inferenceRequested, type MinSpans, outputCommitted, rewardAccrued, staked } from "./project-inference.ts";
+import {
+  auditorSet,
+  chunkDemanded,
+  demandClosed,
+  inferenceRequested,
+  inferenceVoided,
+  outputCommitted,
+  rewardAccrued,
+  staked,
+} from "./project-inference.ts";
 import { changedAt, type Position, text, toId, toTime } from "./project-rows.ts";
 
-/** Inferences whose `minSpan` the projection of these events needs and cannot find among them. */
-export function neededMinSpans(events: readonly PlacedEvent[]): number[] {
-  const needed = new Set<number>();
-  for (const event of events) {
-    if (event.eventName === "OutputCommitted") needed.add(toId(event.args.inferenceId));
-  }
-  for (const event of events) {
-    if (event.eventName === "InferenceRequested") needed.delete(toId(event.args.inferenceId));
-  }
-  return [...needed];
-}
-
-/** `events` are the block's, from decodeBlock; `minSpans` those of neededMinSpans. Throws IndexError when they contradict what came before. */
-export function project(block: ExecutedBlock, events: readonly PlacedEvent[], minSpans: MinSpans): Change[] {
+/** `events` are the block's, from decodeBlock. */
+export function project(block: ExecutedBlock, events: readonly PlacedEvent[]): Change[] {
   const { header } = block;
   const number = Number(header.number);
   const changes: Change[] = [
@@ -39,15 +35,13 @@ export function project(block: ExecutedBlock, events: readonly PlacedEvent[], mi
       events: events.length,
     }),
   ];
-  const known = new Map(minSpans);
   for (const event of events) {
-    if (event.eventName === "InferenceRequested") known.set(toId(event.args.inferenceId), event.args.minSpan);
-    changes.push(...projectEvent(event, { block: number, log_index: event.logIndex, tx_hash: event.txHash }, known));
+    changes.push(...projectEvent(event, { block: number, log_index: event.logIndex, tx_hash: event.txHash }));
   }
   return changes;
 }
 
-function projectEvent(event: PlacedEvent, at: Position, minSpans: MinSpans): Change[] {
+function projectEvent(event: PlacedEvent, at: Position): Change[] {
   switch (event.eventName) {
     case "DatanetCreated":
       return datanetCreated(event.args, at);
@@ -121,7 +115,7 @@ function projectEvent(event: PlacedEvent, at: Position, minSpans: MinSpans): Cha
     case "InferenceRequested":
       return inferenceRequested(event.args, at);
     case "OutputCommitted":
-      return outputCommitted(event.args, at, minSpans);
+      return outputCommitted(event.args, at);
     case "InferenceSettled": {
       const { inferenceId, refund, contributorsPaid, modelPaid, stakersPaid, treasuryPaid } = event.args;
       const set = {
@@ -152,9 +146,28 @@ function projectEvent(event: PlacedEvent, at: Position, minSpans: MinSpans): Cha
       ];
     }
     case "StakeDeposited":
-      return staked(event.args, at, 1);
+      return staked(event.args, at, STAKE_KIND.DEPOSITED);
     case "StakeWithdrawn":
-      return staked(event.args, at, 0);
+      return staked(event.args, at, STAKE_KIND.WITHDRAWN);
+    case "StakeSlashed":
+      return staked(event.args, at, STAKE_KIND.SLASHED);
+    case "BatchCommitted": {
+      const { batchId, root, count } = event.args;
+      return [insert("batches", { ...at, id: toId(batchId), root: hexToBytes(root), count })];
+    }
+    case "InferenceVoided":
+      return inferenceVoided(event.args, at);
+    case "AuditorSet":
+      return auditorSet(event.args, at);
+    case "ChunkDemanded":
+      return chunkDemanded(event.args, at);
+    case "ChunkShown": {
+      const set = { settle_after: toTime(event.args.settleAfter) };
+      const later = revise("inferences", { id: toId(event.args.inferenceId) }, { set });
+      return [demandClosed(event.args, DEMAND_STATE.SHOWN), later];
+    }
+    case "DemandReturned":
+      return [demandClosed(event.args, DEMAND_STATE.RETURNED)];
     default:
       return unreachable(event);
   }

@@ -32,21 +32,25 @@ Reward.implement({
     contribution: t.field({
       type: Contribution,
       nullable: true,
-      description: "What a CONTRIBUTOR share is paid for.",
+      description: "What a CONTRIBUTOR share is paid for, or the one that a LEFT_OUT share is for.",
       resolve: ({ kind, source }, _, { reader }) =>
-        kind === REWARD_KIND.CONTRIBUTOR && source !== null ? found(reader.contribution.load(source)) : null,
+        isOfContribution(kind) && source !== null ? found(reader.contribution.load(source)) : null,
     }),
     model: t.field({
       type: Model,
       nullable: true,
       description: "What a MODEL_OWNER, ROYALTY or HOST share is paid for.",
       resolve: ({ kind, source }, _, { reader }) =>
-        kind !== REWARD_KIND.CONTRIBUTOR && source !== null ? found(reader.model.load(source)) : null,
+        !isOfContribution(kind) && source !== null ? found(reader.model.load(source)) : null,
     }),
     weight: t.expose("weight", { type: "BigInt", description: "Span weight of a CONTRIBUTOR share, otherwise 0." }),
     amount: t.expose("amount", { type: "BigInt", description: "Wei." }),
   }),
 });
+
+function isOfContribution(kind: number): boolean {
+  return kind === REWARD_KIND.CONTRIBUTOR || kind === REWARD_KIND.LEFT_OUT;
+}
 
 RewardClaim.implement({
   interfaces: [OnChain],

@@ -1,7 +1,7 @@
 /** What every GraphQL type stands on: builder, scalars, enums, pages. */
 import SchemaBuilder, { type ObjectRef } from "@pothos/core";
 import { LICENCES } from "../core/licences.ts";
-import { EDGE_KIND, INFERENCE_STATE, MODEL_KIND, REWARD_KIND, ROLE, STATUS } from "./codes.ts";
+import { DEMAND_STATE, EDGE_KIND, FAULT, INFERENCE_STATE, MODEL_KIND, REWARD_KIND, ROLE, STATUS } from "./codes.ts";
 import type { Reader } from "./loaders.ts";
 import { cursorOf, DEFAULT_PAGE, MAX_PAGE, type Page, type PagedTable } from "./paging.ts";
 import { parseAddress, parseBigInt, parseBytes, serializeAddress, serializeBigInt, serializeBytes } from "./scalars.ts";
@@ -62,6 +62,8 @@ export const ContributionStatus = enumOf(
   STATUS,
 );
 export const InferenceState = enumOf("InferenceState", "Life of an inference.", INFERENCE_STATE);
+export const Fault = enumOf("Fault", "What a proven challenge has shown.", FAULT);
+export const DemandState = enumOf("DemandState", "Of a chunk that a host must show.", DEMAND_STATE);
 export const RewardKind = enumOf("RewardKind", "What a share of a fee is paid for.", REWARD_KIND);
 export const ModelKind = enumOf("ModelKind", "How a model stands to its parent.", MODEL_KIND);
 export const GrantRole = enumOf("GrantRole", "What an account may do in a Datanet.", ROLE);

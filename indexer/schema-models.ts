@@ -5,6 +5,8 @@ import {
   Audience,
   Block,
   builder,
+  DemandState,
+  Fault,
   found,
   InferenceState,
   ModelKind,
@@ -106,7 +108,11 @@ const Span = builder.objectRef<Stored<"spans">>("Span").implement({
     outputStart: t.field({ type: "BigInt", resolve: ({ output_start }) => output_start }),
     length: t.exposeInt("length"),
     contentOffset: t.expose("content_offset", { type: "BigInt" }),
-    weight: t.field({ type: "BigInt", description: "length - (minSpan - 1)", resolve: ({ weight }) => weight }),
+    weight: t.field({
+      type: "BigInt",
+      description: "Bytes that it owns: of overlapping spans the one of the lowest contribution owns a byte.",
+      resolve: ({ weight }) => weight,
+    }),
   }),
 });
 
@@ -150,7 +156,7 @@ export const Attribution = builder.objectRef<MergedAttribution>("Attribution").i
     }),
     weight: t.field({
       type: "BigInt",
-      description: "Sum of length - (minSpan - 1) over its spans.",
+      description: "Sum of the weights of its spans.",
       resolve: ({ weight }) => weight,
     }),
     weightPpm: t.exposeInt("weightPpm", {
@@ -167,6 +173,32 @@ export const Attribution = builder.objectRef<MergedAttribution>("Attribution").i
       nullable: true,
       resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader.rewards)) ?? null,
     }),
+  }),
+});
+
+const Batch = builder.objectRef<Stored<"batches">>("Batch").implement({
+  description: "Answers that were committed together: the chain keeps the root over them.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    id: t.exposeID("id"),
+    root: t.expose("root", { type: "Bytes" }),
+    count: t.exposeInt("count"),
+  }),
+});
+
+const Demand = builder.objectRef<Stored<"demands">>("Demand").implement({
+  description: "A chunk of a contribution that the host must show until the deadline.",
+  interfaces: [OnChain],
+  fields: (t) => ({
+    contribution: t.field({
+      type: Contribution,
+      resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
+    }),
+    chunk: t.expose("chunk", { type: "BigInt" }),
+    demander: t.field({ type: Account, resolve: ({ demander }) => ({ address: demander }) }),
+    deadline: t.expose("deadline", { type: "Timestamp" }),
+    bond: t.expose("bond", { type: "BigInt" }),
+    state: t.expose("state", { type: DemandState }),
   }),
 });
 
@@ -223,7 +255,7 @@ Inference.implement({
     closed: t.field({
       type: ChainPosition,
       nullable: true,
-      description: "The settlement or the expiry.",
+      description: "The settlement, the expiry or the proven challenge.",
       resolve: ({ closed_block, closed_tx }) => chainPosition(closed_block, closed_tx),
     }),
     spans: t.field({ type: [Span], resolve: ({ id }, _, { reader }) => reader.spans.load(id) }),
@@ -231,9 +263,31 @@ Inference.implement({
       type: [Attribution],
       resolve: async ({ id }, _, { reader }) => mergeSpans(await reader.spans.load(id)),
     }),
+    batch: t.field({
+      type: Batch,
+      nullable: true,
+      description: "The commitment that its answer was part of.",
+      resolve: ({ batch }, _, { reader }) => (batch === null ? null : found(reader.batch.load(batch))),
+    }),
+    batchIndex: t.exposeInt("batch_index", { nullable: true }),
+    fault: t.expose("fault", { type: Fault, nullable: true, description: "Why it is void." }),
+    challenger: t.field({
+      type: Account,
+      nullable: true,
+      resolve: ({ challenger }) => (challenger === null ? null : { address: challenger }),
+    }),
+    faultContribution: t.field({
+      type: Contribution,
+      nullable: true,
+      description: "The one that was left out, or not shown.",
+      resolve: ({ fault_contribution }, _, { reader }) =>
+        fault_contribution === null ? null : found(reader.contribution.load(fault_contribution)),
+    }),
+    slashed: t.expose("slashed", { type: "BigInt", nullable: true, description: "Wei of the host's stake." }),
+    demands: t.field({ type: [Demand], resolve: ({ id }, _, { reader }) => reader.demands.load(id) }),
     rewards: t.field({
       type: [Reward],
-      description: "Every share of the fee; they sum to it.",
+      description: "Every share of the fee, or of what was slashed; they sum to it.",
       resolve: ({ id }, _, { reader }) => reader.rewards.load(id),
     }),
   }),

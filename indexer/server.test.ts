@@ -11,7 +11,15 @@ import { serializeAddress } from "./scalars.ts";
 import { schema } from "./schema.ts";
 import { createGraphqlServer, type GraphqlServer } from "./server.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import { BOND, type FakeChain, type Ledger, standardChain, testAddress, testHash } from "./test-helpers.ts";
+import {
+  BOND,
+  challengedChain,
+  type FakeChain,
+  type Ledger,
+  standardChain,
+  testAddress,
+  testHash,
+} from "./test-helpers.ts";
 
 let folder: string;
 let chain: FakeChain;
@@ -79,7 +87,7 @@ describe("queries", () => {
         parentHash: bytesToHex(head!.header.parentHash),
       },
       hasIndexingErrors: false,
-      schemaVersion: 1,
+      schemaVersion: 2,
     });
     expect(_meta.deployment).toMatch(new RegExp(`^${bytesToHex(chain.blocks[0]!.hash)}-[0-9a-f]{16}$`));
   });
@@ -236,10 +244,10 @@ describe("queries", () => {
       committed: { block: { number: "9" }, tx: bytesToHex(chain.blocks[9]!.transactions[0]!.hash) },
       closed: { block: { number: "10" } },
       spans: [
-        { outputStart: "0", length: 56, weight: "41", contentOffset: "0", contribution: { id: "1" } },
-        { length: 41, weight: "26", contribution: { id: "2" } },
-        { length: 29, weight: "14", contribution: { id: "3" } },
-        { length: 23, weight: "8", contribution: { id: "1" } },
+        { outputStart: "0", length: 56, weight: "56", contentOffset: "0", contribution: { id: "1" } },
+        { length: 41, weight: "38", contribution: { id: "2" } },
+        { length: 29, weight: "23", contribution: { id: "3" } },
+        { length: 23, weight: "23", contribution: { id: "1" } },
       ],
     });
     const sum = (amounts: string[]): bigint => amounts.reduce((total, amount) => total + BigInt(amount), 0n);
@@ -263,23 +271,23 @@ describe("queries", () => {
       none: lineage(output: 99) { truncated }
       requested: lineage(output: 3) { attributions { weight } nodes { id } edges { from } truncated }
     }`);
-    // 41 + 8, 26 and 14 of 89: remainders .786, .674, .539 of a millionth, so two of them are rounded up.
+    // 56 + 23, 38 and 23 of 140: remainders .714, .571, .714 of a millionth, so two of them are rounded up.
     expect(lineage.attributions).toMatchObject([
       {
-        weight: "49",
-        weightPpm: 550_562,
+        weight: "79",
+        weightPpm: 564_286,
         contribution: { id: "1" },
         contributor: { address: testAddress(1) },
         licence: "MIT",
       },
       {
-        weight: "26",
-        weightPpm: 292_135,
+        weight: "38",
+        weightPpm: 271_428,
         contribution: { id: "2" },
         contributor: { address: testAddress(2) },
         datanet: { id: "1" },
       },
-      { weight: "14", weightPpm: 157_303, contribution: { id: "3" }, spans: [{ length: 29 }], inference: { id: "1" } },
+      { weight: "23", weightPpm: 164_286, contribution: { id: "3" }, spans: [{ length: 29 }], inference: { id: "1" } },
     ]);
     const paid = lineage.attributions.map(({ paid, reward }: { paid: string; reward: object }) => {
       expect(reward).toMatchObject({ kind: "CONTRIBUTOR", amount: paid });
@@ -306,9 +314,9 @@ describe("queries", () => {
     expect(edges.toSorted()).toEqual(
       [
         "output:1 GENERATED_BY model:2",
-        "output:1 ATTRIBUTED_TO contribution:1 550562",
-        "output:1 ATTRIBUTED_TO contribution:2 292135",
-        "output:1 ATTRIBUTED_TO contribution:3 157303",
+        "output:1 ATTRIBUTED_TO contribution:1 564286",
+        "output:1 ATTRIBUTED_TO contribution:2 271428",
+        "output:1 ATTRIBUTED_TO contribution:3 164286",
         "contribution:1 PART_OF datanet:1",
         "contribution:2 PART_OF datanet:1",
         "contribution:3 PART_OF datanet:1",
@@ -331,7 +339,7 @@ describe("queries", () => {
     expect(shallow.nodes).toHaveLength(5);
     expect(few.truncated).toBe(true);
     expect(few.nodes.map(({ id }: { id: string }) => id)).toEqual(["output:1", "model:2", "contribution:1"]);
-    expect(few.edges).toContainEqual({ to: "contribution:1", weightPpm: 550_562 });
+    expect(few.edges).toContainEqual({ to: "contribution:1", weightPpm: 564_286 });
   });
 
   test("a contributor's contributions, rewards and totals", async () => {
@@ -345,7 +353,7 @@ describe("queries", () => {
       nobody: account(address: "0x00000000000000000000000000000000000000aa") { accrued rewardTotals { amount } rewards { totalCount } }
     }`);
     const [reward] = contributor.rewards.nodes;
-    expect(reward).toMatchObject({ kind: "CONTRIBUTOR", weight: "49", contribution: { id: "1" }, model: null });
+    expect(reward).toMatchObject({ kind: "CONTRIBUTOR", weight: "79", contribution: { id: "1" }, model: null });
     expect(contributor).toMatchObject({
       address: testAddress(1),
       accrued: reward.amount,
@@ -392,6 +400,49 @@ describe("queries", () => {
     const answer = await data(JSON.parse(example ?? '""'));
     expect(answer.lineage.attributions).toHaveLength(3);
   });
+});
+
+test("an answer that was found wrong: fault, challenger, what was slashed and to whom, demands, its batch", async () => {
+  const path = join(folder, "challenged.sqlite");
+  const challenged = createIndexer({ source: challengedChain().chain, path });
+  await challenged.start();
+  await challenged.caughtUp();
+  const other = await createGraphqlServer({ indexer: challenged, host: "127.0.0.1", port: 0, log });
+  const response = await fetch(other.url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      query: `{ inferences(state: VOID) { nodes {
+        id fault challenger { address } faultContribution { id } slashed refund escrow batch { id count root } batchIndex
+        demands { contribution { id } chunk demander { address } bond state } rewards { kind amount contribution { id } model { id } }
+      } } }`,
+    }),
+  });
+  const { nodes } = ((await response.json()) as Answer).data.inferences;
+  await other.close();
+  await challenged.stop();
+  const [{ slashed, rewards, ...found }] = nodes;
+  const about = { contribution: { id: "1" }, demander: { address: testAddress(6) }, bond: "500" };
+  expect(found).toMatchObject({
+    id: "3",
+    fault: "OMISSION",
+    challenger: { address: testAddress(6) },
+    faultContribution: { id: "1" },
+    refund: found.escrow,
+    batch: { id: "3", count: 1, root: testHash("batch 3") },
+    batchIndex: 0,
+    demands: [
+      { ...about, chunk: "0", state: "SHOWN" },
+      { ...about, chunk: "1", state: "RETURNED" },
+    ],
+  });
+  expect(rewards.map(({ kind, contribution, model }: Record<string, unknown>) => [kind, contribution, model])).toEqual([
+    ["TREASURY", null, null],
+    ["LEFT_OUT", { id: "1" }, null],
+    ["CHALLENGER", null, null],
+  ]);
+  const sum = rewards.reduce((total: bigint, { amount }: { amount: string }) => total + BigInt(amount), 0n);
+  expect(sum).toBe(BigInt(slashed));
 });
 
 describe("paging", () => {

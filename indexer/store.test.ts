@@ -212,7 +212,7 @@ describe("trouble", () => {
     await freshIndex(chain, path);
     exec(path, "PRAGMA user_version = 99");
     const indexer = createIndexer({ source: chain, path });
-    await expect(indexer.start()).rejects.toThrow(/schema version 99, this program knows 1: run the newer program/);
+    await expect(indexer.start()).rejects.toThrow(/schema version 99, this program knows 2: run the newer program/);
     await indexer.stop();
   });
 

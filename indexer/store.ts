@@ -10,9 +10,9 @@ import type { ChainSource, ExecutedBlock } from "../core/chain.ts";
 import { isDamage, type OpenedIndex, type OpenOptions, openIndex } from "./database.ts";
 import { decodeBlock } from "./decode.ts";
 import { IndexError } from "./errors.ts";
-import { neededMinSpans, project } from "./project.ts";
+import { project } from "./project.ts";
 import type { Checkpoint, Database } from "./tables.ts";
-import { applyChanges, blockHash, readCheckpoint, readMinSpans, rewindTo, writeCheckpoint } from "./writer.ts";
+import { applyChanges, blockHash, readCheckpoint, rewindTo, writeCheckpoint } from "./writer.ts";
 
 /** What pino offers and this needs. */
 export interface IndexerLog {
@@ -223,7 +223,6 @@ export function createIndexer(options: IndexerOptions): Indexer {
 /** Writes one block's rows and returns the number of its events. */
 async function indexBlock(transaction: Transaction<Database>, block: ExecutedBlock): Promise<number> {
   const events = decodeBlock(block);
-  const minSpans = await readMinSpans(transaction, neededMinSpans(events));
-  await applyChanges(transaction, Number(block.header.number), project(block, events, minSpans));
+  await applyChanges(transaction, Number(block.header.number), project(block, events));
   return events.length;
 }

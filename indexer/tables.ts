@@ -172,7 +172,10 @@ export const TABLES = {
     key: ["model", "host"],
     indexes: [["host"]],
   },
-  /** state as in IAttribution.State; committed_*, closed_* (settled or expired) as far as it has come. */
+  /**
+   * state as in IAttribution.State; committed_*, closed_* (settled, expired or void) as far as it has come; fault as in
+   * IAttribution.Fault, with who showed it and about which contribution.
+   */
   inferences: {
     kind: "entity",
     columns: {
@@ -199,6 +202,8 @@ export const TABLES = {
       settle_after: "int?",
       committed_block: "int?",
       committed_tx: "bytes?",
+      batch: "int?",
+      batch_index: "int?",
       refund: "uint?",
       contributors_paid: "uint?",
       model_paid: "uint?",
@@ -206,11 +211,45 @@ export const TABLES = {
       treasury_paid: "uint?",
       closed_block: "int?",
       closed_tx: "bytes?",
+      fault: "int?",
+      challenger: "bytes?",
+      fault_contribution: "int?",
+      slashed: "uint?",
     },
     key: ["id"],
     indexes: [["model", "id"], ["payer", "id"], ["host", "id"], ["state", "id"], ["output_root"]],
   },
-  /** weight = length - (min_span - 1), docs/spec.md "span-v1". */
+  /** The one hash that the chain keeps of a commitment. */
+  batches: {
+    kind: "fact",
+    columns: { ...position, id: "int", root: "bytes", count: "int" },
+    key: ["id"],
+    indexes: [["block"]],
+  },
+  /** Chunks that a host must show; state: codes.ts. */
+  demands: {
+    kind: "entity",
+    columns: {
+      ...position,
+      inference: "int",
+      contribution: "int",
+      chunk: "uint",
+      demander: "bytes",
+      deadline: "int",
+      bond: "uint",
+      state: "int",
+    },
+    key: ["inference", "contribution", "chunk"],
+    indexes: [],
+  },
+  /** Who may challenge a private answer, besides its payer. */
+  auditors: {
+    kind: "entity",
+    columns: { ...position, inference: "int", auditor: "bytes", allowed: "int" },
+    key: ["inference", "auditor"],
+    indexes: [],
+  },
+  /** weight as docs/spec.md "span-v1" has it. */
   spans: {
     kind: "fact",
     columns: {
@@ -249,7 +288,7 @@ export const TABLES = {
       ["to_kind", "to_id"],
     ],
   },
-  /** kind as in IAttribution.RewardKind; source is a contribution for Contributor, a model for owner, royalty and host. */
+  /** kind as in IAttribution.RewardKind; source is a contribution for Contributor and LeftOut, a model for owner, royalty and host. */
   rewards: {
     kind: "fact",
     columns: {
@@ -274,9 +313,10 @@ export const TABLES = {
     key: ["block", "log_index"],
     indexes: [["account", "block", "log_index"]],
   },
+  /** kind: codes.ts. */
   stakes: {
     kind: "fact",
-    columns: { ...position, host: "bytes", deposit: "int", amount: "uint", total: "uint" },
+    columns: { ...position, host: "bytes", kind: "int", amount: "uint", total: "uint" },
     key: ["block", "log_index"],
     indexes: [["host", "block", "log_index"]],
   },

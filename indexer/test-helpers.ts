@@ -398,15 +398,63 @@ export class Ledger {
           fee: entry.fee,
           stakeLocked: entry.fee * 2n,
           settleAfter: 2n ** 64n - 1n,
+          batchId: entry.id,
+          index: 0,
           spans: entry.spans,
         },
       },
+      { eventName: "BatchCommitted", args: { batchId: entry.id, root: testHash(`batch ${entry.id}`), count: 1 } },
     ];
   }
 
   expire(): LedgerEvent[] {
     const { id, payer, escrow } = this.requested.shift()!;
     return [{ eventName: "InferenceExpired", args: { inferenceId: id, payer, refund: escrow } }];
+  }
+
+  /** Demands two chunks of the oldest committed inference, of which the host shows one. */
+  demand(demander: Hex): LedgerEvent[] {
+    const { id, host } = this.committed[0]!;
+    const about = { inferenceId: id, contributionId: 1n };
+    const demanded = (chunk: bigint): LedgerEvent => ({
+      eventName: "ChunkDemanded",
+      args: { ...about, demander, chunk, deadline: 99n, bond: 500n },
+    });
+    return [
+      demanded(0n),
+      demanded(1n),
+      { eventName: "ChunkShown", args: { ...about, by: host, chunk: 0n, settleAfter: 77n } },
+      { eventName: "AuditorSet", args: { inferenceId: id, auditor: demander, allowed: true } },
+    ];
+  }
+
+  /** A challenge of the oldest committed inference is proven; a demand that is open is returned. */
+  void(challenger: Hex, openChunk?: bigint): LedgerEvent[] {
+    const { id: inferenceId, model, host, escrow, fee } = this.committed.shift()!;
+    const slashed = fee * 2n;
+    const refund = escrow;
+    const contributionId = 1n;
+    const events: LedgerEvent[] = [
+      {
+        eventName: "InferenceVoided",
+        args: { inferenceId, modelId: model.id, host, fault: 2, challenger, contributionId, refund, slashed },
+      },
+      { eventName: "StakeSlashed", args: { host, inferenceId, amount: slashed, total: 5n } },
+    ];
+    const { contributor } = this.contributions[0]!;
+    for (const [account, kind, source, amount] of [
+      [getAddress(bytesToHex(TREASURY_ADDRESS)), REWARD_KIND.TREASURY, 0n, fee],
+      [contributor, REWARD_KIND.LEFT_OUT, 1n, fee / 2n],
+      [challenger, REWARD_KIND.CHALLENGER, 0n, fee - fee / 2n],
+    ] as const) {
+      this.accrued.set(account, (this.accrued.get(account) ?? 0n) + amount);
+      events.push({ eventName: "RewardAccrued", args: { inferenceId, account, kind, source, weight: 0n, amount } });
+    }
+    if (openChunk !== undefined) {
+      const args = { inferenceId, contributionId, demander: challenger, chunk: openChunk, bond: 500n };
+      events.push({ eventName: "DemandReturned", args });
+    }
+    return events;
   }
 
   /** Settles the oldest committed inference. */
@@ -418,7 +466,6 @@ export class Ledger {
       feeWei: fee,
       platformFeeWei: TERMS.platformFeeWei,
       outputBytes,
-      minSpanBytes: MIN_SPAN,
       spans,
       hostPpm: BigInt(HOST_PPM),
       royaltyPpm,
@@ -549,7 +596,8 @@ function take(ledger: Ledger, step: Step): LedgerEvent[] {
       return requested.length > 0 ? ledger.expire() : [];
     case 13:
     case 14:
-      return committed.length > 0 ? ledger.settle() : commit(ledger, step, accepted);
+      if (committed.length === 0) return commit(ledger, step, accepted);
+      return a % 4 > 0 ? ledger.settle() : [...ledger.demand(account), ...ledger.void(account, 1n)];
     case 15:
     case 16:
       return commit(ledger, step, accepted);
@@ -593,6 +641,15 @@ export function standardChain(salt = ""): { chain: FakeChain; ledger: Ledger } {
   chain.append([ledger.settle()]);
   chain.append([ledger.claim(alice, payer), ledger.withdraw(2)]);
   chain.append([ledger.expire()]);
+  return { chain, ledger };
+}
+
+/** The standard history, then an answer of which a chunk is demanded and that is found wrong. */
+export function challengedChain(): { chain: FakeChain; ledger: Ledger } {
+  const { chain, ledger } = standardChain();
+  chain.append([ledger.commit([1, 2], [30, 20])]);
+  chain.append([ledger.demand(testAddress(6))]);
+  chain.append([ledger.void(testAddress(6), 1n)]);
   return { chain, ledger };
 }
 

@@ -4,7 +4,6 @@ import { bigIntToFixed, bytesToBigInt, bytesToHex } from "../core/bytes.ts";
 import type { Change } from "./changes.ts";
 import { SCHEMA_HASH } from "./ddl.ts";
 import { IndexError } from "./errors.ts";
-import type { MinSpans } from "./project-inference.ts";
 import { type Checkpoint, type Database, TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
 
 type Executor = Kysely<Database> | Transaction<Database>;
@@ -145,18 +144,4 @@ export async function writeCheckpoint(db: Executor, block: number, hash: Uint8Ar
 export async function blockHash(db: Executor, number: number): Promise<Uint8Array | undefined> {
   const row = await db.selectFrom("blocks").select("hash").where("block", "=", number).executeTakeFirst();
   return row?.hash;
-}
-
-export async function readMinSpans(db: Executor, ids: readonly number[]): Promise<MinSpans> {
-  const found = new Map<number, number>();
-  for (const id of ids) {
-    const row = await db
-      .selectFrom("inferences")
-      .select("min_span")
-      .where("id", "=", id)
-      .where("valid_to", "is", null)
-      .executeTakeFirst();
-    if (row !== undefined) found.set(id, row.min_span);
-  }
-  return found;
 }

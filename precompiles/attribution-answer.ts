@@ -6,12 +6,12 @@ import type { PrecompileContext } from "../core/precompile.ts";
 import { error } from "./attribution-interface.ts";
 import { wordOf, wordToInteger } from "./storage.ts";
 
-const hashOf = (text: string): Uint8Array => keccak256(new TextEncoder().encode(text));
+const hashOfText = (text: string): Uint8Array => keccak256(new TextEncoder().encode(text));
 
-const DOMAIN_TYPE = hashOf("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-const DOMAIN_NAME = hashOf("OpenLedger Attribution");
-const DOMAIN_VERSION = hashOf("1");
-const ANSWER_TYPE = hashOf(
+const DOMAIN_TYPE = hashOfText("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+const DOMAIN_NAME = hashOfText("OpenLedger Attribution");
+const DOMAIN_VERSION = hashOfText("1");
+const ANSWER_TYPE = hashOfText(
   "Answer(uint256 inferenceId,bytes32 requestRoot,bytes32 outputRoot,uint32 outputBytes,bytes32 spansHash)",
 );
 const PREFIX = Uint8Array.of(0x19, 0x01);

@@ -1,49 +1,86 @@
-/** The host's answer goes on chain: output, spans and signature are checked, the fee is fixed, stake is locked. */
+/** Hosts' answers go on chain: output, spans and signature are checked, the fee is fixed, stake is locked. */
+import { answerLeaf, batchRoot } from "../core/answer-batch.ts";
 import { equalsBytes } from "../core/bytes.ts";
-import { chunkCount, contentRoot } from "../core/content.ts";
+import { chunkCount, contentRoot, sealContentRoot } from "../core/content.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
-import { feeWei } from "../core/settlement.ts";
-import { coveredBytes, encodeSpans, findSpanFault, MAX_SPAN_BYTES, MAX_SPANS, type Span } from "../core/span-rule.ts";
+import { coveredBytes, encodeSpans, findSpanFault, MAX_SPANS, type Span } from "../core/span-rule.ts";
 import { requireSignature } from "./attribution-answer.ts";
-import { AUDIENCE, emit, error, type Handler, STATE } from "./attribution-interface.ts";
+import { AUDIENCE, emit, error, type Handler, type Inputs, STATE } from "./attribution-interface.ts";
+import { loadLive, loadModelData } from "./attribution-live.ts";
 import {
-  loadEscrow,
+  type Found,
+  feeOf,
+  loadCounters,
   loadHost,
-  loadPrices,
   loadRequestRoot,
   loadStake,
   loadTerms,
-  requireState,
+  requireInference,
   type Stake,
-  storeHead,
-  storeResult,
+  settleAfter,
+  storeBatchRoot,
+  storeCounters,
+  storeEscrow,
   storeStake,
+  wrongState,
 } from "./attribution-state.ts";
-import { contributionSlot, loadExtent, loadOrigin, STATUS } from "./datanet-state.ts";
 import { LIMITS } from "./limits.ts";
-import { loadData, loadModelHead, modelSlot } from "./models-state.ts";
+import { hashOf } from "./storage.ts";
 
 type Context = PrecompileContext;
 
 /** docs/precompiles.md "Gas". */
 const SPAN_GAS = 50n;
 const CHUNK_GAS = 130n;
+const TREE_ROOT_BYTES = 32;
 
-export const commitOutput: Handler<"commitOutput"> = (context, args) => {
-  const { inferenceId, outputRoot, outputBytes, output, spans, signature } = args;
-  const { slot, head } = requireState(context, inferenceId, STATE.requested);
-  const { escrow, commitDeadline } = loadEscrow(context, slot);
+type Answer = Inputs<"commitOutputs">["answers"][number];
+
+export const commitOutputs: Handler<"commitOutputs"> = (context, { answers }) => {
+  requireItems(answers.length);
+  const counters = loadCounters(context);
+  const batchId = counters.batches + 1n;
+  const leaves: Uint8Array[] = [];
+  let closed: Found | undefined;
+  for (const answer of answers) {
+    const found = requireInference(context, answer.inferenceId);
+    // Somebody else was quicker with this one: the others stand all the same.
+    if (found.state !== STATE.requested) closed ??= found;
+    else leaves.push(commitAnswer(context, found, answer, batchId, leaves.length));
+  }
+  if (leaves.length === 0) throw wrongState(closed!);
+
+  const root = batchRoot(leaves, hashOf(context));
+  storeCounters(context, { ...counters, batches: batchId });
+  storeBatchRoot(context, batchId, root);
+  emit(context, "BatchCommitted", { batchId, root, count: leaves.length });
+  return batchId;
+};
+
+/** Reverts with EmptyBatch or TooManyItems. */
+export function requireItems(count: number): void {
+  if (count === 0) throw error("EmptyBatch", {});
+  if (count > LIMITS.batchItems)
+    throw error("TooManyItems", { count: BigInt(count), limit: BigInt(LIMITS.batchItems) });
+}
+
+/** Checks the answer, locks the stake, and returns the answer's leaf. */
+function commitAnswer(context: Context, found: Found, answer: Answer, batchId: bigint, index: number): Uint8Array {
+  const { inferenceId, outputRoot, outputBytes, output, spans, signature } = answer;
+  const { slot, head, escrow } = found;
+  const { commitDeadline } = escrow;
   if (context.timestamp > commitDeadline) throw error("DeadlinePassed", { inferenceId, deadline: commitDeadline });
 
   const isPublic = head.audience === AUDIENCE.public;
   requireOutput(context, isPublic, outputRoot, outputBytes, output);
   requireSpans(context, spans, outputBytes, head.minSpan, isPublic ? output : undefined);
-  const { host, requestBytes, requestedAt } = loadHost(context, slot);
+  const served = loadHost(context, slot);
+  const { host, requestBytes, requestedAt } = served;
   requireLiveData(context, head.modelId, requestedAt, spans);
 
-  const terms = loadTerms(context, slot);
-  const fee = feeWei({ ...loadPrices(context, slot), platformFeeWei: terms.platformFee }, requestBytes, outputBytes);
-  if (fee > escrow) throw error("FeeExceedsEscrow", { fee, escrow });
+  const terms = loadTerms(context, served);
+  const fee = feeOf(terms, requestBytes, outputBytes);
+  if (fee > escrow.escrow) throw error("FeeExceedsEscrow", { fee, escrow: escrow.escrow });
   const stakeLocked = fee * BigInt(terms.stakeMultiple);
   const stake = requireFreeStake(context, host, stakeLocked);
 
@@ -52,24 +89,25 @@ export const commitOutput: Handler<"commitOutput"> = (context, args) => {
   const requestRoot = loadRequestRoot(context, slot);
   requireSignature(context, { inferenceId, requestRoot, outputRoot, outputBytes, spansHash }, signature, host);
 
-  const covered = coveredBytes(spans);
-  const settleAfter = context.timestamp + BigInt(terms.settleWindowSeconds);
-  storeHead(context, slot, { ...head, state: STATE.committed });
-  storeResult(context, slot, outputRoot, spansHash, { fee, outputBytes, coveredBytes: covered, settleAfter });
-  storeStake(context, host, { ...stake, locked: stake.locked + stakeLocked });
+  const committed = { ...escrow, committedAt: context.timestamp, batchId };
+  storeEscrow(context, slot, committed);
+  if (stakeLocked !== 0n) storeStake(context, host, { ...stake, locked: stake.locked + stakeLocked });
   emit(context, "OutputCommitted", {
     inferenceId,
     modelId: head.modelId,
     host,
+    batchId,
+    index,
     outputRoot,
     outputBytes,
-    coveredBytes: covered,
+    coveredBytes: coveredBytes(spans),
     fee,
     stakeLocked,
-    settleAfter,
+    settleAfter: settleAfter({ ...found, state: STATE.committed, escrow: committed }, terms),
     spans,
   });
-};
+  return answerLeaf({ inferenceId, outputRoot, outputBytes, spansHash }, hashOf(context));
+}
 
 function requireOutput(
   context: Context,
@@ -81,16 +119,13 @@ function requireOutput(
   if (outputBytes === 0) throw error("EmptyOutput", {});
   const limit = isPublic ? LIMITS.publicOutputBytes : LIMITS.privateOutputBytes;
   if (outputBytes > limit) throw error("OutputTooLong", { length: BigInt(outputBytes), limit: BigInt(limit) });
-  if (!isPublic) {
-    if (output.length > 0) throw error("OutputNotExpected", {});
-    return;
-  }
-  if (output.length !== outputBytes) {
-    throw error("OutputLengthMismatch", { given: BigInt(output.length), claimed: BigInt(outputBytes) });
+  const expected = isPublic ? outputBytes : TREE_ROOT_BYTES;
+  if (output.length !== expected) {
+    throw error("OutputLengthMismatch", { given: BigInt(output.length), expected: BigInt(expected) });
   }
   // A leaf (84) and a node (48) at the price of the KECCAK256 opcode, for every chunk.
-  context.useGas(CHUNK_GAS * BigInt(chunkCount(outputBytes) + 1));
-  const computed = contentRoot(output);
+  context.useGas(CHUNK_GAS * BigInt((isPublic ? chunkCount(outputBytes) : 0) + 1));
+  const computed = isPublic ? contentRoot(output) : sealContentRoot(outputBytes, output);
   if (!equalsBytes(computed, outputRoot)) throw error("OutputMismatch", { computed, claimed: outputRoot });
 }
 
@@ -112,12 +147,10 @@ function requireSpans(
       const length = BigInt(spans[fault.index]!.length);
       throw error("SpanTooShort", { index: BigInt(fault.index), length, minimum: BigInt(minimum) });
     }
-    case "too-long": {
-      const length = BigInt(spans[fault.index]!.length);
-      throw error("SpanTooLong", { index: BigInt(fault.index), length, limit: BigInt(MAX_SPAN_BYTES) });
-    }
     case "out-of-output":
       throw error("SpanOutOfOutput", { index: BigInt(fault.index) });
+    case "across-windows":
+      throw error("SpanAcrossWindows", { index: BigInt(fault.index) });
     case "not-rising":
       throw error("SpansNotRising", { index: BigInt(fault.index) });
     case "not-at-word":
@@ -125,21 +158,16 @@ function requireSpans(
   }
 }
 
-/** Each named contribution was live for the request (docs/spec.md "span-v1") and is long enough for its span. */
+/** Each named contribution was live for the request and is long enough for its span. */
 function requireLiveData(context: Context, modelId: bigint, requestedAt: bigint, spans: readonly Span[]): void {
   if (spans.length === 0) return;
-  const model = modelSlot(context, modelId);
-  const head = loadModelHead(context, model);
-  if (head === undefined) throw new Error(`inference on model ${modelId}, which does not exist`);
-  const counts = new Map(
-    loadData(context, model, head.dataCount).map(({ datanetId, count }) => [datanetId, count] as const),
-  );
+  const data = loadModelData(context, modelId);
   const sizes = new Map<bigint, bigint>();
   for (let i = 0; i < spans.length; i++) {
     const { contribution, contentOffset, length } = spans[i]!;
     let size = sizes.get(contribution);
     if (size === undefined) {
-      size = liveSize(context, contribution, counts, requestedAt);
+      size = loadLive(context, contribution, data, requestedAt)?.size;
       if (size === undefined) {
         throw error("ContributionNotInModel", { index: BigInt(i), contributionId: contribution });
       }
@@ -147,23 +175,6 @@ function requireLiveData(context: Context, modelId: bigint, requestedAt: bigint,
     }
     if (contentOffset + BigInt(length) > size) throw error("SpanOutOfContent", { index: BigInt(i) });
   }
-}
-
-/** Size in bytes; undefined when the contribution was not live for a request in that block. */
-function liveSize(
-  context: Context,
-  contributionId: bigint,
-  counts: ReadonlyMap<bigint, number>,
-  requestedAt: bigint,
-): bigint | undefined {
-  const slot = contributionSlot(context, contributionId);
-  const origin = loadOrigin(context, slot);
-  if (origin?.status !== STATUS.accepted) return undefined;
-  const count = counts.get(origin.datanetId);
-  if (count === undefined) return undefined;
-  const { leafIndex, withdrawnAt, size } = loadExtent(context, slot);
-  const consented = withdrawnAt === 0n || withdrawnAt > requestedAt;
-  return leafIndex < count && consented ? size : undefined;
 }
 
 function requireFreeStake(context: Context, host: Uint8Array, required: bigint): Stake {

@@ -1,14 +1,7 @@
 /** An inference begins: a user escrows its largest fee, and the block fixes prices, parameters, data and consent. */
 import { feeWei } from "../core/settlement.ts";
 import { emit, error, type Handler, STATE } from "./attribution-interface.ts";
-import {
-  loadEscrow,
-  loadInferenceCount,
-  requireState,
-  storeHead,
-  storeInferenceCount,
-  storeRequest,
-} from "./attribution-state.ts";
+import { requireState, storeHead, storeRequest } from "./attribution-state.ts";
 import { LIMITS } from "./limits.ts";
 import { loadIsHost, loadModelHead, loadModelPrices, modelSlot } from "./models-state.ts";
 import { loadParameters } from "./parameters.ts";
@@ -32,17 +25,16 @@ export const requestInference: Handler<"requestInference"> = (context, args) => 
   const required = feeWei({ platformFeeWei: platformFee, requestPrice, outputPrice }, requestBytes, 0);
   if (escrow < required) throw error("EscrowTooSmall", { escrow, required });
 
-  const inferenceId = loadInferenceCount(context) + 1n;
   const commitDeadline = context.timestamp + parameters.commitWindowSeconds;
   const minSpan = Number(parameters.minSpanBytes);
-  storeInferenceCount(context, inferenceId);
-  storeRequest(context, inferenceId, {
-    head: { state: STATE.requested, audience, minSpan, modelId, payer },
+  const inferenceId = storeRequest(context, {
+    head: { state: STATE.requested, audience, minSpan, modelId, openDemands: 0, extensions: 0, payer },
     host: { host, requestBytes, requestedAt: context.blockNumber },
-    escrow: { escrow, commitDeadline },
+    escrow: { escrow, commitDeadline, committedAt: 0n, batchId: 0n },
     requestRoot,
-    prices: { requestPrice, outputPrice },
     terms: {
+      requestPrice,
+      outputPrice,
       platformFee,
       modelPpm: Number(parameters.modelPpm),
       stakersPpm: Number(parameters.stakersPpm),
@@ -70,12 +62,12 @@ export const requestInference: Handler<"requestInference"> = (context, args) => 
 };
 
 export const expire: Handler<"expire"> = (context, { inferenceId }) => {
-  const { slot, head } = requireState(context, inferenceId, STATE.requested);
-  const { escrow, commitDeadline } = loadEscrow(context, slot);
+  const { slot, head, escrow } = requireState(context, inferenceId, STATE.requested);
+  const { commitDeadline, escrow: refund } = escrow;
   if (context.timestamp <= commitDeadline) {
     throw error("DeadlineNotPassed", { inferenceId, deadline: commitDeadline });
   }
   storeHead(context, slot, { ...head, state: STATE.expired });
-  context.credit(head.payer, escrow);
-  emit(context, "InferenceExpired", { inferenceId, payer: head.payer, refund: escrow });
+  context.credit(head.payer, refund);
+  emit(context, "InferenceExpired", { inferenceId, payer: head.payer, refund });
 };

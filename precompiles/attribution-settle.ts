@@ -1,22 +1,19 @@
 /** The window has passed: every share is accrued, the rest refunded, the stake unlocked. */
 
 import { STAKERS_ESCROW_ADDRESS, TREASURY_ADDRESS } from "../core/addresses.ts";
-import { equalsBytes } from "../core/bytes.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 import { type Settlement, settlement } from "../core/settlement.ts";
-import { encodeSpans } from "../core/span-rule.ts";
+import { type Committed, requireClaim } from "./attribution-claim.ts";
+import { requireItems } from "./attribution-commit.ts";
 import { emit, error, type Handler, REWARD, STATE } from "./attribution-interface.ts";
 import {
   addAccrued,
-  loadEscrow,
-  loadHost,
-  loadResult,
-  loadSpansHash,
+  type Found,
   loadStake,
-  loadTerms,
-  requireState,
+  requireInference,
   storeHead,
   storeStake,
+  wrongState,
 } from "./attribution-state.ts";
 import { contributionSlot, loadOrigin } from "./datanet-state.ts";
 import { type Ancestor, loadAncestors, loadModelHead, type ModelHead, modelSlot } from "./models-state.ts";
@@ -26,40 +23,53 @@ type Context = PrecompileContext;
 /** Arithmetic of one span's share: docs/precompiles.md "Gas". */
 const SPAN_GAS = 50n;
 
-export const settle: Handler<"settle"> = (context, { inferenceId, spans }) => {
-  const { slot, head } = requireState(context, inferenceId, STATE.committed);
-  const { fee, outputBytes, settleAfter } = loadResult(context, slot);
-  if (context.timestamp < settleAfter) throw error("WindowOpen", { inferenceId, settleAfter });
-  const computed = context.keccak(encodeSpans(spans));
-  const committed = loadSpansHash(context, slot);
-  if (!equalsBytes(computed, committed)) throw error("SpansMismatch", { computed, committed });
+export const settle: Handler<"settle"> = (context, { claims }) => {
+  requireItems(claims.length);
+  let closed: Found | undefined;
+  let settled = 0;
+  for (const claim of claims) {
+    const found = requireInference(context, claim.inferenceId);
+    // Settled by somebody else, or void: the others are settled all the same.
+    if (found.state !== STATE.committed) closed ??= found;
+    else {
+      settleClaim(context, requireClaim(context, found, claim));
+      settled++;
+    }
+  }
+  if (settled === 0) throw wrongState(closed!);
+};
 
-  context.useGas(SPAN_GAS * BigInt(spans.length));
+function settleClaim(context: Context, committed: Committed): void {
+  const { inferenceId, slot, head, escrow, claim, served, terms, fee } = committed;
+  if (context.timestamp < committed.settleAfter) {
+    throw error("WindowOpen", { inferenceId, settleAfter: committed.settleAfter });
+  }
+  if (head.openDemands > 0) throw error("DemandsOpen", { inferenceId, count: BigInt(head.openDemands) });
+
+  context.useGas(SPAN_GAS * BigInt(claim.spans.length));
   const { modelId } = head;
   const model = modelSlot(context, modelId);
   const modelHead = loadModelHead(context, model);
   if (modelHead === undefined) throw new Error(`inference on model ${modelId}, which does not exist`);
   const ancestors = loadAncestors(context, model, modelHead.depth);
-  const terms = loadTerms(context, slot);
   const shares = settlement({
     feeWei: fee,
     platformFeeWei: terms.platformFee,
     modelPpm: BigInt(terms.modelPpm),
     stakersPpm: BigInt(terms.stakersPpm),
     contributorsPpm: BigInt(terms.contributorsPpm),
-    outputBytes,
-    minSpanBytes: head.minSpan,
-    spans,
+    outputBytes: claim.outputBytes,
+    spans: claim.spans,
     hostPpm: BigInt(modelHead.hostPpm),
     royaltyPpm: ancestors.map((ancestor) => BigInt(ancestor.head.royaltyPpm)),
   });
 
   storeHead(context, slot, { ...head, state: STATE.settled });
-  const { host } = loadHost(context, slot);
-  unlockStake(context, host, fee * BigInt(terms.stakeMultiple));
+  const { host } = served;
+  unlockStake(context, host, committed.stakeLocked);
   accrueShares(context, inferenceId, shares, { modelId, model: modelHead, host, ancestors });
 
-  const refund = loadEscrow(context, slot).escrow - fee;
+  const refund = escrow.escrow - fee;
   context.credit(head.payer, refund);
   emit(context, "InferenceSettled", {
     inferenceId,
@@ -72,7 +82,7 @@ export const settle: Handler<"settle"> = (context, { inferenceId, spans }) => {
     stakersPaid: shares.stakersWei,
     treasuryPaid: shares.treasuryWei,
   });
-};
+}
 
 interface Parties {
   readonly modelId: bigint;

@@ -2,31 +2,52 @@
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
 import type { Precompile } from "../core/precompile.ts";
 import { answerDigest } from "./attribution-answer.ts";
-import { commitOutput } from "./attribution-commit.ts";
+import {
+  proveBoundary,
+  proveContradiction,
+  proveEarlierHolder,
+  proveMismatch,
+  proveOmission,
+} from "./attribution-challenge.ts";
+import { commitOutputs } from "./attribution-commit.ts";
+import { demandChunk, proveUnavailable, returnDemand, setAuditor, showChunk } from "./attribution-demand.ts";
 import { emit, error, precompile } from "./attribution-interface.ts";
 import { expire, requestInference } from "./attribution-request.ts";
 import { settle } from "./attribution-settle.ts";
 import {
   loadAccrued,
-  loadEscrow,
+  loadBatchRoot,
+  loadCounters,
+  loadDemand,
   loadHost,
-  loadInferenceCount,
-  loadOutputRoot,
+  loadIsAuditor,
   loadRequestRoot,
-  loadResult,
-  loadSpansHash,
   loadStake,
+  loadTerms,
   requireInference,
+  settleAfter,
   storeStake,
   takeAccrued,
 } from "./attribution-state.ts";
 import { LIMITS } from "./limits.ts";
 
+const NO_DEMAND = { demander: new Uint8Array(20), deadline: 0n, closed: false, bond: 0n };
+
 export const attributionPrecompile: Precompile = precompile("Attribution", ATTRIBUTION_ADDRESS, {
   requestInference,
-  commitOutput,
+  commitOutputs,
   settle,
   expire,
+  setAuditor,
+  proveMismatch,
+  proveBoundary,
+  proveOmission,
+  proveEarlierHolder,
+  proveContradiction,
+  demandChunk,
+  showChunk,
+  proveUnavailable,
+  returnDemand,
 
   claim(context, { account }) {
     const amount = takeAccrued(context, account);
@@ -59,20 +80,29 @@ export const attributionPrecompile: Precompile = precompile("Attribution", ATTRI
     emit(context, "StakeWithdrawn", { host, amount, total });
   },
 
-  inferenceCount: loadInferenceCount,
+  inferenceCount: (context) => loadCounters(context).inferences,
   inference(context, { inferenceId }) {
-    const { slot, head } = requireInference(context, inferenceId);
+    const found = requireInference(context, inferenceId);
+    const { slot, head, escrow, state } = found;
+    const served = loadHost(context, slot);
+    const terms = loadTerms(context, served);
+    const { requestPrice, outputPrice, platformFee } = terms;
     return {
       ...head,
-      ...loadHost(context, slot),
-      ...loadEscrow(context, slot),
-      ...loadResult(context, slot),
+      ...served,
+      ...escrow,
+      state,
+      settleAfter: settleAfter(found, terms),
+      requestPrice,
+      outputPrice,
+      platformFee,
       requestRoot: loadRequestRoot(context, slot),
-      outputRoot: loadOutputRoot(context, slot),
-      spansHash: loadSpansHash(context, slot),
     };
   },
+  batchRoot: (context, { batchId }) => loadBatchRoot(context, batchId),
   accrued: (context, { account }) => loadAccrued(context, account),
   stakeOf: (context, { host }) => loadStake(context, host),
+  isAuditor: (context, { inferenceId, account }) => loadIsAuditor(context, inferenceId, account),
+  demand: (context, key) => loadDemand(context, key) ?? NO_DEMAND,
   answerDigest: (context, answer) => answerDigest(context, answer),
 });

@@ -59,25 +59,18 @@ describe("against viem", () => {
   });
 
   test("values arrive in their fields", () => {
-    const params = attributionAbi.find((item) => item.type === "function" && item.name === "commitOutput")!.inputs;
+    const params = attributionAbi.find((item) => item.type === "function" && item.name === "commitOutputs")!.inputs;
     const spans = [{ outputStart: 1, length: 2 ** 32 - 1, contribution: 2n ** 64n - 1n, contentOffset: 5n }];
     const root = `0x${"ab".repeat(32)}` as const;
-    const data = encodeAbiParameters(params as readonly AbiParameter[], [
-      2n ** 256n - 1n,
-      root,
-      7,
-      "0x0102",
-      spans,
-      "0x",
-    ]);
-    expect(decode(listOf(params as readonly AbiParameter[]), hexToBytes(data), 0)).toEqual({
-      inferenceId: 2n ** 256n - 1n,
+    const answer = { inferenceId: 2n ** 256n - 1n, outputRoot: root, outputBytes: 7, output: "0x0102", spans };
+    const data = encodeAbiParameters(params as readonly AbiParameter[], [[{ ...answer, signature: "0x" }]]);
+    const decoded = {
+      ...answer,
       outputRoot: hexToBytes(root),
-      outputBytes: 7,
       output: Uint8Array.of(1, 2),
-      spans,
       signature: new Uint8Array(0),
-    });
+    };
+    expect(decode(listOf(params as readonly AbiParameter[]), hexToBytes(data), 0)).toEqual({ answers: [decoded] });
   });
 
   test("selectors, topics and custom errors", () => {

@@ -20,6 +20,12 @@ export const LIMITS = {
   requestBytes: 2 ** 20,
   publicOutputBytes: 16 * 1024,
   privateOutputBytes: 2 ** 20,
+  /** Answers of one commitment, claims of one settlement. */
+  batchItems: 256,
+  /** Demanded chunks of one inference that wait at once. */
+  openDemands: 64,
+  /** Of a window, each by half of it. */
+  extensions: 2,
   /** Escrows and stakes are kept in 128 bits. */
   amountWei: 2n ** 128n - 1n,
 } as const;

@@ -8,10 +8,12 @@ import { rootSlot } from "./storage.ts";
 const SLOTS = new Map(PARAMETER_SLOTS.map((name, position) => [name, rootSlot(position)]));
 
 /** Not the treasury's percentage, because it receives what is left, nor what the L1 data fee is made of. */
-type InferenceParameters = Omit<Parameters, "treasuryPpm" | "l1BaseFeeScalar" | "l1BlobBaseFeeScalar">;
+type AttributionParameters = Omit<Parameters, "treasuryPpm" | "l1BaseFeeScalar" | "l1BlobBaseFeeScalar">;
+/** What a request fixes. */
+type InferenceParameters = Omit<AttributionParameters, "availabilityBondWei">;
 
-/** What an inference's slots can hold. A value outside is a mistake of governance: requests revert until it is mended. */
-const RANGES: Readonly<Record<keyof InferenceParameters, readonly [min: bigint, max: bigint]>> = {
+/** What an inference's slots can hold. A value outside is a mistake of governance: calls revert until it is mended. */
+const RANGES: Readonly<Record<keyof AttributionParameters, readonly [min: bigint, max: bigint]>> = {
   minSpanBytes: [1n, 1024n],
   platformFeeWei: [0n, 2n ** 128n - 1n],
   modelPpm: [0n, PPM],
@@ -20,15 +22,21 @@ const RANGES: Readonly<Record<keyof InferenceParameters, readonly [min: bigint, 
   commitWindowSeconds: [1n, 2n ** 32n - 1n],
   settleWindowSeconds: [0n, 2n ** 24n - 1n],
   stakeMultiple: [0n, 2n ** 32n - 1n],
+  availabilityBondWei: [0n, 2n ** 128n - 1n],
 };
 
+function readParameter(context: PrecompileContext, name: keyof typeof RANGES): bigint {
+  const value = context.loadFrom(PARAMETERS_ADDRESS, SLOTS.get(name)!);
+  const [min, max] = RANGES[name];
+  if (value < min || value > max) throw outOfRange(name);
+  return value;
+}
+
+export const loadAvailabilityBond = (context: PrecompileContext): bigint =>
+  readParameter(context, "availabilityBondWei");
+
 export function loadParameters(context: PrecompileContext): InferenceParameters {
-  const read = (name: keyof typeof RANGES): bigint => {
-    const value = context.loadFrom(PARAMETERS_ADDRESS, SLOTS.get(name)!);
-    const [min, max] = RANGES[name];
-    if (value < min || value > max) throw outOfRange(name);
-    return value;
-  };
+  const read = (name: keyof InferenceParameters): bigint => readParameter(context, name);
   const parameters = {
     minSpanBytes: read("minSpanBytes"),
     platformFeeWei: read("platformFeeWei"),

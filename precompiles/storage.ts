@@ -6,6 +6,12 @@
 import { bigIntToFixed, padTo32 } from "../core/bytes.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 
+/** The context's hash, which pays for itself, for functions of core/ that take one. */
+export const hashOf =
+  (context: PrecompileContext) =>
+  (...parts: readonly Uint8Array[]): Uint8Array =>
+    context.keccak(...parts);
+
 const WORD_BYTES = 32;
 const MAX_WORD = 2n ** 256n - 1n;
 
@@ -57,6 +63,8 @@ interface FieldTypes {
   uint16: number;
   uint24: number;
   uint32: number;
+  uint40: bigint;
+  uint48: bigint;
   uint64: bigint;
   uint128: bigint;
   address: Uint8Array;

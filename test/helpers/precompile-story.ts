@@ -1,7 +1,8 @@
 /** Steps that most tests of the precompiles share: a Datanet with content, a model on it, answers to requests. */
 import { encodeAbiParameters, type Hex, hashTypedData, keccak256 } from "viem";
+import { answerLeaf, batchProof, batchRootFrom } from "../../core/answer-batch.ts";
 import { bytesToHex, concatBytes, hexToBytes } from "../../core/bytes.ts";
-import { contentRoot } from "../../core/content.ts";
+import { contentRoot, contentTreeRoot } from "../../core/content.ts";
 import { ecdsaSign } from "../../core/crypto.ts";
 import type { Span } from "../../core/span-rule.ts";
 import { type Actor, type CallOptions, CHAIN_ID, type Outcome, type World } from "./precompile-world.ts";
@@ -170,20 +171,23 @@ export interface CommitOptions extends CallOptions {
 
 export const REQUEST_ROOT: Hex = `0x${"33".repeat(32)}`;
 
-/** A commitment's arguments, signed by the host unless told otherwise. */
-export function commitArgs(
+/** An answer as a commitment takes it, signed by the host unless told otherwise. */
+export function answerOf(
   host: Actor,
   inferenceId: bigint,
   output: Uint8Array,
   spans: readonly Span[],
   options: CommitOptions = {},
-): readonly unknown[] {
+) {
   const { outputBytes = output.length, requestRoot = REQUEST_ROOT } = options;
   const outputRoot = options.outputRoot ?? rootOf(output);
-  const given = options.output ?? (options.isPrivate ? new Uint8Array(0) : output);
+  const given = options.output ?? (options.isPrivate ? contentTreeRoot(output) : output);
   const signature = options.signature ?? sign(host, { inferenceId, requestRoot, outputRoot, outputBytes, spans });
-  return [inferenceId, outputRoot, outputBytes, bytesToHex(given), spans, signature];
+  return { inferenceId, outputRoot, outputBytes, output: bytesToHex(given), spans, signature };
 }
+
+/** Arguments of a commitment of one answer. */
+export const commitArgs = (...args: Parameters<typeof answerOf>): readonly unknown[] => [[answerOf(...args)]];
 
 export const commit = (
   world: World,
@@ -193,7 +197,59 @@ export const commit = (
   spans: readonly Span[],
   options: CommitOptions = {},
 ): Promise<Outcome> =>
-  world.call(host, "attribution", "commitOutput", commitArgs(host, inferenceId, output, spans, options), options);
+  world.call(host, "attribution", "commitOutputs", commitArgs(host, inferenceId, output, spans, options), options);
+
+export interface Claim {
+  readonly inferenceId: bigint;
+  readonly outputRoot: Hex;
+  readonly outputBytes: number;
+  readonly spans: readonly Span[];
+  readonly proof: readonly Hex[];
+}
+
+/** A claim on an answer that was committed alone. */
+export const claimOf = (inferenceId: bigint, output: Uint8Array, spans: readonly Span[]): Claim => ({
+  inferenceId,
+  outputRoot: rootOf(output),
+  outputBytes: output.length,
+  spans,
+  proof: [],
+});
+
+/** Claims on answers that were committed together, in this order. */
+export function claimsOf(
+  answers: readonly { readonly inferenceId: bigint; readonly output: Uint8Array; readonly spans: readonly Span[] }[],
+): Claim[] {
+  const leaves = answers.map(({ inferenceId, output, spans }) =>
+    answerLeaf({
+      inferenceId,
+      outputRoot: contentRoot(output),
+      outputBytes: output.length,
+      spansHash: hexToBytes(spansHashOf(spans)),
+    }),
+  );
+  return answers.map(({ inferenceId, output, spans }, i) => ({
+    ...claimOf(inferenceId, output, spans),
+    proof: batchProof(leaves, i).map(bytesToHex),
+  }));
+}
+
+/** Root of the batch of these answers. */
+export function batchRootOf(...args: Parameters<typeof claimsOf>): Hex {
+  const [first] = claimsOf(...args);
+  const { inferenceId, outputRoot, outputBytes, spans, proof } = first!;
+  const spansHash = hexToBytes(spansHashOf(spans));
+  const leaf = answerLeaf({ inferenceId, outputRoot: hexToBytes(outputRoot), outputBytes, spansHash });
+  return bytesToHex(
+    batchRootFrom(
+      leaf,
+      proof.map((sibling) => hexToBytes(sibling)),
+    ),
+  );
+}
+
+/** Arguments of a settlement of one answer that was committed alone. */
+export const settleArgs = (...args: Parameters<typeof claimOf>): readonly unknown[] => [[claimOf(...args)]];
 
 export async function request(
   world: World,

@@ -42,6 +42,7 @@ export const DEFAULT_PARAMETERS: Parameters = {
   stakeMultiple: 2n,
   l1BaseFeeScalar: 0n,
   l1BlobBaseFeeScalar: 0n,
+  availabilityBondWei: 500n,
 };
 
 export const TARGETS = {

@@ -59,7 +59,9 @@ contract Probe {
             );
             require(keccak256(reason) == keccak256(expected), "custom error");
         }
-        try ATTRIBUTION.settle(inferenceId, new IAttribution.Span[](0)) {
+        IAttribution.Claim[] memory claims = new IAttribution.Claim[](1);
+        claims[0].inferenceId = inferenceId;
+        try ATTRIBUTION.settle(claims) {
             revert("settled early");
         } catch (bytes memory reason) {
             require(bytes4(reason) == IAttribution.WrongState.selector, "wrong state");

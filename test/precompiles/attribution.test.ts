@@ -5,7 +5,10 @@ import { settlement } from "../../core/settlement.ts";
 import type { Span } from "../../core/span-rule.ts";
 import {
   answerDigestOf,
+  answerOf,
+  batchRootOf,
   type CommitOptions,
+  claimsOf,
   commit,
   commitArgs,
   contribute,
@@ -14,6 +17,7 @@ import {
   registerModel,
   request,
   rootOf,
+  settleArgs,
   sign,
   spansHashOf,
   text,
@@ -59,7 +63,7 @@ async function refused(from: Actor, name: string, args: readonly unknown[], opti
 }
 
 async function refusedCommit(id: bigint, output: Uint8Array, spans: readonly Span[], options?: CommitOptions) {
-  return refused(host, "commitOutput", commitArgs(host, id, output, spans, options));
+  return refused(host, "commitOutputs", commitArgs(host, id, output, spans, options));
 }
 
 const requestArgs = (overrides: Record<number, unknown> = {}) =>
@@ -90,7 +94,12 @@ describe("request", () => {
       requestBytes: 100,
       minSpan: 8,
       escrow: ESCROW,
-      fee: 0n,
+      requestPrice: 1_000_000n,
+      outputPrice: 5_000_000n,
+      platformFee: 1_000n,
+      batchId: 0n,
+      committedAt: 0n,
+      openDemands: 0,
       requestRoot: REQUEST_ROOT,
     });
     expect(await world.view("attribution", "inferenceCount", [])).toBe(1n);
@@ -138,29 +147,35 @@ describe("commitment", () => {
       ok: true,
       logs: [
         { name: "OutputCommitted", args: { fee, stakeLocked: fee * 2n, coveredBytes: 30, outputBytes: 31, spans } },
+        {
+          name: "BatchCommitted",
+          args: { batchId: 1n, root: batchRootOf([{ inferenceId: id, output: OUTPUT, spans }]) },
+        },
       ],
     });
     expect(await world.view("attribution", "inference", [id])).toMatchObject({
       state: 2,
-      fee,
+      batchId: 1n,
+      committedAt: world.timestamp,
       settleAfter: world.timestamp + 30n,
-      outputRoot: rootOf(OUTPUT),
-      spansHash: spansHashOf(spans),
-      coveredBytes: 30,
     });
+    expect(await world.view("attribution", "batchRoot", [1n])).toBe(
+      batchRootOf([{ inferenceId: id, output: OUTPUT, spans }]),
+    );
+    expect(await world.view("attribution", "batchRoot", [2n])).toBe(`0x${"00".repeat(32)}`);
     expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, fee * 2n]);
   });
 
   test("may be submitted by anyone who holds the signed answer", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
-    await world.must(payer, "attribution", "commitOutput", commitArgs(host, id, OUTPUT, []));
+    await world.must(payer, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, []));
   });
 
   test("prices and parameters are those of the request", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
     await world.must(owner, "models", "setPrices", [modelId, 0n, 0n]);
     await world.setParameters({ platformFeeWei: 5n, minSpanBytes: 1_000n, stakeMultiple: 9n, settleWindowSeconds: 1n });
-    const { logs } = await world.must(host, "attribution", "commitOutput", commitArgs(host, id, OUTPUT, spansOf()));
+    const { logs } = await world.must(host, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, spansOf()));
     expect(logs[0]!.args).toMatchObject({ fee: 256_000n, stakeLocked: 512_000n, settleAfter: world.timestamp + 30n });
   });
 
@@ -188,7 +203,9 @@ describe("commitment", () => {
     const huge = new Uint8Array(16_385).fill(65);
     expect(await refusedCommit(id, huge, [])).toEqual(["OutputTooLong", 16_385n, 16_384n]);
     const hidden = await request(world, payer, host, modelId, ESCROW, { audience: 1 });
-    expect(await refusedCommit(hidden, OUTPUT, [])).toEqual(["OutputNotExpected"]);
+    expect(await refusedCommit(hidden, OUTPUT, [])).toEqual(["OutputLengthMismatch", 31n, 32n]);
+    // The tree root binds the length: a host cannot charge for more bytes than it answered with.
+    expect((await refusedCommit(hidden, OUTPUT, [], { isPrivate: true, outputBytes: 40 }))[0]).toBe("OutputMismatch");
     const tooLong = { isPrivate: true, outputBytes: 2 ** 20 + 1 };
     expect(await refusedCommit(hidden, OUTPUT, [], tooLong)).toEqual(["OutputTooLong", 2n ** 20n + 1n, 2n ** 20n]);
     // Word boundaries cannot be checked on what the chain does not see.
@@ -205,7 +222,6 @@ describe("commitment", () => {
         spans.map((span) => ({ ...foxSpan(), ...span })),
       );
     expect(await bad({ length: 7 })).toEqual(["SpanTooShort", 0n, 7n, 8n]);
-    expect(await bad({ length: 1_025 })).toEqual(["SpanTooLong", 0n, 1_025n, 1_024n]);
     expect(await bad({ outputStart: 17 })).toEqual(["SpanOutOfOutput", 0n]);
     expect(await bad({}, {})).toEqual(["SpansNotRising", 1n]);
     expect(await bad({ outputStart: 1, length: 14 })).toEqual(["SpanNotAtWord", 0n, 1n]);
@@ -320,7 +336,87 @@ describe("commitment", () => {
     }));
     expect(await commit(world, host, id, text(words), spans)).toMatchObject({ ok: true });
     world.advance(30n);
-    await world.must(payer, "attribution", "settle", [id, spans]);
+    await world.must(payer, "attribution", "settle", settleArgs(id, text(words), spans));
+  });
+
+  test("a span stays within a window of the output", async () => {
+    await world.must(host, "attribution", "depositStake", [], { value: 10_000_000n });
+    const id = await request(world, payer, host, modelId, 10n * ESCROW);
+    const output = text("word ".repeat(300));
+    const across = { ...foxSpan(), outputStart: 1_020, length: 15 };
+    expect(await refusedCommit(id, output, [across])).toEqual(["SpanAcrossWindows", 0n]);
+    // The window's edge is a boundary, although it lies inside a word.
+    expect(await commit(world, host, id, output, [{ ...across, outputStart: 1_024, length: 10 }])).toMatchObject({
+      ok: true,
+    });
+  });
+});
+
+describe("batches", () => {
+  const answers = async (count: number) => {
+    const items = [];
+    for (let i = 0; i < count; i++) {
+      const inferenceId = await request(world, payer, host, modelId, ESCROW);
+      items.push({ inferenceId, output: text(`${"quick brown fox"} ${i}`), spans: i % 2 === 0 ? [foxSpan()] : [] });
+    }
+    return items;
+  };
+  const signed = (items: Awaited<ReturnType<typeof answers>>) =>
+    items.map(({ inferenceId, output, spans }) => answerOf(host, inferenceId, output, spans));
+
+  test("one hash holds them all; each is settled with its proof, alone or together", async () => {
+    const items = await answers(5);
+    const { logs } = await world.must(bob, "attribution", "commitOutputs", [signed(items)]);
+    expect(logs.at(-1)).toMatchObject({
+      name: "BatchCommitted",
+      args: { batchId: 1n, count: 5, root: batchRootOf(items) },
+    });
+    expect(logs.slice(0, 5).map(({ args }) => args.index)).toEqual([0, 1, 2, 3, 4]);
+    const claims = claimsOf(items);
+    world.advance(30n);
+    expect((await refused(bob, "settle", [[{ ...claims[1]!, proof: claims[0]!.proof }]]))[0]).toBe("ClaimMismatch");
+    expect((await refused(bob, "settle", [[{ ...claims[1]!, inferenceId: items[0]!.inferenceId }]]))[0]).toBe(
+      "ClaimMismatch",
+    );
+    await world.must(bob, "attribution", "settle", [[claims[3]!]]);
+    // The fourth is settled already: the others are settled all the same, and once.
+    const { logs: settled } = await world.must(bob, "attribution", "settle", [[...claims, claims[0]!]]);
+    expect(settled.filter(({ name }) => name === "InferenceSettled").map(({ args }) => args.inferenceId)).toEqual(
+      [0, 1, 2, 4].map((i) => items[i]!.inferenceId),
+    );
+    expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, 0n]);
+  });
+
+  test("leave out what somebody committed before, and what is named twice", async () => {
+    const items = await answers(3);
+    const batch = signed(items);
+    await world.must(payer, "attribution", "commitOutputs", [[batch[1]!]]);
+    const { logs } = await world.must(host, "attribution", "commitOutputs", [[...batch, batch[0]!]]);
+    const rest = [items[0]!, items[2]!];
+    expect(logs.at(-1)).toMatchObject({ name: "BatchCommitted", args: { count: 2, root: batchRootOf(rest) } });
+    expect(await refused(host, "commitOutputs", [batch])).toEqual(["WrongState", items[0]!.inferenceId, 2]);
+    world.advance(30n);
+    await world.must(bob, "attribution", "settle", [[...claimsOf(rest), claimsOf([items[1]!])[0]!]]);
+  });
+
+  test("all or nothing when one is wrong; between 1 and 256", async () => {
+    const items = await answers(2);
+    const batch = signed(items);
+    const wrong = { ...batch[1]!, signature: batch[0]!.signature };
+    expect((await refused(host, "commitOutputs", [[batch[0]!, wrong]]))[0]).toBe("BadSignature");
+    expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, 0n]);
+    expect(await refused(host, "commitOutputs", [[]])).toEqual(["EmptyBatch"]);
+    expect(await refused(host, "settle", [[]])).toEqual(["EmptyBatch"]);
+    expect(await refused(host, "commitOutputs", [new Array(257).fill(batch[0])])).toEqual(["TooManyItems", 257n, 256n]);
+  });
+
+  test("a later answer costs a fraction of the first", async () => {
+    await world.must(host, "attribution", "depositStake", [], { value: 10_000_000n });
+    const items = await answers(32);
+    const batch = signed(items);
+    const alone = await world.must(host, "attribution", "commitOutputs", [[batch[0]!]]);
+    const together = await world.must(host, "attribution", "commitOutputs", [batch.slice(1)]);
+    expect(Number(together.gasUsed) / 31).toBeLessThan(Number(alone.gasUsed) / 2);
   });
 });
 
@@ -328,17 +424,18 @@ describe("settlement", () => {
   test("after the window, with the committed spans, once", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
     const spans = spansOf();
-    expect(await refused(bob, "settle", [id, spans])).toEqual(["WrongState", id, 1]);
+    expect(await refused(bob, "settle", settleArgs(id, OUTPUT, spans))).toEqual(["WrongState", id, 1]);
     await commit(world, host, id, OUTPUT, spans);
     const settleAfter = world.timestamp + 30n;
     world.advance(29n);
-    expect(await refused(bob, "settle", [id, spans])).toEqual(["WindowOpen", id, settleAfter]);
+    expect(await refused(bob, "settle", settleArgs(id, OUTPUT, spans))).toEqual(["WindowOpen", id, settleAfter]);
     world.advance();
-    const mismatch = await refused(bob, "settle", [id, [spans[0]]]);
-    expect(mismatch).toEqual(["SpansMismatch", spansHashOf([spans[0]!]), spansHashOf(spans)]);
-    await world.must(bob, "attribution", "settle", [id, spans]);
-    expect(await refused(bob, "settle", [id, spans])).toEqual(["WrongState", id, 3]);
-    expect(await refused(bob, "settle", [9n, spans])).toEqual(["UnknownInference", 9n]);
+    const root = batchRootOf([{ inferenceId: id, output: OUTPUT, spans }]);
+    const other = batchRootOf([{ inferenceId: id, output: OUTPUT, spans: [spans[0]!] }]);
+    expect(await refused(bob, "settle", settleArgs(id, OUTPUT, [spans[0]!]))).toEqual(["ClaimMismatch", other, root]);
+    await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, spans));
+    expect(await refused(bob, "settle", settleArgs(id, OUTPUT, spans))).toEqual(["WrongState", id, 3]);
+    expect(await refused(bob, "settle", settleArgs(9n, OUTPUT, spans))).toEqual(["UnknownInference", 9n]);
     expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, 0n]);
   });
 
@@ -350,7 +447,7 @@ describe("settlement", () => {
     const spans = spansOf();
     await commit(world, host, id, OUTPUT, spans);
     world.advance(30n);
-    const { logs } = await world.must(bob, "attribution", "settle", [id, spans]);
+    const { logs } = await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, spans));
     const expected = settlement({
       feeWei: 256_000n,
       platformFeeWei: 1_000n,
@@ -358,7 +455,6 @@ describe("settlement", () => {
       stakersPpm: 200_000n,
       contributorsPpm: 500_000n,
       outputBytes: 31,
-      minSpanBytes: 8,
       spans,
       hostPpm: 333_333n,
       royaltyPpm: [50_000n, 100_000n],
@@ -373,8 +469,8 @@ describe("settlement", () => {
       amount,
     });
     expect(rewards).toEqual([
-      of(0, alice.address, fox, 8n, expected.contributors[0]!.amountWei),
-      of(0, bob.address, jugs, 8n, expected.contributors[1]!.amountWei),
+      of(0, alice.address, fox, 15n, expected.contributors[0]!.amountWei),
+      of(0, bob.address, jugs, 15n, expected.contributors[1]!.amountWei),
       of(1, bob.address, top, 0n, expected.modelOwnerWei),
       of(2, alice.address, middle, 0n, expected.royaltiesWei[0]!),
       of(2, owner.address, modelId, 0n, expected.royaltiesWei[1]!),
@@ -417,7 +513,7 @@ describe("expiry, claims, stake", () => {
     const id = await request(world, payer, host, modelId, ESCROW);
     await commit(world, host, id, OUTPUT, spansOf());
     world.advance(30n);
-    await world.must(bob, "attribution", "settle", [id, spansOf()]);
+    await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, spansOf()));
     const due = await world.view<bigint>("attribution", "accrued", [alice.hex]);
     const before = await world.balance(alice.address);
     const { result, logs } = await world.must(payer, "attribution", "claim", [alice.hex]);

@@ -1,6 +1,8 @@
 /** Random histories of several actors: after every step all money is accounted for, and no account is short. */
 import * as fc from "fast-check";
+import type { Hex } from "viem";
 import { expect, test } from "vitest";
+import { type Challenge, challengeCall, chunksOf } from "../../attribution/challenge.ts";
 import {
   ATTRIBUTION_ADDRESS,
   DATANET_ADDRESS,
@@ -11,6 +13,7 @@ import {
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { Span } from "../../core/span-rule.ts";
 import {
+  claimOf,
   commitArgs,
   commitmentOf,
   modelArgs,
@@ -18,6 +21,8 @@ import {
   revealArgs,
   rootOf,
   SALT,
+  sign,
+  spansHashOf,
   text,
 } from "../helpers/precompile-story.ts";
 import { type Actor, actor, type Target, World } from "../helpers/precompile-world.ts";
@@ -33,6 +38,7 @@ const START_BALANCE = 10n ** 20n;
 
 interface Committed {
   readonly id: bigint;
+  readonly host: Actor;
   readonly spans: readonly Span[];
 }
 
@@ -43,6 +49,8 @@ interface Knowledge {
   models: bigint;
   inferences: bigint;
   readonly committed: Committed[];
+  readonly demands: (readonly unknown[])[];
+  voided: number;
 }
 
 const small = fc.nat(3);
@@ -69,6 +77,13 @@ const operation = fc.record({
     "commit",
     "settle",
     "settle",
+    "challenge",
+    "challenge",
+    "demand",
+    "demand",
+    "show",
+    "unavailable",
+    "return",
     "expire",
     "claim",
     "wait",
@@ -142,7 +157,7 @@ async function step(world: World, known: Knowledge, { kind, who, pick, other, am
       return void (await call("attribution", "withdrawStake", [amount]));
     case "request": {
       for (const host of [target, ...ACTORS]) {
-        const args = [among(known.models), host.hex, REQUEST_ROOT, 50 + other, 0];
+        const args = [among(known.models), host.hex, REQUEST_ROOT, 50 + other, pick % 3 === 0 ? 1 : 0];
         if ((await call("attribution", "requestInference", args, amount)).ok) {
           known.inferences++;
           return;
@@ -157,16 +172,53 @@ async function step(world: World, known: Knowledge, { kind, who, pick, other, am
         { outputStart: CONTENTS[0]!.length + 1, length: 13, contribution: BigInt(other), contentOffset: 0n },
       ].slice(0, pick % 3);
       for (const host of ACTORS) {
-        if ((await call("attribution", "commitOutput", commitArgs(host, id, OUTPUT, spans))).ok) {
-          known.committed.push({ id, spans });
-          return;
+        for (const isPrivate of [false, true]) {
+          if ((await call("attribution", "commitOutputs", commitArgs(host, id, OUTPUT, spans, { isPrivate }))).ok) {
+            known.committed.push({ id, host, spans });
+            return;
+          }
         }
       }
       return;
     }
     case "settle": {
+      const claims = known.committed.slice(pick % 3).map(({ id, spans }) => claimOf(id, OUTPUT, spans));
+      await call("attribution", "settle", [claims]);
+      return;
+    }
+    case "challenge": {
       const one = known.committed[pick % Math.max(1, known.committed.length)];
-      if (one !== undefined) await call("attribution", "settle", [one.id, one.spans]);
+      if (one === undefined) return;
+      // True or not: what does not show a fault must change nothing.
+      for (const [functionName, args] of challenges(one, BigInt(other), pick)) {
+        if ((await call("attribution", functionName, args)).ok) {
+          known.voided++;
+          return;
+        }
+      }
+      return;
+    }
+    case "demand": {
+      const args = [among(known.inferences), BigInt(other % 4), 0n];
+      if ((await call("attribution", "demandChunk", args, 500n)).ok) known.demands.push(args);
+      return;
+    }
+    case "show":
+    case "unavailable":
+    case "return": {
+      const demand = known.demands[pick % Math.max(1, known.demands.length)];
+      if (demand === undefined) return;
+      const [id, contribution] = demand as [bigint, bigint];
+      const one = known.committed.find((candidate) => candidate.id === id);
+      if (kind === "return") await call("attribution", "returnDemand", demand);
+      else if (kind === "unavailable" && one !== undefined) {
+        await call("attribution", "proveUnavailable", [claimOf(id, OUTPUT, one.spans), contribution, 0n]);
+      } else {
+        for (const content of CONTENTS) {
+          const chunks = chunksOf(content, 0, content.length);
+          if ((await call("attribution", "showChunk", [id, contribution, chunks])).ok) return;
+        }
+      }
       return;
     }
     case "expire":
@@ -184,12 +236,42 @@ async function step(world: World, known: Knowledge, { kind, who, pick, other, am
   }
 }
 
+/** One of each kind, about the committed answer. */
+function challenges({ id, host, spans }: Committed, contribution: bigint, pick: number) {
+  const claim = claimOf(id, OUTPUT, spans);
+  const [start, length] = pick % 2 === 0 ? [0, CONTENTS[0]!.length] : [CONTENTS[0]!.length + 1, 13];
+  const content = CONTENTS[pick % 3]!;
+  const contentOffset = 0n;
+  const kinds: Challenge[] = [{ kind: "omission", start, length, contribution, contentOffset }];
+  if (spans.length > 0) {
+    const spanIndex = pick % spans.length;
+    kinds.push({ kind: "mismatch", spanIndex, at: 0, contribution }, { kind: "boundary", spanIndex });
+    kinds.push({ kind: "earlier-holder", spanIndex, contribution, contentOffset });
+  }
+  const calls: [string, readonly unknown[]][] = kinds.map((kind) => {
+    const { functionName, args } = challengeCall(kind, claim, OUTPUT, content);
+    return [functionName, args];
+  });
+  const { outputRoot, outputBytes } = claim;
+  const signature = sign(host, { inferenceId: id, requestRoot: REQUEST_ROOT, outputRoot, outputBytes, spans: [] });
+  calls.push(["proveContradiction", [claim, outputRoot, outputBytes, spansHashOf([]), signature]]);
+  return calls;
+}
+
 /** Reads through the public views, as an auditor would. */
 async function liabilities(world: World, known: Knowledge): Promise<{ attribution: bigint; datanet: bigint }> {
   let attribution = 0n;
   for (let id = 1n; id <= known.inferences; id++) {
     const { state, escrow } = await world.view<{ state: number; escrow: bigint }>("attribution", "inference", [id]);
     if (state === 1 || state === 2) attribution += escrow;
+  }
+  for (const [id, contribution, chunk] of known.demands as [bigint, bigint, bigint][]) {
+    const [, , closed, bond] = await world.view<[Hex, bigint, boolean, bigint]>("attribution", "demand", [
+      id,
+      contribution,
+      chunk,
+    ]);
+    if (!closed) attribution += bond;
   }
   let locked = 0n;
   for (const { hex } of ACTORS) {
@@ -200,11 +282,18 @@ async function liabilities(world: World, known: Knowledge): Promise<{ attributio
   }
   let claims = 0n;
   for (const { id } of known.committed) {
-    const inference = await world.view<{ state: number; fee: bigint; escrow: bigint }>("attribution", "inference", [
-      id,
-    ]);
-    expect(inference.fee).toBeLessThanOrEqual(inference.escrow);
-    if (inference.state === 2) claims += inference.fee * 2n;
+    const { state, escrow, platformFee, requestBytes, requestPrice, outputPrice } = await world.view<{
+      state: number;
+      escrow: bigint;
+      platformFee: bigint;
+      requestBytes: number;
+      requestPrice: bigint;
+      outputPrice: bigint;
+    }>("attribution", "inference", [id]);
+    const bytes = BigInt(requestBytes) * requestPrice + BigInt(OUTPUT.length) * outputPrice;
+    const fee = platformFee + bytes / 1_000n;
+    expect(fee).toBeLessThanOrEqual(escrow);
+    if (state === 2) claims += fee * 2n;
   }
   expect(locked).toBe(claims);
   for (const account of [...ACTORS.map(({ address }) => address), TREASURY_ADDRESS, STAKERS_ESCROW_ADDRESS]) {
@@ -222,7 +311,15 @@ async function liabilities(world: World, known: Knowledge): Promise<{ attributio
 async function run(operations: readonly Operation[]): Promise<Knowledge> {
   const world = await World.create();
   for (const { address } of ACTORS) await world.fund(address, START_BALANCE);
-  const known: Knowledge = { datanets: 0n, contributions: 0n, models: 0n, inferences: 0n, committed: [] };
+  const known: Knowledge = {
+    datanets: 0n,
+    contributions: 0n,
+    models: 0n,
+    inferences: 0n,
+    committed: [],
+    demands: [],
+    voided: 0,
+  };
   for (const one of operations) {
     await step(world, known, one);
     const owed = await liabilities(world, known);
@@ -251,20 +348,27 @@ const opening = [
   ["review", 1, 3],
   ["request", 0, 0],
   ["commit", 1, 0],
+  ["demand", 0, 1],
 ].map(
   ([kind, pick, other]) =>
     ({ kind, who: 0, pick, other, amount: kind === "model" || kind === "datanet" ? 999n : 3_000_000n }) as Operation,
 );
 
 test("no history creates, loses or strands a wei", async () => {
-  const reached = { committed: 0 };
+  const reached = { committed: 0, demands: 0, voided: 0 };
   await fc.assert(
-    fc.asyncProperty(fc.array(operation, { minLength: 10, maxLength: 60 }), async (operations) => {
-      const known = await run([...opening, ...operations]);
+    fc.asyncProperty(fc.boolean(), fc.array(operation, { minLength: 10, maxLength: 60 }), async (lies, operations) => {
+      // The opening's answer leaves a match out.
+      const challenge = { kind: "challenge", who: 1, pick: 0, other: 1, amount: 0n } as const;
+      const known = await run([...opening, ...(lies ? [challenge] : []), ...operations]);
       reached.committed += known.committed.length;
+      reached.demands += known.demands.length;
+      reached.voided += known.voided;
     }),
-    { numRuns: 15 },
+    { numRuns: Number(process.env.CONSERVATION_RUNS ?? 15) },
   );
   // Otherwise the property would hold of histories in which nothing happens.
   expect(reached.committed).toBeGreaterThanOrEqual(15);
+  expect(reached.demands).toBeGreaterThan(0);
+  expect(reached.voided).toBeGreaterThan(0);
 });

@@ -1,7 +1,11 @@
 /** Holds the figures that docs/precompiles.md prints. A change of price is a change of the protocol. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { challengeCall, chunksOf } from "../../attribution/challenge.ts";
 import {
+  answerOf,
+  claimOf,
+  claimsOf,
   commitArgs,
   commitmentOf,
   createDatanet,
@@ -10,6 +14,7 @@ import {
   revealArgs,
   rootOf,
   SALT,
+  settleArgs,
   submit,
   text,
 } from "../helpers/precompile-story.ts";
@@ -72,10 +77,10 @@ test("documented gas figures", async () => {
   const answer = async (output: Uint8Array, spans: typeof two, name: string): Promise<void> => {
     const id = await request(world, payer, host, model, 10n ** 9n);
     note("requestInference");
-    await world.must(host, "attribution", "commitOutput", commitArgs(host, id, output, spans));
-    note(`commitOutput ${name}`);
+    await world.must(host, "attribution", "commitOutputs", commitArgs(host, id, output, spans));
+    note(`commitOutputs ${name}`);
     world.advance(30n);
-    await world.must(payer, "attribution", "settle", [id, spans]);
+    await world.must(payer, "attribution", "settle", settleArgs(id, output, spans));
     note(`settle ${name}`);
   };
   await answer(text("quick brown fox with five dozen"), two, "to new accounts");
@@ -87,6 +92,33 @@ test("documented gas figures", async () => {
     contentOffset: BigInt(i * 256),
   }));
   await answer(text(contents[2]!), many, "64");
+
+  const batch = [];
+  for (let i = 0; i < 32; i++) {
+    const output = text(`quick brown fox with five dozen ${i}`);
+    batch.push({ inferenceId: await request(world, payer, host, model, 10n ** 9n), output, spans: two });
+  }
+  const answers = batch.map(({ inferenceId, output, spans }) => answerOf(host, inferenceId, output, spans));
+  await world.must(host, "attribution", "commitOutputs", [answers]);
+  note("commitOutputs 32 answers");
+  world.advance(30n);
+  await world.must(host, "attribution", "settle", [claimsOf(batch)]);
+  note("settle 32 answers");
+
+  const demanded = await request(world, payer, host, model, 10n ** 9n);
+  await world.must(host, "attribution", "commitOutputs", commitArgs(host, demanded, text(contents[2]!), many));
+  await world.must(payer, "attribution", "demandChunk", [demanded, 3n, 7n], { value: 500n });
+  note("demandChunk");
+  const large = text(contents[2]!);
+  await world.must(host, "attribution", "showChunk", [demanded, 3n, chunksOf(large, 7 * 256, 8 * 256)]);
+  note("showChunk");
+
+  const omitting = await request(world, payer, host, model, 10n ** 9n);
+  await world.must(host, "attribution", "commitOutputs", commitArgs(host, omitting, large, []));
+  const omitted = { kind: "omission", start: 0, length: 1_024, contribution: 3n, contentOffset: 0n } as const;
+  const { functionName, args } = challengeCall(omitted, claimOf(omitting, large, []), large, large);
+  await world.must(alice, "attribution", functionName, args);
+  note("proveOmission");
   await world.must(payer, "attribution", "claim", [alice.hex]);
   note("claim");
   const unanswered = await request(world, payer, host, model, 10n ** 9n);
@@ -105,13 +137,18 @@ test("documented gas figures", async () => {
     rejectContribution: 21_781n,
     publishVersion: 57_370n,
     registerModel: 189_067n,
-    requestInference: 165_539n,
-    "commitOutput to new accounts": 109_579n,
-    "commitOutput 2": 109_579n,
-    "commitOutput 64": 186_157n,
-    "settle to new accounts": 166_916n,
-    "settle 2": 81_416n,
-    "settle 64": 82_465n,
+    requestInference: 123_523n,
+    "commitOutputs to new accounts": 72_684n,
+    "commitOutputs 2": 72_684n,
+    "commitOutputs 64": 149_262n,
+    "commitOutputs 32 answers": 783_861n,
+    "settle 32 answers": 1_270_654n,
+    demandChunk: 71_487n,
+    showChunk: 43_959n,
+    proveOmission: 66_664n,
+    "settle to new accounts": 167_096n,
+    "settle 2": 81_596n,
+    "settle 64": 82_645n,
     claim: 16_310n,
     expire: 18_410n,
   });

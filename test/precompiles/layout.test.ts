@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, hexToBytes } from "../../core/bytes.ts";
 import {
+  batchRootOf,
   commit,
   commitmentOf,
   contribute,
@@ -13,7 +14,7 @@ import {
   request,
   rootOf,
   SALT,
-  spansHashOf,
+  settleArgs,
   submit,
   text,
 } from "../helpers/precompile-story.ts";
@@ -149,19 +150,34 @@ test("attribution storage", async () => {
   const fee = 1_000n + 100_000n + 75_000n;
 
   const at = (offset: bigint): bigint => read(ATTRIBUTION_ADDRESS, entry(word(1n), id), offset);
-  expect(read(ATTRIBUTION_ADDRESS, word(0n))).toBe(1n);
-  expect(fields(at(0n), 8, 8, 16, 64, 160)).toEqual([2n, 0n, 8n, model, BigInt(payer.hex)]);
-  expect(fields(at(1n), 160, 32, 64)).toEqual([BigInt(host.hex), 100n, requestedAt]);
-  expect(fields(at(2n), 128, 64)).toEqual([1_000_000n, deadline]);
+  const head = () => fields(at(0n), 8, 8, 16, 48, 8, 8, 160);
+  expect(fields(read(ATTRIBUTION_ADDRESS, word(0n)), 64, 64, 32)).toEqual([1n, 1n, 1n]);
+  expect(head()).toEqual([1n, 0n, 8n, model, 0n, 0n, BigInt(payer.hex)]);
+  expect(fields(at(1n), 160, 24, 40, 32)).toEqual([BigInt(host.hex), 100n, requestedAt, 1n]);
+  expect(fields(at(2n), 128, 40, 40, 48)).toEqual([1_000_000n, deadline, world.timestamp, 1n]);
   expect(word(at(3n))).toBe(REQUEST_ROOT);
-  expect(fields(at(4n), 128, 128)).toEqual([1_000_000n, 5_000_000n]);
-  expect(fields(at(5n), 128, 24, 24, 24, 24, 32)).toEqual([1_000n, 200_000n, 200_000n, 500_000n, 30n, 2n]);
-  expect(word(at(6n))).toBe(rootOf(output));
-  expect(word(at(7n))).toBe(spansHashOf(spans));
-  expect(fields(at(8n), 128, 32, 32, 64)).toEqual([fee, 15n, 15n, world.timestamp + 30n]);
+  expect(word(read(ATTRIBUTION_ADDRESS, entry(word(4n), 1n)))).toBe(batchRootOf([{ inferenceId: id, output, spans }]));
+  const prices = read(ATTRIBUTION_ADDRESS, entry(word(6n), 1n));
+  const parameters = read(ATTRIBUTION_ADDRESS, entry(word(6n), 1n), 1n);
+  expect(fields(prices, 128, 128)).toEqual([1_000_000n, 5_000_000n]);
+  expect(fields(parameters, 128, 24, 24, 24, 24, 32)).toEqual([1_000n, 200_000n, 200_000n, 500_000n, 30n, 2n]);
+  const termsKey = keccak256(`0x${word(prices).slice(2)}${word(parameters).slice(2)}`);
+  expect(read(ATTRIBUTION_ADDRESS, entry(word(5n), termsKey))).toBe(1n);
   expect(fields(read(ATTRIBUTION_ADDRESS, entry(word(3n), host.hex)), 128, 128)).toEqual([10_000_000n, fee * 2n]);
-  world.advance(30n);
-  await world.must(payer, "attribution", "settle", [id, spans]);
+  await world.must(payer, "attribution", "demandChunk", [id, fox, 0n], { value: 500n });
+  expect(head()).toEqual([1n, 0n, 8n, model, 1n, 0n, BigInt(payer.hex)]);
+  const demand = entry(word(7n), id, fox, 0n);
+  expect(fields(read(ATTRIBUTION_ADDRESS, demand), 160, 40, 8)).toEqual([BigInt(payer.hex), world.timestamp + 15n, 0n]);
+  expect(read(ATTRIBUTION_ADDRESS, demand, 1n)).toBe(500n);
+  const chunk = { first: 0n, data: bytesToHex(text("the quick brown fox")), siblings: [] };
+  await world.must(host, "attribution", "showChunk", [id, fox, chunk]);
+  expect(head()).toEqual([1n, 0n, 8n, model, 0n, 1n, BigInt(payer.hex)]);
+  expect(fields(read(ATTRIBUTION_ADDRESS, demand), 160, 40, 8).at(-1)).toBe(1n);
+  await world.must(payer, "attribution", "setAuditor", [id, alice.hex, true]);
+  expect(read(ATTRIBUTION_ADDRESS, entry(word(8n), id, alice.hex))).toBe(1n);
+  world.advance(45n);
+  await world.must(payer, "attribution", "settle", settleArgs(id, output, spans));
+  expect(head()[0]).toBe(3n);
   const due = await world.view("attribution", "accrued", [alice.hex]);
   expect(read(ATTRIBUTION_ADDRESS, entry(word(2n), alice.hex))).toBe(due);
 });

@@ -5,12 +5,15 @@
 import { readFileSync } from "node:fs";
 import { type Abi, type AbiFunction, concat, decodeErrorResult, type Hex, numberToHex, parseAbi, size } from "viem";
 import { beforeEach, describe, expect, test } from "vitest";
+import { type Challenge, challengeCall } from "../../attribution/challenge.ts";
 import { ATTRIBUTION_ADDRESS, TREASURY_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, concatBytes, hexToBytes } from "../../core/bytes.ts";
+import type { Span } from "../../core/span-rule.ts";
 import { bytesKey } from "../../execution/state/keys.ts";
 import type { OverlayLayer } from "../../execution/state/layer.ts";
 import { createdAddress } from "../../execution/tx/derive.ts";
 import {
+  claimOf,
   commitArgs,
   commitmentOf,
   contribute,
@@ -22,6 +25,9 @@ import {
   revealArgs,
   rootOf,
   SALT,
+  settleArgs,
+  sign,
+  spansHashOf,
   submit,
   text,
 } from "../helpers/precompile-story.ts";
@@ -29,6 +35,7 @@ import { type Actor, actor, calldata, type Outcome, TARGETS, type Target, World 
 
 const [owner, alice, host, payer] = ["owner", "alice", "host", "payer"].map(actor) as [Actor, Actor, Actor, Actor];
 const OUTPUT = text("quick brown fox with five dozen");
+const FOX = text("the quick brown fox jumps over");
 let world: World;
 
 /** A prepared world in which each function succeeds when `from` calls it with `args`. */
@@ -48,6 +55,7 @@ beforeEach(async () => {
   for (const one of [owner, alice, host, payer]) await world.fund(one.address);
   const net = await createDatanet(world, owner, { bond: 5n });
   const fox = await contribute(world, owner, alice, net, text("the quick brown fox jumps over"), { value: 5n });
+  const copy = await contribute(world, owner, alice, net, text("again a quick brown fox"), { value: 5n });
   await world.must(owner, "datanet", "publishVersion", [net]);
   await contribute(world, owner, alice, net, text("not published"), { value: 5n });
   const toAccept = await submit(world, alice, net, text("to accept"), { value: 5n });
@@ -65,10 +73,41 @@ beforeEach(async () => {
   world.advance();
   const spans = [{ outputStart: 0, length: 15, contribution: fox, contentOffset: 4n }];
   for (const id of [settled, toSettle]) {
-    await world.must(host, "attribution", "commitOutput", commitArgs(host, id, OUTPUT, spans));
+    await world.must(host, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, spans));
   }
   world.advance(100n);
-  await world.must(payer, "attribution", "settle", [settled, spans]);
+  await world.must(payer, "attribution", "settle", settleArgs(settled, OUTPUT, spans));
+  const voided = await request(world, payer, host, model, 1_000_000n);
+  const unavailable = await request(world, payer, host, model, 1_000_000n);
+  const challenged: bigint[] = [];
+  for (let i = 0; i < 5; i++) challenged.push(await request(world, payer, host, model, 1_000_000n));
+  const [mismatched, omitting, later, contradicted, demanded] = challenged as [bigint, bigint, bigint, bigint, bigint];
+  const hidden = await request(world, payer, host, model, 1_000_000n, { audience: 1 });
+  for (const id of [voided, unavailable]) {
+    await world.must(host, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, []));
+    await world.must(payer, "attribution", "demandChunk", [id, fox, 0n], { value: 500n });
+  }
+  const omission = { kind: "omission", start: 0, length: 15, contribution: fox, contentOffset: 4n } as const;
+  const prove = (challenge: Challenge, id: bigint, claimed: readonly Span[]) =>
+    challengeCall(challenge, claimOf(id, OUTPUT, claimed), OUTPUT, FOX);
+  await world.must(alice, "attribution", "proveOmission", prove(omission, voided, []).args);
+  world.advance(16n);
+  const wrong = [{ ...spans[0]!, contentOffset: 3n }];
+  const copied = [{ ...spans[0]!, contribution: copy, contentOffset: 8n }];
+  const inside = [{ ...spans[0]!, outputStart: 1, length: 13 }];
+  const commitNow = (id: bigint, claimed: readonly Span[], isPrivate = false) =>
+    world.must(host, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, claimed, { isPrivate }));
+  await commitNow(mismatched, wrong);
+  await commitNow(omitting, []);
+  await commitNow(later, copied);
+  await commitNow(contradicted, spans);
+  await commitNow(demanded, spans);
+  await commitNow(hidden, inside, true);
+  await world.must(payer, "attribution", "demandChunk", [demanded, copy, 0n], { value: 500n });
+  const other = text("another answer of the host");
+  const contradiction = { inferenceId: contradicted, requestRoot: REQUEST_ROOT, spans: [] };
+  const signedOther = sign(host, { ...contradiction, outputRoot: rootOf(other), outputBytes: other.length });
+  const copyChunk = { first: 0n, data: bytesToHex(text("again a quick brown fox")), siblings: [] };
   const toCommit = await request(world, payer, host, model, 1_000_000n);
   world.advance();
 
@@ -126,8 +165,35 @@ beforeEach(async () => {
     models("isHost", payer, [model, host.hex]),
     models("ancestors", payer, [model]),
     attribution("requestInference", payer, [model, host.hex, REQUEST_ROOT, 100, 0], 1_000_000n),
-    attribution("commitOutput", host, commitArgs(host, toCommit, OUTPUT, spans)),
-    attribution("settle", payer, [toSettle, spans]),
+    attribution("commitOutputs", host, commitArgs(host, toCommit, OUTPUT, spans)),
+    attribution("settle", payer, settleArgs(toSettle, OUTPUT, spans)),
+    attribution("setAuditor", payer, [hidden, alice.hex, true]),
+    attribution(
+      "proveMismatch",
+      alice,
+      prove({ kind: "mismatch", spanIndex: 0, at: 0, contribution: fox }, mismatched, wrong).args,
+    ),
+    attribution("proveBoundary", payer, prove({ kind: "boundary", spanIndex: 0 }, hidden, inside).args),
+    attribution("proveOmission", alice, prove(omission, omitting, []).args),
+    attribution(
+      "proveEarlierHolder",
+      alice,
+      prove({ kind: "earlier-holder", spanIndex: 0, contribution: fox, contentOffset: 4n }, later, copied).args,
+    ),
+    attribution("proveContradiction", alice, [
+      claimOf(contradicted, OUTPUT, spans),
+      rootOf(other),
+      other.length,
+      spansHashOf([]),
+      signedOther,
+    ]),
+    attribution("demandChunk", payer, [demanded, fox, 0n], 500n),
+    attribution("showChunk", host, [demanded, copy, copyChunk]),
+    attribution("proveUnavailable", alice, [claimOf(unavailable, OUTPUT, []), fox, 0n]),
+    attribution("returnDemand", alice, [voided, fox, 0n]),
+    attribution("batchRoot", payer, [1n]),
+    attribution("isAuditor", payer, [hidden, alice.hex]),
+    attribution("demand", payer, [demanded, copy, 0n]),
     attribution("expire", payer, [toExpire]),
     attribution("claim", payer, [alice.hex]),
     attribution("depositStake", payer, [], 7n),
@@ -191,9 +257,8 @@ test("the list has every function of every interface", () => {
 });
 
 test("every custom error has a test that meets it", () => {
-  const tests = ["datanet", "models", "attribution"].map((name) =>
-    readFileSync(new URL(`${name}.test.ts`, import.meta.url), "utf8"),
-  );
+  const source = (name: string) => readFileSync(new URL(`${name}.test.ts`, import.meta.url), "utf8");
+  const tests = [source("datanet"), source("models"), source("attribution") + source("challenges")];
   Object.values(TARGETS).forEach(({ abi }, i) => {
     for (const item of abi) if (item.type === "error") expect(tests[i]).toContain(`"${item.name}"`);
   });

@@ -11,6 +11,7 @@ import {
   createDatanet,
   registerModel,
   request,
+  settleArgs,
   submit,
   text,
 } from "../helpers/precompile-story.ts";
@@ -41,10 +42,10 @@ async function history(world: World): Promise<void> {
   world.advance();
   const spans = [{ outputStart: 0, length: 15, contribution: fox, contentOffset: 4n }];
   const args = commitArgs(host!, id, text("quick brown fox"), spans);
-  await world.call(host!, "attribution", "commitOutput", args, { gas: 50_000n }); // runs out of gas
-  await world.must(host!, "attribution", "commitOutput", args);
+  await world.call(host!, "attribution", "commitOutputs", args, { gas: 50_000n }); // runs out of gas
+  await world.must(host!, "attribution", "commitOutputs", args);
   world.advance(30n);
-  await world.must(payer!, "attribution", "settle", [id, spans]);
+  await world.must(payer!, "attribution", "settle", settleArgs(id, text("quick brown fox"), spans));
   await world.must(payer!, "attribution", "claim", [alice!.hex]);
 }
 

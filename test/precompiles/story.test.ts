@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS, STAKERS_ESCROW_ADDRESS, TREASURY_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex } from "../../core/bytes.ts";
-import { commit, contribute, createDatanet, registerModel, request, text } from "../helpers/precompile-story.ts";
+import {
+  commit,
+  contribute,
+  createDatanet,
+  registerModel,
+  request,
+  settleArgs,
+  text,
+} from "../helpers/precompile-story.ts";
 import { actor, World } from "../helpers/precompile-world.ts";
 
 test("data in, model on it, answer signed, settled, claimed: every wei is accounted for", async () => {
@@ -28,7 +36,7 @@ test("data in, model on it, answer signed, settled, claimed: every wei is accoun
   const committed = await commit(world, host!, inferenceId, output, spans);
   expect(committed).toMatchObject({ ok: true });
   world.advance(30n);
-  const settled = await world.must(payer!, "attribution", "settle", [inferenceId, spans]);
+  const settled = await world.must(payer!, "attribution", "settle", settleArgs(inferenceId, output, spans));
   const rewards = settled.logs.filter((log) => log.name === "RewardAccrued");
   const fee = 1_000n + (100n * 1_000_000n + 31n * 5_000_000n) / 1000n;
   expect(rewards.reduce((sum, log) => sum + (log.args.amount as bigint), 0n)).toBe(fee);
