@@ -9,6 +9,8 @@ import { ask, type StoreClient, StoreRefusal } from "./store-client.ts";
 const READ_BYTES = 256 * 1024;
 /** Of one store for one content, each of which brings something. */
 const MAX_TRIES = 100;
+/** Answers one after the other that broke off without bringing anything. */
+const MAX_BROKEN = 3;
 
 export interface Wanted {
   readonly root: Hex;
@@ -50,11 +52,13 @@ type Failure = Pick<Missing, "reason"> & { readonly detail: string };
 
 /** Undefined: `partial` is the content, fsynced. */
 async function from(store: StoreClient, wanted: Wanted, partial: string): Promise<Failure | undefined> {
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
+  let broken = 0;
+  for (let tries = 0; tries < MAX_TRIES && broken < MAX_BROKEN; tries++) {
     const begun = await Begun.open(partial);
     try {
       const outcome = await attempt(store, wanted, begun);
-      if (outcome !== "again") return outcome;
+      if (outcome !== "again" && outcome !== "broken") return outcome;
+      broken = outcome === "broken" ? broken + 1 : 0;
     } finally {
       await begun.close();
     }
@@ -62,7 +66,9 @@ async function from(store: StoreClient, wanted: Wanted, partial: string): Promis
   return { reason: "unavailable", detail: "breaks off again and again" };
 }
 
-async function attempt(store: StoreClient, wanted: Wanted, begun: Begun): Promise<Failure | "again" | undefined> {
+type Outcome = Failure | "again" | "broken" | undefined;
+
+async function attempt(store: StoreClient, wanted: Wanted, begun: Begun): Promise<Outcome> {
   const limit = wanted.size ?? wanted.maxBytes;
   if (begun.length >= limit) await begun.reset();
   const resumedAt = begun.length;
@@ -85,8 +91,9 @@ async function attempt(store: StoreClient, wanted: Wanted, begun: Begun): Promis
     if (error instanceof StoreRefusal && [401, 403].includes(error.status)) {
       return { reason: "denied", detail: error.message };
     }
-    // As long as something comes, it is asked again.
-    return begun.length > resumedAt ? "again" : { reason: "unavailable", detail: (error as Error).message };
+    if (error instanceof OperationError) return { reason: "unavailable", detail: error.message };
+    // It began to answer: as long as something comes, it is asked again.
+    return begun.length > resumedAt ? "again" : "broken";
   }
   if (await begun.is(wanted)) return undefined;
   await begun.reset();
