@@ -16,8 +16,8 @@ export interface FoundLicence {
 }
 
 export interface LicenceCheck {
-  /** SPDX identifiers of the registry (core/licences.ts); "NONE" when nothing or something unknown was declared. */
-  readonly declared: string;
+  /** SPDX identifiers of the registry (core/licences.ts); "NONE" for code 0. Undefined: nobody was asked. */
+  readonly declared: string | undefined;
   /** Undefined: no Datanet is meant. */
   readonly datanet: string | undefined;
   /** False when the declared licence does not allow the Datanet's. */
@@ -26,13 +26,21 @@ export interface LicenceCheck {
   readonly found: readonly FoundLicence[];
 }
 
-/** Codes as on chain. `datanet` undefined: only the bytes are checked. */
-export function checkLicence(content: Uint8Array, declared: number, datanet: number | undefined): LicenceCheck {
+/** Codes as on chain. Without a declared licence nothing contradicts, without a Datanet's nothing conflicts. */
+export function checkLicence(
+  content: Uint8Array,
+  declared: number | undefined,
+  datanet: number | undefined,
+): LicenceCheck {
   return {
-    declared: spdxOf(declared),
+    declared: declared === undefined ? undefined : spdxOf(declared),
     datanet: datanet === undefined ? undefined : spdxOf(datanet),
-    allowsDatanet: declared !== 0 && (datanet === undefined || licenceAllows(declared, datanet)),
-    found: licencesIn(content).map((found) => ({ ...found, isAllowed: permits(found.spdx, declared) })),
+    allowsDatanet:
+      declared === undefined || (declared !== 0 && (datanet === undefined || licenceAllows(declared, datanet))),
+    found: licencesIn(content).map((found) => ({
+      ...found,
+      isAllowed: declared === undefined || permits(found.spdx, declared),
+    })),
   };
 }
 

@@ -81,17 +81,26 @@ export const SPAM = {
   longestWordBytes: { soft: 2_000, hard: 100_000, side: "above", fromBytes: 0 },
 } as const satisfies Record<string, Limit>;
 
-/** What a review and its HTTP routes hold and do at most. */
+/** What a review of a Datanet holds and does at most. */
 export const REVIEW_LIMITS = {
-  /** Bytes of a content that is read. */
-  contentBytes: 5 * 1024 * 1024,
+  /** Bytes of a content that is read; its examination takes some 5 times as much memory, and a second for each 30 MB. */
+  contentBytes: 16 * 1024 ** 2,
   /** Bytes of all contents of a Datanet. */
   datanetBytes: 1024 ** 3,
   contributions: 100_000,
   /** Datanets whose index stays in memory. */
   datanets: 4,
-  /** Reports kept for a Datanet. */
+  /** Reports kept of a Datanet, the latest ones. */
   reports: 10_000,
+} as const;
+
+/** The HTTP routes share their process with others. */
+export const ROUTE_LIMITS = {
+  ...REVIEW_LIMITS,
+  contentBytes: 4 * 1024 ** 2,
+  datanetBytes: 256 * 1024 ** 2,
   /** Reports in one answer of the list. */
   page: 100,
+  /** Requests that wait for the one that works. */
+  waiting: 16,
 } as const;
