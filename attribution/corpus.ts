@@ -1,9 +1,8 @@
 /** A model's live contributions as a host opens and traces them. */
 import type { Hex } from "../core/bytes.ts";
-import type { CorpusIndex } from "./corpus-index.ts";
-import { buildIndexInWorker } from "./index-worker.ts";
+import { buildSpanIndex, type SpanIndex } from "./span-index.ts";
 
-export type Corpus = CorpusIndex;
+export type Corpus = SpanIndex;
 
 export interface CorpusEntry {
   readonly id: bigint;
@@ -20,7 +19,7 @@ export type OpenCorpus = (
 
 const PARALLEL_READS = 8;
 
-/** All in memory, built on a thread of its own. */
+/** All in memory, built on this thread: for small corpora. A host uses shards on disk (attribution/shard-store.ts). */
 export const openInMemory: OpenCorpus = async (entries, read) => {
   const documents = new Array<{ id: bigint; bytes: Uint8Array }>(entries.length);
   const pending = entries.entries();
@@ -28,5 +27,5 @@ export const openInMemory: OpenCorpus = async (entries, read) => {
     for (const [i, entry] of pending) documents[i] = { id: entry.id, bytes: await read(entry) };
   };
   await Promise.all(Array.from({ length: PARALLEL_READS }, reader));
-  return buildIndexInWorker(documents);
+  return buildSpanIndex(documents);
 };

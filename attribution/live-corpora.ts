@@ -51,7 +51,7 @@ export function createLiveCorpora(
   async function open(live: readonly AcceptedContribution[]): Promise<OpenView> {
     const corpus = await openCorpus(live, read);
     const passages = limits.passages > 0 ? await openPassages(live) : undefined;
-    return { corpus, passages, close: () => {} };
+    return { corpus, passages, close: () => corpus.close() };
   }
 
   async function openPassages(live: readonly AcceptedContribution[]): Promise<PassageIndex> {

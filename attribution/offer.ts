@@ -26,7 +26,7 @@ export interface Offer {
 }
 
 /** A token is seldom longer; an output that needs more ends with finish_reason "length". */
-const BYTES_A_TOKEN = 8;
+const BYTES_A_TOKEN = 16;
 
 /** As of the head. Throws Refusal. */
 export async function makeOffer(

@@ -89,6 +89,8 @@ export interface OpenLedgerPart {
   readonly requestRoot: Hex;
   readonly outputRoot: Hex;
   readonly outputBytes: number;
+  /** m of span-v1: no span is shorter. */
+  readonly minSpanBytes: number;
   /** Only where the text is not the output: it holds bytes that are no UTF-8. */
   readonly output?: Hex;
   readonly spans: readonly {
@@ -113,7 +115,7 @@ export interface OpenLedgerPart {
 
 export function openledgerOf({ answer, minSpanBytes, state }: Attributed): OpenLedgerPart {
   const signed = "signature" in answer ? answer : undefined;
-  const weights = spanWeights(answer.spans, minSpanBytes);
+  const weights = spanWeights(answer.spans);
   return {
     inferenceId: signed?.inferenceId.toString() ?? null,
     modelId: answer.modelId.toString(),
@@ -122,6 +124,7 @@ export function openledgerOf({ answer, minSpanBytes, state }: Attributed): OpenL
     requestRoot: answer.requestRoot,
     outputRoot: answer.outputRoot,
     outputBytes: answer.outputBytes,
+    minSpanBytes,
     ...(!isText(answer.output) && { output: answer.output }),
     spans: answer.spans.map(({ outputStart, length, contribution, contentOffset }, i) => ({
       outputStart,

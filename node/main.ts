@@ -4,6 +4,7 @@ import { contentCommand } from "./commands/content.ts";
 import { dataCommand } from "./commands/data.ts";
 import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
+import { hostCommand } from "./commands/host.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
 import { stakeCommand } from "./commands/stake.ts";
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   networkCommand,
   contentCommand,
   dataCommand,
+  hostCommand,
 ];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -321,7 +321,12 @@ export const OPTIONS = {
     group: "Model host",
     help: "Of engine openai, with the path in front of /chat/completions",
   },
-  "engine.model": { type: "text", value: "NAME", group: "Model host", help: "Of engine openai: the server's name of it" },
+  "engine.model": {
+    type: "text",
+    value: "NAME",
+    group: "Model host",
+    help: "Of engine openai: the server's name of it",
+  },
   "engine.keyfile": {
     type: "path",
     value: "FILE",

@@ -1,0 +1,173 @@
+/** Runs `openledger host`: from its parts to a signal. */
+import { createPublicClient, formatEther, http, type LocalAccount, type PublicClient } from "viem";
+import { accountSigner } from "../../attribution/answer.ts";
+import { AnswerLog } from "../../attribution/answer-log.ts";
+import type { ChainReader } from "../../attribution/chain-reader.ts";
+import { ContentStore, ContentStoreError } from "../../attribution/content-store.ts";
+import type { Engine } from "../../attribution/engines/engine.ts";
+import { infinityGramEngine } from "../../attribution/engines/infinity-gram.ts";
+import { openAiEngine } from "../../attribution/engines/openai.ts";
+import { createModelHost, type ModelHost } from "../../attribution/model-host.ts";
+import { createModelServer } from "../../attribution/model-server.ts";
+import { viemChainReader } from "../../attribution/viem-chain-reader.ts";
+import type { Hex } from "../../core/bytes.ts";
+import { actor } from "../bridge-cli/actor.ts";
+import { hostOptions } from "../commands/host.ts";
+import { readOptions } from "../config.ts";
+import { DataError, EXIT, OperationError } from "../errors.ts";
+import { listenError } from "../http.ts";
+import { createLog, type Logger } from "../log.ts";
+import { systemClock } from "../ports.ts";
+import { signalled } from "../signals.ts";
+import { viemHostChain } from "./chain.ts";
+import { keptContents } from "./contents.ts";
+import { type HostDirectory, openHostDirectory } from "./directory.ts";
+import { depositStake, joinModels } from "./enrol.ts";
+import { HostLoop } from "./loop.ts";
+import { Sender } from "./sender.ts";
+import { type HostSettings, hostSettings } from "./settings.ts";
+import { stakeAdmission } from "./stake-admission.ts";
+
+/** What fits a transaction of 128 KiB, with room for what an estimate of calldata leaves out. */
+const MAX_BATCH_BYTES = 96 * 1024;
+const DEADLINE_MARGIN_SECONDS = 15n;
+
+/** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
+export async function runHost(args: readonly string[]): Promise<number> {
+  const values = readOptions(args, process.env, hostOptions);
+  const settings = hostSettings(values, process.env);
+  const format = values["log.format"] as string;
+  const isPretty = format === "pretty" || (format === "auto" && process.stdout.isTTY === true);
+  const log = createLog(values["log.level"] as string, isPretty ? "pretty" : "json");
+  const client = createPublicClient({ transport: http(settings.rpcUrl, { retryCount: 1, batch: true }) });
+  const chainId = await answering(client.getChainId(), settings.rpcUrl);
+  const account = actor(chainId, values.account as number | undefined, values.keyfile as string | undefined);
+  const directory = openHostDirectory(settings.datadir);
+  try {
+    const { hash: genesisHash } = await answering(client.getBlock({ blockNumber: 0n }), settings.rpcUrl);
+    const host = account.address.toLowerCase() as Hex;
+    directory.claim({ chainId: String(chainId), genesisHash: genesisHash ?? "0x", host });
+    return await serve(settings, { client, account, directory, log, chainId: BigInt(chainId) });
+  } finally {
+    directory.release();
+  }
+}
+
+interface Parts {
+  readonly client: PublicClient;
+  readonly account: LocalAccount;
+  readonly directory: HostDirectory;
+  readonly chainId: bigint;
+  readonly log: Logger;
+}
+
+async function serve(settings: HostSettings, { client, account, directory, chainId, log }: Parts): Promise<number> {
+  const ending = signalled(log);
+  const chain = viemChainReader(client);
+  const answers = await AnswerLog.open(directory.answers, chainId);
+  const content = keptContents(await openContents(settings.contentDirectory), settings.contentUrls);
+  const { batchSize: size, batchMs: waitMs, pollMs } = settings;
+  const sender = new Sender({ client, account, clock: systemClock, log: log.child({ module: "sender" }), pollMs });
+  const loop = new HostLoop({
+    chain,
+    hostChain: viemHostChain(client),
+    answers,
+    content,
+    sender,
+    clock: systemClock,
+    log,
+    rules: { size, waitMs, maxBytes: MAX_BATCH_BYTES, hurrySeconds: BigInt(30 + (2 * waitMs) / 1_000) },
+    keepClosed: settings.keepAnswers,
+    pollMs,
+  });
+  const host = account.address.toLowerCase() as Hex;
+  const { models, passages, maxCorpusBytes, maxUnsettled, isFree, listener } = settings;
+  const modelHost = createModelHost({
+    chain,
+    content,
+    signer: accountSigner(account),
+    answers,
+    engine: engineOf(settings),
+    admission: stakeAdmission(chain, host, loop, maxUnsettled),
+    ...(models !== undefined && { serves: (modelId: bigint) => models.has(modelId) }),
+    limits: { passages, maxCorpusBytes, deadlineMarginSeconds: DEADLINE_MARGIN_SECONDS },
+  });
+  const server = createModelServer({
+    modelHost,
+    chain,
+    isFree,
+    host: listener.address,
+    port: listener.port,
+    allowedHosts: settings.vhosts,
+    health: () => ({
+      signed: loop.book.count("signed"),
+      committed: loop.book.count("committed"),
+      problem: loop.problem ?? null,
+    }),
+    onError: (err) => log.error({ err }, "a request failed"),
+  });
+  try {
+    await answering(loop.recover(), settings.rpcUrl);
+    const enrol = { chain, sender, log };
+    if (settings.stakeWei !== undefined) await depositStake(enrol, settings.stakeWei);
+    const url = await server.listen().catch((error: unknown) => {
+      throw listenError(error, listener, "host");
+    });
+    await joinModels(enrol, settings.join, settings.publicUrl ?? url);
+    loop.start();
+    process.stdout.write(await banner(settings, modelHost, chain, url));
+    await ending;
+    return EXIT.ok;
+  } finally {
+    modelHost.close();
+    await server.close();
+    await loop.stop();
+    log.info("stopped");
+  }
+}
+
+function engineOf({ engine }: HostSettings): Engine {
+  if (engine === undefined) return infinityGramEngine();
+  const { timeoutMs, ...options } = engine;
+  return openAiEngine({ ...options, firstByteMs: timeoutMs, idleMs: timeoutMs, totalMs: 10 * timeoutMs });
+}
+
+async function openContents(directory: string): Promise<ContentStore> {
+  try {
+    return await ContentStore.open(directory);
+  } catch (error) {
+    if (error instanceof ContentStoreError) throw new DataError(error.message, { cause: error });
+    throw new OperationError(`${directory} cannot be opened: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function answering<T>(reading: Promise<T>, url: string): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    const [reason] = (error as Error).message.split("\n");
+    throw new OperationError(`${new URL(url).host} does not answer as a node does: ${reason}`, { cause: error });
+  }
+}
+
+async function banner(settings: HostSettings, modelHost: ModelHost, chain: ChainReader, url: string): Promise<string> {
+  const [models, stake] = await Promise.all([modelHost.models(), chain.stakeOf(modelHost.address)]);
+  const served = models.map(({ modelId }) => modelId).join(", ");
+  const rows: readonly (readonly [string, string])[] = [
+    ["OpenAI base URL", `${url}/v1`],
+    ["Host", modelHost.address],
+    ["Models", served === "" ? "none joined yet: --join ID" : served],
+    ["Engine", Object.values(modelHost.engine).join(" ")],
+    ["Stake", `${formatEther(stake.totalWei)} OPEN, of it ${formatEther(stake.lockedWei)} locked`],
+    ["Free answers", settings.isFree ? "yes, unsigned" : "no"],
+    ["Chain", settings.rpcUrl],
+    ["Data", settings.datadir],
+  ];
+  return `
+OpenLedger model host
+
+${rows.map(([name, value]) => `   ${name.padEnd(18)}${value}`).join("\n")}
+
+Ready.
+`;
+}
