@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { contentRoot } from "../core/content.ts";
 import { coveredBytes } from "../core/span-rule.ts";
-import { buildCorpusIndex } from "./corpus-index.ts";
 import { continueText } from "./infinity-gram.ts";
+import { buildSpanIndex } from "./span-index.ts";
 import { traceSpans } from "./trace.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const corpusOf = (...contents: string[]) =>
-  buildCorpusIndex(contents.map((content, i) => ({ id: BigInt(i + 1), bytes: utf8(content) })));
+  buildSpanIndex(contents.map((content, i) => ({ id: BigInt(i + 1), bytes: utf8(content) })));
 const ask = (prompt: string, words: number, maxBytes = 16_384) => ({
   prompt: utf8(prompt),
   words,
@@ -78,7 +78,7 @@ describe("continueText", () => {
         fc.nat(30),
         fc.nat(200),
         (contents, prompt, words, maxBytes) => {
-          const index = buildCorpusIndex(
+          const index = buildSpanIndex(
             contents.map((list, i) => ({ id: BigInt(i + 1), bytes: Uint8Array.from([0x61, ...list]) })),
           );
           const seed = new Uint8Array(32);
@@ -92,7 +92,7 @@ describe("continueText", () => {
   });
 
   it("refuses an empty corpus", () => {
-    expect(() => continueText(buildCorpusIndex([]), ask("a", 1))).toThrow(RangeError);
+    expect(() => continueText(buildSpanIndex([]), ask("a", 1))).toThrow(RangeError);
   });
 });
 
@@ -110,7 +110,7 @@ it("draws 200 words of real documentation from at least 3 contributions, nearly 
     .filter((bytes) => bytes.length > 0)
     .slice(0, 60)
     .map((bytes, i) => ({ id: BigInt(i + 1), bytes }));
-  const index = buildCorpusIndex(documents);
+  const index = buildSpanIndex(documents);
   for (const prompt of ["How do I install it", "Permission is hereby granted", "", "returns a promise", "例"]) {
     const { output, words } = continueText(index, ask(prompt, 200));
     const spans = traceSpans(index, output, 24);

@@ -11,10 +11,10 @@
  *
  * It does not remember where it drew from: attribution/trace.ts finds that in the output itself.
  */
-import { bigIntToFixed, bytesToBigInt, concatBytes } from "../core/bytes.ts";
+import { bigIntToFixed, bytesToBigInt, concatBytes, equalsBytes } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { isWordByte } from "../core/span-rule.ts";
-import { type CorpusIndex, count, findInterval, type Interval } from "./corpus-index.ts";
+import type { Continuations, SpanIndex } from "./span-index.ts";
 
 export interface InfinityGramOptions {
   /** Longest context, in words. */
@@ -35,17 +35,18 @@ export interface Continuation {
 /** Bounds of one step: a word is read up to 64 bytes, what separates it from the next up to 32. */
 const MAX_WORD_BYTES = 64;
 const MAX_SEPARATOR_BYTES = 32;
-const MAX_STEP_BYTES = MAX_WORD_BYTES + MAX_SEPARATOR_BYTES;
+/** One byte more than a step, to see whether the contribution ends with it. */
+const READ_BYTES = MAX_WORD_BYTES + MAX_SEPARATOR_BYTES + 1;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
 /**
- * Continues `prompt` by up to `words` words and `maxBytes` bytes. The same index, prompt and seed (32 bytes) give the
+ * Continues `prompt` by up to `words` words and `maxBytes` bytes. The same shards, prompt and seed (32 bytes) give the
  * same bytes on every machine: integers and keccak only.
  * Throws RangeError when the corpus is empty.
  */
 export function continueText(
-  index: CorpusIndex,
+  index: SpanIndex,
   request: {
     readonly prompt: Uint8Array;
     readonly words: number;
@@ -54,7 +55,7 @@ export function continueText(
   },
   options: InfinityGramOptions = INFINITY_GRAM,
 ): Continuation {
-  if (index.ids.length === 0) throw new RangeError("an empty corpus continues nothing");
+  if (index.contributions === 0) throw new RangeError("an empty corpus continues nothing");
   const { prompt, words, maxBytes, seed } = request;
   const writer = new Writer(prompt, maxBytes);
   const draw = drawer(seed);
@@ -66,78 +67,62 @@ export function continueText(
     const mustBranch = forced >= options.maxForcedWords && !writer.insideWord;
     const context = chooseContext(index, writer, options.maxContextWords, mustBranch);
     // Nothing is known to follow: begin a contribution.
-    const position =
+    const next =
       context === undefined
-        ? index.starts[draw(index.ids.length)]!
-        : index.suffixes[context.from + draw(count(context))]! + context.length;
-    const { end, hasWord } = readStep(index.text, position);
-    if (!writer.append(index.text, position, end)) break;
+        ? index.beginning(draw(index.contributions), READ_BYTES)
+        : context.continuations.read(draw(context.continuations.count), READ_BYTES);
+    const { end, hasWord } = readStep(next, 0);
+    if (!writer.append(next, end)) break;
     forced = context === undefined || context.branches ? 0 : forced + 1;
     if (hasWord) written++;
   }
   return { output: writer.output(), words: written };
 }
 
-interface Context extends Interval {
-  /** Bytes of the context: what follows an occurrence is `length` after its start. */
-  readonly length: number;
+interface Context {
+  readonly continuations: Continuations;
   /** More than one continuation. */
   readonly branches: boolean;
 }
 
 /** The longest context that the corpus continues; with `mustBranch` the longest that it continues in two ways. */
-function chooseContext(index: CorpusIndex, writer: Writer, maxWords: number, mustBranch: boolean): Context | undefined {
+function chooseContext(index: SpanIndex, writer: Writer, maxWords: number, mustBranch: boolean): Context | undefined {
   for (let words = maxWords; words >= 0; words--) {
     const from = writer.contextStart(words);
     if (from === undefined) continue;
-    const length = writer.length - from;
-    const interval = withContinuation(index, findInterval(index, writer.bytes, from, writer.length), length);
-    if (count(interval) === 0) continue;
-    const branches = differ(index, interval, length);
-    if (branches || !mustBranch) return { ...interval, length, branches };
+    const continuations = index.continuations(writer.bytes, from, writer.length);
+    if (continuations.count === 0) continue;
+    const branches = differ(continuations);
+    if (branches || !mustBranch) return { continuations, branches };
   }
   return undefined;
 }
 
-/** Drops the occurrences that end their contribution: symbol 0 follows them, so they come first in the interval. */
-function withContinuation({ text, suffixes }: CorpusIndex, { from, to }: Interval, length: number): Interval {
-  let low = from;
-  let high = to;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (text[suffixes[middle]! + length] === 0) low = middle + 1;
-    else high = middle;
-  }
-  return { from: low, to };
-}
-
-/** Whether the first and the last occurrence continue differently; between them all share what these two share. */
-function differ({ text, suffixes }: CorpusIndex, { from, to }: Interval, length: number): boolean {
-  const a = suffixes[from]! + length;
-  const b = suffixes[to - 1]! + length;
-  const aEnd = readStep(text, a).end;
-  if (readStep(text, b).end - b !== aEnd - a) return true;
-  for (let i = 0; a + i < aEnd; i++) if (text[a + i] !== text[b + i]) return true;
-  return false;
+/** Whether any two continue differently: in order as they are, the first and last of each shard tell. */
+function differ({ edges, read }: Continuations): boolean {
+  const steps = edges.map((k) => {
+    const next = read(k, READ_BYTES);
+    return next.subarray(0, readStep(next, 0).end);
+  });
+  return steps.some((step) => !equalsBytes(step, steps[0]!));
 }
 
 /** One word (a run of word bytes, or one non-ASCII character) and the ASCII bytes that separate it from the next. */
-function readStep(text: Uint16Array, position: number): { end: number; hasWord: boolean } {
+function readStep(bytes: Uint8Array, position: number): { end: number; hasWord: boolean } {
   let at = position;
-  const wordEnd = position + MAX_WORD_BYTES;
-  if (isWordByte(text[at]! - 1)) while (at < wordEnd && isWordByte(text[at]! - 1)) at++;
-  else if (text[at]! > 0x80) {
+  const wordEnd = Math.min(position + MAX_WORD_BYTES, bytes.length);
+  if (isWordByte(bytes[at]!)) while (at < wordEnd && isWordByte(bytes[at]!)) at++;
+  else if (bytes[at]! >= 0x80) {
     at++;
-    while (at < wordEnd && text[at]! > 0x80 && text[at]! <= 0xc0) at++;
+    while (at < wordEnd && bytes[at]! >= 0x80 && bytes[at]! <= 0xbf) at++;
   }
   const hasWord = at > position;
-  const separatorEnd = at + MAX_SEPARATOR_BYTES;
-  while (at < separatorEnd && isSeparator(text[at]!)) at++;
+  const separatorEnd = Math.min(at + MAX_SEPARATOR_BYTES, bytes.length);
+  while (at < separatorEnd && isSeparator(bytes[at]!)) at++;
   return { end: at, hasWord };
 }
 
-/** Symbols are byte + 1; 0 ends a contribution. */
-const isSeparator = (symbol: number) => symbol > 0 && symbol <= 0x80 && !isWordByte(symbol - 1);
+const isSeparator = (byte: number) => byte < 0x80 && !isWordByte(byte);
 
 /** Prompt and output in one buffer, with the places where words begin. */
 class Writer {
@@ -152,11 +137,9 @@ class Writer {
   constructor(prompt: Uint8Array, maxBytes: number) {
     this.bytes = new Uint8Array(prompt.length + 2 + maxBytes + 1);
     this.#put(SPACE);
-    const symbols = new Uint16Array(prompt.length + 1);
-    for (let i = 0; i < prompt.length; i++) symbols[i] = prompt[i]! + 1;
     for (let at = 0; at < prompt.length; ) {
-      const { end } = readStep(symbols, at);
-      this.#copy(symbols, at, end);
+      const { end } = readStep(prompt, at);
+      this.#copy(prompt, at, end);
       at = end;
     }
     if (this.insideWord) this.#put(SPACE);
@@ -176,12 +159,12 @@ class Writer {
     return start === undefined ? undefined : start - 1;
   }
 
-  /** False when it does not fit. */
-  append(text: Uint16Array, from: number, to: number): boolean {
-    if (to - from > MAX_STEP_BYTES || this.length + (to - from) > this.#limit) return false;
-    this.#copy(text, from, to);
+  /** Appends next[0..end), a step of what follows. False when it does not fit. */
+  append(next: Uint8Array, end: number): boolean {
+    if (this.length + end > this.#limit) return false;
+    this.#copy(next, 0, end);
     // The contribution ended within a word: close it, or the context would match longer words.
-    if (text[to] === 0 && this.insideWord && this.length < this.#limit) this.#put(NEWLINE);
+    if (end === next.length && this.insideWord && this.length < this.#limit) this.#put(NEWLINE);
     return true;
   }
 
@@ -192,9 +175,9 @@ class Writer {
     return this.bytes.slice(this.#outputStart, end);
   }
 
-  #copy(symbols: Uint16Array, from: number, to: number): void {
+  #copy(bytes: Uint8Array, from: number, to: number): void {
     this.#wordStarts.push(this.length);
-    for (let i = from; i < to; i++) this.#put(symbols[i]! - 1);
+    for (let i = from; i < to; i++) this.#put(bytes[i]!);
   }
 
   #put(byte: number): void {

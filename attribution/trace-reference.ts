@@ -3,7 +3,7 @@
  * test/vectors/span-v1.json and the baseline of bench/attribution.ts. Quadratic in the output; not for serving.
  */
 import type { Span } from "../core/span-rule.ts";
-import type { CorpusDocument } from "./corpus-index.ts";
+import type { CorpusDocument } from "./span-index.ts";
 
 interface Range {
   readonly start: number;

@@ -10,7 +10,7 @@
  *                     weights: [number], coveredBytes, spansHash }] }
  */
 import { bytesToHex } from "../core/bytes.ts";
-import { coveredBytes, spansHash, spanWeight } from "../core/span-rule.ts";
+import { coveredBytes, spansHash, spanWeights } from "../core/span-rule.ts";
 import { traceByDefinition } from "./trace-reference.ts";
 
 interface Case {
@@ -177,7 +177,7 @@ const answer = ({ name, minSpanBytes, contributions, output }: Case) => {
       contribution: Number(span.contribution),
       contentOffset: Number(span.contentOffset),
     })),
-    weights: spans.map(({ length }) => spanWeight(length, minSpanBytes)),
+    weights: spanWeights(spans),
     coveredBytes: coveredBytes(spans),
     spansHash: bytesToHex(spansHash(spans)),
   };

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hexToBytes } from "../core/bytes.ts";
 import { coveredBytes, findSpanFault } from "../core/span-rule.ts";
-import { buildCorpusIndex } from "./corpus-index.ts";
+import { buildSpanIndex } from "./span-index.ts";
 import { traceSpans } from "./trace.ts";
 import { traceByDefinition } from "./trace-reference.ts";
 import { type SpanVector, spanVectors } from "./trace-vectors.ts";
@@ -14,7 +14,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 /** Both implementations, and what the chain checks of every span list. */
 function expectSame(contents: readonly Uint8Array[], output: Uint8Array, minSpan: number) {
   const documents = contents.map((bytes, i) => ({ id: BigInt(i + 1), bytes }));
-  const spans = traceSpans(buildCorpusIndex(documents), output, minSpan);
+  const spans = traceSpans(buildSpanIndex(documents), output, minSpan);
   expect(spans).toEqual(traceByDefinition(documents, output, minSpan));
   expect(findSpanFault(spans, output.length, minSpan, output)).toBeUndefined();
 }
@@ -33,7 +33,7 @@ describe("span-v1 vectors", () => {
     const documents = vector.contributions
       .filter(({ live }) => live)
       .map(({ id, content }) => ({ id: BigInt(id), bytes: hexToBytes(content) }));
-    const spans = traceSpans(buildCorpusIndex(documents), hexToBytes(vector.output), vector.minSpanBytes);
+    const spans = traceSpans(buildSpanIndex(documents), hexToBytes(vector.output), vector.minSpanBytes);
     expect(
       spans.map((span) => ({
         outputStart: span.outputStart,
@@ -183,6 +183,6 @@ describe("traceSpans equals the definition", () => {
 });
 
 it("answers an empty output and an empty corpus with no spans", () => {
-  expect(traceSpans(buildCorpusIndex([]), utf8("text"), 1)).toEqual([]);
-  expect(traceSpans(buildCorpusIndex([{ id: 1n, bytes: utf8("text") }]), new Uint8Array(0), 1)).toEqual([]);
+  expect(traceSpans(buildSpanIndex([]), utf8("text"), 1)).toEqual([]);
+  expect(traceSpans(buildSpanIndex([{ id: 1n, bytes: utf8("text") }]), new Uint8Array(0), 1)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** Rule span-v1 (docs/spec.md): which ranges of an output repeat which contributions. */
 import { isBoundary, MAX_SPANS, type Span, WINDOW_BYTES } from "../core/span-rule.ts";
-import { type CorpusIndex, earliest, findInterval, longestMatch } from "./corpus-index.ts";
+import type { SpanIndex } from "./span-index.ts";
 
 interface Range {
   readonly start: number;
@@ -9,10 +9,10 @@ interface Range {
 
 /**
  * The spans of `output` against the contributions in `index`, in the order of their starts.
- * Precondition: 1 <= minSpanBytes. Cost: a longest-match query for each word outside matches, a few for each maximal
- * match, one interval query for each span.
+ * Precondition: 1 <= minSpanBytes. Cost: two queries for each maximal match, one for each word or so outside of matches,
+ * one for each span.
  */
-export function traceSpans(index: CorpusIndex, output: Uint8Array, minSpanBytes: number): Span[] {
+export function traceSpans(index: SpanIndex, output: Uint8Array, minSpanBytes: number): Span[] {
   const matches: Range[] = [];
   // A match lies within one window, so windows know nothing of each other.
   for (let start = 0; start < output.length; start += WINDOW_BYTES) {
@@ -20,7 +20,7 @@ export function traceSpans(index: CorpusIndex, output: Uint8Array, minSpanBytes:
     findMaximalMatches(index, output, boundaries, minSpanBytes, matches);
   }
   return longest(matches).map(({ start, end }) => {
-    const holder = earliest(index, findInterval(index, output, start, end)); // rule 5
+    const holder = index.earliest(output, start, end)!; // rule 5: a match occurs
     return {
       outputStart: start,
       length: end - start,
@@ -41,11 +41,13 @@ function wordBoundaries(output: Uint8Array, from: number, to: number): Int32Arra
 /**
  * Rules 2 and 3 in one window. Dropping bytes from the left of a match leaves a match, so the farthest end that a start
  * reaches never falls as starts rise, and a start's longest match is maximal exactly when it ends beyond those of all
- * earlier starts. After a match that ends at boundary b, the next start that can reach farther is found by halving: it
- * is the first from which the bytes up to the boundary after b occur.
+ * earlier starts. So a start only counts when it reaches `goal`: the first boundary beyond all that was reached and far
+ * enough for the minimum. Starts from which the goal cannot be reached are passed over at once: how far back the bytes
+ * up to the goal occur, one query tells. What is passed over is too short or not maximal, whatever goal it has itself,
+ * for goals rise with starts.
  */
 function findMaximalMatches(
-  index: CorpusIndex,
+  index: SpanIndex,
   output: Uint8Array,
   boundaries: Int32Array,
   minimum: number,
@@ -53,38 +55,25 @@ function findMaximalMatches(
 ): void {
   const last = boundaries.length - 1;
   const windowEnd = boundaries[last]!;
-  for (let at = 0; at < last && windowEnd - boundaries[at]! >= minimum; ) {
+  let reached = 0;
+  let passed = -1; // the goal that the start at hand is known to reach
+  for (let at = 0; at < last; ) {
     const start = boundaries[at]!;
-    const reached = lastAtMost(boundaries, start + longestMatch(index, output, start, windowEnd));
-    const end = boundaries[reached]!;
-    if (end - start < minimum) {
-      at++;
-      continue;
+    const goal = Math.max(reached + 1, firstAtLeast(boundaries, start + minimum));
+    if (goal > last) return;
+    if (goal !== passed) {
+      const end = boundaries[goal]!;
+      const first = firstAtLeast(boundaries, end - index.longestMatchBefore(output, start, end));
+      if (first > at) {
+        at = first;
+        passed = goal;
+        continue;
+      }
     }
-    matches.push({ start, end });
-    if (reached === last) break;
-    at = firstReaching(index, output, boundaries, at + 1, reached + 1);
+    reached = firstAtLeast(boundaries, start + index.longestMatch(output, start, windowEnd) + 1) - 1;
+    matches.push({ start, end: boundaries[reached]! });
+    at++;
   }
-}
-
-/** First boundary index in [from, target] from which the output up to boundary `target` occurs; at itself, nothing is left. */
-function firstReaching(
-  index: CorpusIndex,
-  output: Uint8Array,
-  boundaries: Int32Array,
-  from: number,
-  target: number,
-): number {
-  const end = boundaries[target]!;
-  let low = from;
-  let high = target;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const start = boundaries[middle]!;
-    if (longestMatch(index, output, start, end) === end - start) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Rule 4. */
@@ -96,13 +85,13 @@ function longest(matches: readonly Range[]): readonly Range[] {
     .sort((a, b) => a.start - b.start);
 }
 
-/** Index of the largest boundary that is at most `position`. Precondition: the first one is. */
-function lastAtMost(boundaries: Int32Array, position: number): number {
+/** Index of the first boundary that is at least `position`, their number when there is none. */
+function firstAtLeast(boundaries: Int32Array, position: number): number {
   let low = 0;
   let high = boundaries.length;
-  while (high - low > 1) {
+  while (low < high) {
     const middle = (low + high) >>> 1;
-    if (boundaries[middle]! <= position) low = middle;
+    if (boundaries[middle]! < position) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -7,6 +7,7 @@ import { devnetCommand } from "./commands/devnet.ts";
 import { hostCommand } from "./commands/host.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
+import { qualityCommand } from "./commands/quality.ts";
 import { stakeCommand } from "./commands/stake.ts";
 import { validatorCommand } from "./commands/validator.ts";
 import { suggestion } from "./config.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   networkCommand,
   contentCommand,
   dataCommand,
+  qualityCommand,
   hostCommand,
 ];
 

@@ -3,6 +3,8 @@
  * Precedence: configuration file < environment < flags.
  */
 
+import { LICENCES } from "../core/licences.ts";
+
 export type OptionType =
   | "path"
   | "address"
@@ -42,6 +44,9 @@ export interface OptionSpec {
     | "Logging";
   readonly help: string;
 }
+
+/** All but "NONE". */
+const LICENCE_NAMES: readonly string[] = LICENCES.slice(1).map(({ spdx }) => spdx);
 
 const port = (fallback: string, group: OptionSpec["group"], help: string): OptionSpec => ({
   type: "port",
@@ -251,6 +256,20 @@ export const OPTIONS = {
   },
   rpc: { type: "url", default: "http://127.0.0.1:8545", value: "URL", group: "Data", help: "JSON-RPC of a node" },
   datanet: { type: "integer", minimum: 1, value: "ID", group: "Data", help: "Datanet" },
+  licence: {
+    type: "choice",
+    choices: LICENCE_NAMES,
+    value: "SPDX",
+    group: "Data",
+    help: "Licence that the contributions are declared under",
+  },
+  "datanet.licence": {
+    type: "choice",
+    choices: LICENCE_NAMES,
+    value: "SPDX",
+    group: "Data",
+    help: "Licence of the Datanet that they are meant for",
+  },
   version: {
     type: "integer",
     minimum: 1,

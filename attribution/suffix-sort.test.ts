@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { suffixArray } from "./suffix-array.ts";
+import { compileWasm, wasmSources } from "../scripts/build-wasm.ts";
+import { suffixArray } from "./suffix-sort.ts";
 
 /** The definition: sort the suffixes. */
 function plainSort(text: ArrayLike<number>): number[] {
@@ -13,8 +15,12 @@ function plainSort(text: ArrayLike<number>): number[] {
   });
 }
 
-const check = (text: Uint16Array, alphabet: number) =>
-  expect(Array.from(suffixArray(text, alphabet))).toEqual(plainSort(text));
+/** With symbols of two bytes and, where they fit, of one. */
+function check(text: Uint16Array, alphabet: number) {
+  const expected = plainSort(text);
+  expect(Array.from(suffixArray(text, alphabet))).toEqual(expected);
+  if (alphabet <= 256) expect(Array.from(suffixArray(Uint8Array.from(text), alphabet))).toEqual(expected);
+}
 
 describe("suffixArray", () => {
   it("sorts the known example", () => {
@@ -57,6 +63,24 @@ describe("suffixArray", () => {
     check(Uint16Array.from(fibonacci.at(-1)!), 2);
   });
 
+  it("sorts every byte value, one text of each length that a name of its own could go wrong at", () => {
+    for (const length of [1, 2, 3, 255, 256, 257, 600]) {
+      const rising = Uint16Array.from({ length }, (_, i) => i % 257);
+      check(rising, 257);
+      check(rising.toReversed(), 257);
+      check(
+        Uint16Array.from({ length }, (_, i) => (i * i * 7) % 256),
+        256,
+      );
+    }
+  });
+
+  it("makes room where the reduced problem has more names than fit beside it", () => {
+    // Each LMS substring differs: "b a_i" with rising a_i, twice so that one name repeats.
+    const pairs = Array.from({ length: 120 }, (_, i) => [250, i]).flat();
+    check(Uint16Array.from([...pairs, ...pairs.slice(0, 4), 251]), 256);
+  });
+
   it("sorts a long random text: neighbours are in order and no position is missing", () => {
     const text = new Uint16Array(200_000);
     let x = 1;
@@ -79,4 +103,11 @@ describe("suffixArray", () => {
       if (!inOrder) throw new Error(`out of order at ${i}`);
     }
   });
+});
+
+it("the committed WebAssembly is what its source gives, byte for byte", async () => {
+  for (const source of wasmSources()) {
+    const committed = readFileSync(new URL(`wasm/${source.slice(0, -".as".length)}.wasm`, import.meta.url));
+    expect(Buffer.from(await compileWasm(source)).equals(committed)).toBe(true);
+  }
 });

@@ -1,0 +1,245 @@
+/** Makes a shard (attribution/shard-layout.ts) of contributions: the text, its suffix array and what finds things in it. */
+import { crc32 } from "node:zlib";
+import {
+  BLOCK_ENTRIES,
+  DEPTH_AT,
+  encodeHeader,
+  GROUP_LEAVES,
+  GROUP_SYMBOLS,
+  type Layout,
+  LEAF_BYTES,
+  LEAF_ENTRIES,
+  LEAVES_A_PAGE,
+  layoutOf,
+  MAX_DEPTH,
+  PAGE_BYTES,
+  POSITIONS_AT,
+  type ShardShape,
+  symbolsOfBytes,
+  symbolView,
+} from "./shard-layout.ts";
+import { growMinimumTree } from "./shard-minimum.ts";
+import { type SortArea, type Symbols, sortArea } from "./suffix-sort.ts";
+
+export interface ShardSource {
+  /** Hash of the document list, 32 bytes. */
+  readonly name: Uint8Array;
+  /** At least one; ids rise, no size is 0. */
+  readonly documents: readonly { readonly id: bigint; readonly root: Uint8Array; readonly size: number }[];
+  /** Fills `target` with the contents of the i-th document. Called once for each, in order. */
+  read(i: number, target: Uint8Array): void;
+}
+
+export interface Sink {
+  /** Called first, once. What is never written is zero. */
+  resize(bytes: number): void;
+  write(at: number, bytes: Uint8Array): void;
+}
+
+/**
+ * Writes a whole shard, the header last. Memory: 5 bytes a byte of data (6 when all byte values occur) and a sixth of a
+ * byte for what is kept back until the end. Throws RangeError when there is nothing or too much.
+ */
+export function buildShard(source: ShardSource, sink: Sink): void {
+  const { documents } = source;
+  const starts = new Uint32Array(documents.length + 1);
+  for (const [i, { id, size }] of documents.entries()) {
+    if (size === 0) throw new RangeError(`contribution ${id} is empty`);
+    if (i > 0 && id <= documents[i - 1]!.id) throw new RangeError(`contribution ${id} is out of order`);
+    starts[i + 1] = starts[i]! + size + 1;
+  }
+  const symbols = starts[documents.length]!;
+  if (symbols === 0) throw new RangeError("a shard of no contributions");
+
+  const { area, foreign, width } = fillText(source, starts);
+  const shape: ShardShape = { documents: documents.length, symbols, width, foreign };
+  const layout = layoutOf(shape);
+  sink.resize(layout.end);
+  const suffixes = area.sort(width === 1 ? 256 : 257).subarray(documents.length);
+  const text = area.text;
+
+  const sums = new Uint32Array(layout.textPages + layout.leafPages);
+  const textBytes = new Uint8Array(text.buffer, text.byteOffset, text.byteLength);
+  writePages(textBytes, layout.text, sums, 0, sink);
+  const directory = new Uint8Array(layout.directoryBytes);
+  writeLeaves(text, suffixes, layout, sums, sink);
+  fillDirectory(text, suffixes, shape, layout, directory);
+  const list = encodeDocuments(source, starts);
+  sink.write(layout.documents, list);
+  sink.write(layout.directory, directory);
+  const sumBytes = new Uint8Array(sums.buffer);
+  sink.write(layout.sums, sumBytes);
+  sink.write(
+    0,
+    encodeHeader({
+      ...shape,
+      name: source.name,
+      documentsSum: crc32(list),
+      directorySum: crc32(directory),
+      sumsSum: crc32(sumBytes),
+    }),
+  );
+}
+
+/** The text in symbols, in memory where it can be sorted. */
+function fillText(source: ShardSource, starts: Uint32Array): { area: SortArea; foreign: number; width: 1 | 2 } {
+  const symbols = starts[starts.length - 1]!;
+  const area = sortArea(symbols, 1);
+  const bytes = area.text as Uint8Array;
+  const seen = new Uint8Array(256);
+  for (let i = 0; i + 1 < starts.length; i++) {
+    const content = bytes.subarray(starts[i]!, starts[i + 1]! - 1);
+    source.read(i, content);
+    for (let k = 0; k < content.length; k++) seen[content[k]!] = 1;
+  }
+  // Of those that do not occur the highest: outputs are text, in which it hardly occurs either.
+  const foreign = seen.lastIndexOf(0);
+  const width = foreign < 0 ? 2 : 1;
+  const shape = { width, foreign: foreign < 0 ? 256 : foreign } as const;
+  const map = symbolsOfBytes(shape);
+  const target = width === 1 ? area : sortArea(symbols, 2);
+  const text = target.text;
+  for (let i = 0; i + 1 < starts.length; i++) {
+    const end = starts[i + 1]! - 1;
+    for (let k = starts[i]!; k < end; k++) text[k] = map[bytes[k]!]!;
+    text[end] = 0;
+  }
+  return { area: target, ...shape };
+}
+
+const CHUNK_PAGES = 256;
+
+/** Writes a section page by page, the last page filled up with zeros, and notes the checksums. */
+function writePages(bytes: Uint8Array, at: number, sums: Uint32Array, firstSum: number, sink: Sink): void {
+  const chunkBytes = CHUNK_PAGES * PAGE_BYTES;
+  for (let from = 0; from < bytes.length; from += chunkBytes) {
+    let chunk = bytes.subarray(from, from + chunkBytes);
+    if (chunk.length % PAGE_BYTES !== 0) {
+      const padded = new Uint8Array(Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES);
+      padded.set(chunk);
+      chunk = padded;
+    }
+    sumPages(chunk, sums, firstSum + from / PAGE_BYTES);
+    sink.write(at + from, chunk);
+  }
+}
+
+function sumPages(chunk: Uint8Array, sums: Uint32Array, first: number): void {
+  for (let page = 0; page * PAGE_BYTES < chunk.length; page++) {
+    sums[first + page] = crc32(chunk.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+  }
+}
+
+function writeLeaves(text: Symbols, suffixes: Int32Array, layout: Layout, sums: Uint32Array, sink: Sink): void {
+  const { leafCount, leafPages } = layout;
+  for (let firstPage = 0; firstPage < leafPages; firstPage += CHUNK_PAGES) {
+    const chunk = new Uint8Array(Math.min(CHUNK_PAGES, leafPages - firstPage) * PAGE_BYTES);
+    const shorts = new Uint16Array(chunk.buffer);
+    const ints = new Int32Array(chunk.buffer);
+    for (let page = 0; page * PAGE_BYTES < chunk.length; page++) {
+      for (let k = 0; k < LEAVES_A_PAGE; k++) {
+        const leaf = (firstPage + page) * LEAVES_A_PAGE + k;
+        if (leaf >= leafCount) break;
+        writeLeaf(text, suffixes, leaf, page * PAGE_BYTES + k * LEAF_BYTES, shorts, ints);
+      }
+    }
+    sumPages(chunk, sums, layout.textPages + firstPage);
+    sink.write(layout.leaves + firstPage * PAGE_BYTES, chunk);
+  }
+}
+
+function writeLeaf(
+  text: Symbols,
+  suffixes: Int32Array,
+  leaf: number,
+  at: number,
+  shorts: Uint16Array,
+  ints: Int32Array,
+): void {
+  const first = leaf * LEAF_ENTRIES;
+  const entries = Math.min(LEAF_ENTRIES, suffixes.length - first);
+  const depth = sharedOfNext(text, suffixes, first, LEAF_ENTRIES);
+  const shortAt = at / 2;
+  shorts[shortAt + DEPTH_AT / 2] = depth;
+  const oneByte = text instanceof Uint8Array;
+  for (let i = 0; i < entries; i++) {
+    const position = suffixes[first + i]!;
+    ints[(at + POSITIONS_AT) / 4 + i] = position;
+    const a = text[position + depth] ?? 0;
+    const b = text[position + depth + 1] ?? 0;
+    shorts[shortAt + i] = oneByte ? (a << 8) | b : hintOfWide(a, b);
+  }
+}
+
+/** Two symbols of 9 bits in 16, in their order: the lowest two bits are lost. */
+export const hintOfWide = (a: number, b: number): number => (a << 7) | (b >> 2);
+
+/** Symbols that entry `first` shares with the one `step` after it, 0 when there is none, at most MAX_DEPTH. */
+function sharedOfNext(text: Symbols, suffixes: Int32Array, first: number, step: number): number {
+  if (first + step >= suffixes.length) return 0;
+  const a = suffixes[first]!;
+  const b = suffixes[first + step]!;
+  const limit = Math.min(MAX_DEPTH, text.length - Math.max(a, b));
+  let shared = 0;
+  while (shared < limit && text[a + shared] === text[b + shared]) shared++;
+  return shared;
+}
+
+function fillDirectory(
+  text: Symbols,
+  suffixes: Int32Array,
+  { width }: ShardShape,
+  layout: Layout,
+  directory: Uint8Array,
+): void {
+  const { buffer } = directory;
+  const { groupCount, leafCount, blockCount } = layout;
+  const positions = new Int32Array(buffer, 0, groupCount);
+  const depths = new Uint16Array(buffer, layout.groupDepths, groupCount);
+  const groupKeys = symbolView(width, buffer, layout.groupKeys, groupCount * GROUP_SYMBOLS);
+  const leafKeys = new Uint32Array(buffer, layout.leafKeys, 2 * leafCount);
+  const tree = new Int32Array(buffer, layout.minima, 2 * blockCount);
+
+  const groupEntries = GROUP_LEAVES * LEAF_ENTRIES;
+  for (let group = 0; group < groupCount; group++) {
+    const position = suffixes[group * groupEntries]!;
+    positions[group] = position;
+    depths[group] = sharedOfNext(text, suffixes, group * groupEntries, groupEntries);
+    for (let k = 0; k < GROUP_SYMBOLS; k++) groupKeys[group * GROUP_SYMBOLS + k] = text[position + k] ?? 0;
+  }
+  const key = new Uint32Array(2);
+  for (let leaf = 0; leaf < leafCount; leaf++) {
+    const at = suffixes[leaf * LEAF_ENTRIES]! + depths[Math.floor(leaf / GROUP_LEAVES)]!;
+    packKey(width, (k) => text[at + k] ?? 0, key);
+    leafKeys.set(key, 2 * leaf);
+  }
+  tree.fill(0x7fffffff, blockCount);
+  for (let i = 0; i < suffixes.length; i++) {
+    const block = blockCount + Math.floor(i / BLOCK_ENTRIES);
+    if (suffixes[i]! < tree[block]!) tree[block] = suffixes[i]!;
+  }
+  growMinimumTree(tree);
+}
+
+/** Eight symbols of one byte, or four of two, as two numbers in their order. */
+export function packKey(width: 1 | 2, symbol: (k: number) => number, key: Uint32Array): void {
+  if (width === 1) {
+    key[0] = (symbol(0) << 24) | (symbol(1) << 16) | (symbol(2) << 8) | symbol(3);
+    key[1] = (symbol(4) << 24) | (symbol(5) << 16) | (symbol(6) << 8) | symbol(7);
+  } else {
+    key[0] = (symbol(0) << 16) | symbol(1);
+    key[1] = (symbol(2) << 16) | symbol(3);
+  }
+}
+
+function encodeDocuments({ documents }: ShardSource, starts: Uint32Array): Uint8Array {
+  const count = documents.length;
+  const bytes = new Uint8Array(8 * count + 4 * (count + 1) + 32 * count);
+  const ids = new BigUint64Array(bytes.buffer, 0, count);
+  new Uint32Array(bytes.buffer, 8 * count, count + 1).set(starts);
+  for (const [i, { id, root }] of documents.entries()) {
+    ids[i] = id;
+    bytes.set(root, 12 * count + 4 + 32 * i);
+  }
+  return bytes;
+}

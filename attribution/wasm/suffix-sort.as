@@ -1,0 +1,285 @@
+/**
+ * Suffix array by induced sorting (SA-IS: Nong, Zhang, Chan, "Linear Suffix Array Construction by Almost Pure
+ * Induced-Sorting", 2009), in place: 4 bytes a symbol for the array, which also holds the reduced problem.
+ * AssemblyScript over plain memory; scripts/build-wasm.ts compiles it, attribution/suffix-sort.ts lays out the memory.
+ *
+ * Terms: suffix i is S-type when it is smaller than suffix i+1, otherwise L-type; an S-type suffix right of an L-type
+ * one is LMS. A suffix that ends is smaller than one that goes on, as if a smallest symbol followed the text.
+ *
+ * No array of types is kept. When suffix k is placed, its left neighbour's type is known from two symbols beside each
+ * other (text[k-1] and text[k]) if k's own type is known, and an entry ~k says that the pass which is under way has
+ * nothing to do with k - 1. An empty slot is 0: suffix 0 has no left neighbour, so nothing needs to be done for it.
+ */
+
+@inline
+function symbol<T>(text: usize, i: i32): i32 {
+  return <i32>load<T>(text + (<usize>i << alignof<T>()));
+}
+
+@inline
+function get(array: usize, i: i32): i32 {
+  return load<i32>(array + (<usize>i << 2));
+}
+
+@inline
+function set(array: usize, i: i32, value: i32): void {
+  store<i32>(array + (<usize>i << 2), value);
+}
+
+@inline
+function clear(array: usize, from: i32, to: i32): void {
+  memory.fill(array + (<usize>from << 2), 0, <usize>(to - from) << 2);
+}
+
+/** How far ahead a symbol is touched so that it is in the cache when its turn comes. */
+const AHEAD: i32 = 24;
+/** What touching reads ends here, so that it is not left out. */
+let touched: i32 = 0;
+
+@inline
+function touch<T>(text: usize, sa: usize, at: i32, n: i32): i32 {
+  if (<u32>at >= <u32>n) return 0;
+  const j = get(sa, at);
+  return j > 0 ? symbol<T>(text, j - 1) : 0;
+}
+
+/** Sums of symbol counts: where each bucket begins (`ends` false) or ends, exclusive (`ends` true). */
+function buckets<T>(text: usize, n: i32, bucket: usize, alphabet: i32, ends: bool): void {
+  clear(bucket, 0, alphabet);
+  for (let i = 0; i < n; i++) {
+    const slot = bucket + (<usize>symbol<T>(text, i) << 2);
+    store<i32>(slot, load<i32>(slot) + 1);
+  }
+  let sum = 0;
+  for (let c = 0; c < alphabet; c++) {
+    const count = get(bucket, c);
+    sum += count;
+    set(bucket, c, ends ? sum : sum - count);
+  }
+}
+
+/** LMS positions into the ends of their buckets, in text order. Returns how many there are. */
+function placeLms<T>(text: usize, n: i32, sa: usize, bucket: usize): i32 {
+  let count = 0;
+  let next = symbol<T>(text, n - 1);
+  let smaller = false;
+  for (let i = n - 2; i >= 0; i--) {
+    const c = symbol<T>(text, i);
+    if (c < next) {
+      smaller = true;
+    } else if (c > next) {
+      if (smaller) {
+        const slot = get(bucket, next) - 1;
+        set(bucket, next, slot);
+        set(sa, slot, i + 1);
+        count++;
+      }
+      smaller = false;
+    }
+    next = c;
+  }
+  return count;
+}
+
+/** Sorts LMS substrings: of all suffixes that are placed, only the LMS ones are left, in order, with zeros between. */
+function sortSubstrings<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
+  let read = 0;
+  buckets<T>(text, n, bucket, alphabet, false);
+  const last = symbol<T>(text, n - 1);
+  const first = get(bucket, last);
+  set(bucket, last, first + 1);
+  set(sa, first, n > 1 && symbol<T>(text, n - 2) < last ? ~(n - 1) : n - 1);
+  for (let i = 0; i < n; i++) {
+    read += touch<T>(text, sa, i + AHEAD, n);
+    const j = get(sa, i);
+    if (j > 0) {
+      const k = j - 1;
+      const c = symbol<T>(text, k);
+      const slot = get(bucket, c);
+      set(bucket, c, slot + 1);
+      set(sa, i, 0);
+      set(sa, slot, k > 0 && symbol<T>(text, k - 1) < c ? ~k : k);
+    } else if (j < 0) {
+      set(sa, i, ~j);
+    }
+  }
+  buckets<T>(text, n, bucket, alphabet, true);
+  for (let i = n - 1; i >= 0; i--) {
+    read += touch<T>(text, sa, i - AHEAD, n);
+    const j = get(sa, i);
+    if (j > 0) {
+      const k = j - 1;
+      const c = symbol<T>(text, k);
+      const slot = get(bucket, c) - 1;
+      set(bucket, c, slot);
+      set(sa, i, 0);
+      set(sa, slot, k > 0 && symbol<T>(text, k - 1) > c ? ~k : k);
+    } else if (j < 0) {
+      set(sa, i, ~j);
+    }
+  }
+  touched = read;
+}
+
+/** From sorted LMS suffixes in their buckets, all else 0: places all others. */
+function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
+  let read = 0;
+  buckets<T>(text, n, bucket, alphabet, false);
+  const last = symbol<T>(text, n - 1);
+  const first = get(bucket, last);
+  set(bucket, last, first + 1);
+  set(sa, first, n > 1 && symbol<T>(text, n - 2) < last ? ~(n - 1) : n - 1);
+  for (let i = 0; i < n; i++) {
+    read += touch<T>(text, sa, i + AHEAD, n);
+    const j = get(sa, i);
+    set(sa, i, ~j);
+    if (j > 0) {
+      const k = j - 1;
+      const c = symbol<T>(text, k);
+      const slot = get(bucket, c);
+      set(bucket, c, slot + 1);
+      set(sa, slot, k > 0 && symbol<T>(text, k - 1) < c ? ~k : k);
+    }
+  }
+  buckets<T>(text, n, bucket, alphabet, true);
+  for (let i = n - 1; i >= 0; i--) {
+    read += touch<T>(text, sa, i - AHEAD, n);
+    const j = get(sa, i);
+    if (j > 0) {
+      const k = j - 1;
+      const c = symbol<T>(text, k);
+      const slot = get(bucket, c) - 1;
+      set(bucket, c, slot);
+      set(sa, slot, k == 0 || symbol<T>(text, k - 1) > c ? ~k : k);
+    } else {
+      set(sa, i, ~j);
+    }
+  }
+  touched = read;
+}
+
+/**
+ * Names the `count` LMS substrings whose sorted positions are sa[0..count), equal ones alike, and leaves the names in
+ * text order, from 0, in sa[n-count..n). Returns how many names there are.
+ * Two LMS positions are at least 2 apart, so position >> 1 is a slot of its own: first for the length, then the name.
+ */
+function nameSubstrings<T>(text: usize, n: i32, sa: usize, count: i32): i32 {
+  clear(sa, count, n);
+  let following = n;
+  let next = symbol<T>(text, n - 1);
+  let smaller = false;
+  for (let i = n - 2; i >= 0; i--) {
+    const c = symbol<T>(text, i);
+    if (c < next) {
+      smaller = true;
+    } else if (c > next) {
+      if (smaller) {
+        set(sa, count + ((i + 1) >> 1), following - (i + 1));
+        following = i + 1;
+      }
+      smaller = false;
+    }
+    next = c;
+  }
+
+  let names = 0;
+  let previous = 0;
+  let previousLength = 0;
+  for (let i = 0; i < count; i++) {
+    const position = get(sa, i);
+    const slot = count + (position >> 1);
+    const length = get(sa, slot);
+    // The substring that runs into the end of the text equals no other.
+    let same = length == previousLength && position + length < n && previous + length < n;
+    for (let k = 0; same && k <= length; k++) {
+      same = symbol<T>(text, position + k) == symbol<T>(text, previous + k);
+    }
+    if (!same) names++;
+    set(sa, slot, names);
+    previous = position;
+    previousLength = length;
+  }
+
+  for (let i = n - 1, to = n; i >= count; i--) {
+    const name = get(sa, i);
+    if (name > 0) set(sa, --to, name - 1);
+  }
+  return names;
+}
+
+/** LMS positions in text order into sa[n-count..n). */
+function listLms<T>(text: usize, n: i32, sa: usize): void {
+  let to = n;
+  let next = symbol<T>(text, n - 1);
+  let smaller = false;
+  for (let i = n - 2; i >= 0; i--) {
+    const c = symbol<T>(text, i);
+    if (c < next) {
+      smaller = true;
+    } else if (c > next) {
+      if (smaller) set(sa, --to, i + 1);
+      smaller = false;
+    }
+    next = c;
+  }
+}
+
+/** Where `slots` numbers may be kept: `free` of them at `space`, or else beyond all that is in use. */
+function room(space: usize, free: i32, slots: i32, beyond: usize): usize {
+  if (slots <= free) return space;
+  const needed = <i32>((beyond + (<usize>slots << 2) + 0xffff) >> 16);
+  if (needed > memory.size() && memory.grow(needed - memory.size()) < 0) unreachable();
+  return beyond;
+}
+
+/** `bucket` has room for `alphabet` numbers. `beyond` is the first byte that nothing uses. */
+function sort<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32, beyond: usize): void {
+  if (n == 0) return;
+  clear(sa, 0, n);
+  buckets<T>(text, n, bucket, alphabet, true);
+  const count = placeLms<T>(text, n, sa, bucket);
+  if (count > 1) {
+    sortSubstrings<T>(text, n, sa, bucket, alphabet);
+    for (let i = 0, to = 0; to < count; i++) {
+      const j = get(sa, i);
+      if (j > 0) set(sa, to++, j);
+    }
+    const names = nameSubstrings<T>(text, n, sa, count);
+    if (names < count) {
+      const reduced = sa + (<usize>(n - count) << 2);
+      const inner = room(sa + (<usize>count << 2), n - 2 * count, names, beyond);
+      const innerBeyond = inner == beyond ? beyond + (<usize>names << 2) : beyond;
+      sort<i32>(reduced, count, sa, inner, names, innerBeyond);
+      listLms<T>(text, n, sa);
+      for (let i = 0; i < count; i++) set(sa, i, get(reduced, get(sa, i)));
+    }
+    clear(sa, count, n);
+    buckets<T>(text, n, bucket, alphabet, true);
+    for (let i = count - 1; i >= 0; i--) {
+      const position = get(sa, i);
+      set(sa, i, 0);
+      const c = symbol<T>(text, position);
+      const slot = get(bucket, c) - 1;
+      set(bucket, c, slot);
+      set(sa, slot, position);
+    }
+  }
+  induce<T>(text, n, sa, bucket, alphabet);
+}
+
+/**
+ * Sorts the suffixes of the n symbols at `text`, each `width` bytes (1 or 2) and below `alphabet`, into the n numbers
+ * at `sa` (aligned to 4). `bucket` has room for `alphabet` numbers; from `beyond` on memory is unused and may grow.
+ */
+export function suffixSort(
+  text: usize,
+  width: i32,
+  n: i32,
+  sa: usize,
+  bucket: usize,
+  alphabet: i32,
+  beyond: usize,
+): void {
+  if (width == 1) sort<u8>(text, n, sa, bucket, alphabet, beyond);
+  else sort<u16>(text, n, sa, bucket, alphabet, beyond);
+}
