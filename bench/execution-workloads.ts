@@ -189,7 +189,7 @@ async function commitmentBlocks(world: World, wallets: Wallets, payers: readonly
   return fill(size.blocks, size.commitments, (i) => {
     const { host, inferenceId } = requests[i]!;
     const { output, spans } = answer(random, texts);
-    const data = calldata("attribution", "commitOutput", commitArgs(host, inferenceId, output, spans));
+    const data = calldata("attribution", "commitOutputs", commitArgs(host, inferenceId, output, spans));
     return wallets.sign(host, ATTRIBUTION_ADDRESS, 0n, data, 400_000n);
   });
 }

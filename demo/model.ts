@@ -78,6 +78,7 @@ interface Answer {
 export interface CommittedInference {
   readonly id: bigint;
   readonly outputRoot: Hex;
+  readonly outputBytes: number;
   readonly spans: readonly Span[];
   /** Unix seconds. */
   readonly settleAfter: bigint;
@@ -134,13 +135,24 @@ export async function askModel(question: Question): Promise<CommittedInference> 
   // The client holds the signed answer, so it need not rely on the host to commit it.
   const committed = await user.sendAndWait({
     ...ATTRIBUTION,
-    functionName: "commitOutput",
-    args: [id, answer.outputRoot, output.length, answer.output, spans, answer.signature],
+    functionName: "commitOutputs",
+    args: [
+      [
+        {
+          inferenceId: id,
+          outputRoot: answer.outputRoot,
+          outputBytes: output.length,
+          output: answer.output,
+          spans,
+          signature: answer.signature,
+        },
+      ],
+    ],
   });
   const [commitment] = parseEventLogs({ abi: attributionAbi, eventName: "OutputCommitted", logs: committed.logs });
   if (commitment === undefined) throw new Error("no OutputCommitted event");
 
-  return { id, outputRoot: answer.outputRoot, spans, settleAfter: commitment.args.settleAfter };
+  return { id, outputRoot: answer.outputRoot, outputBytes: output.length, spans, settleAfter: commitment.args.settleAfter };
 }
 
 /** After the window, by anyone. */
@@ -149,9 +161,11 @@ export async function settle(
   anyone: Actor,
   inference: CommittedInference,
 ): Promise<SettledInference> {
-  const { id, spans, settleAfter } = inference;
+  const { id, outputRoot, outputBytes, spans, settleAfter } = inference;
   await timePasses(session, settleAfter);
-  const { logs } = await anyone.sendAndWait({ ...ATTRIBUTION, functionName: "settle", args: [id, spans] });
+  // The answer was committed alone: its leaf is the batch's root, so the claim needs no proof.
+  const claim = { inferenceId: id, outputRoot, outputBytes, spans, proof: [] };
+  const { logs } = await anyone.sendAndWait({ ...ATTRIBUTION, functionName: "settle", args: [[claim]] });
   const rewards = parseEventLogs({ abi: attributionAbi, eventName: "RewardAccrued", logs });
   const [settlement] = parseEventLogs({ abi: attributionAbi, eventName: "InferenceSettled", logs });
   if (settlement === undefined) throw new Error("no InferenceSettled event");

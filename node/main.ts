@@ -10,6 +10,7 @@ import { nodeCommand } from "./commands/node.ts";
 import { qualityCommand } from "./commands/quality.ts";
 import { stakeCommand } from "./commands/stake.ts";
 import { validatorCommand } from "./commands/validator.ts";
+import { watchCommand } from "./commands/watch.ts";
 import { suggestion } from "./config.ts";
 import { EXIT, exitCodeOf, UsageError } from "./errors.ts";
 import { type Command, commandHelp, programHelp, VERSION } from "./help.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   dataCommand,
   qualityCommand,
   hostCommand,
+  watchCommand,
 ];
 
 async function main(args: readonly string[]): Promise<number> {

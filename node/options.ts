@@ -280,6 +280,14 @@ export const OPTIONS = {
   },
   out: { type: "path", value: "PATH", group: "Data", help: "File, or for fetch the directory, to write to" },
   range: { type: "range", value: "A-B", group: "Data", help: "Bytes A to B of the content, B included, each checked" },
+  recipient: {
+    type: "list",
+    default: "",
+    value: "PUBLICKEY",
+    group: "Data",
+    help: "Who may open a sealed content: compressed public key, as data key prints it; several times for several",
+  },
+  grants: { type: "path", value: "FILE", group: "Data", help: "Grants of a sealed content (default: beside it)" },
   withdrawn: {
     type: "boolean",
     default: "false",
@@ -400,6 +408,28 @@ export const OPTIONS = {
     value: "SECONDS",
     group: "Model host",
     help: "Longest wait of an answer for others, in seconds; a near deadline ends it",
+  },
+  answers: {
+    type: "path",
+    value: "DIR",
+    group: "Watching",
+    help: "Signed answers as hosts gave them, one JSON file each: for contradictions, and for private outputs",
+  },
+  demand: {
+    type: "integer",
+    default: "0",
+    maximum: 1_000,
+    value: "N",
+    group: "Watching",
+    help: "Of 1,000 answers, how many hosts must show a random chunk of their model's data; each puts up a bond",
+  },
+  lookback: {
+    type: "integer",
+    default: "10000",
+    maximum: 10_000_000,
+    value: "BLOCKS",
+    group: "Watching",
+    help: "Blocks before the head in which to look for open answers at the start",
   },
   "rpc.poll": {
     type: "integer",

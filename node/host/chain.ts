@@ -127,7 +127,7 @@ interface Committed {
 }
 
 /** By inference. Precondition: batches are whole. */
-function batchProofs(committed: readonly Committed[]): Map<bigint, readonly Hex[]> {
+export function batchProofs(committed: readonly Committed[]): Map<bigint, readonly Hex[]> {
   const proofs = new Map<bigint, readonly Hex[]>();
   for (const batch of Map.groupBy(committed, ({ batchId }) => batchId).values()) {
     const answers = batch.toSorted((a, b) => a.index - b.index);

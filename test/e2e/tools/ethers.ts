@@ -164,14 +164,16 @@ export function ethersWorks(network: () => ToolNetwork): void {
     const signature = await host.signTypedData(domain, types, answer);
     expect(verifyTypedData(domain, types, answer, signature)).toBe(host.address);
     const attribution = new Contract(ATTRIBUTION.address, ATTRIBUTION.abi as never, signer);
-    const commitOutput = attribution.getFunction("commitOutput");
-    const args = [inferenceId, outputRoot, output.length, output, []];
+    const commitOutputs = attribution.getFunction("commitOutputs");
+    const answerWith = (signature: string) => [
+      { inferenceId, outputRoot, outputBytes: output.length, output, spans: [], signature },
+    ];
     const forged = await wallet.signTypedData(domain, types, answer);
-    expect(await customError(commitOutput.staticCall(...args, forged), attribution)).toMatchObject({
+    expect(await customError(commitOutputs.staticCall(answerWith(forged)), attribution)).toMatchObject({
       name: "BadSignature",
       args: [wallet.address, host.address],
     });
-    const committed = await (await (commitOutput.send as Send)(...args, signature)).wait();
+    const committed = await (await (commitOutputs.send as Send)(answerWith(signature))).wait();
     expect(firstEvent(committed).eventName).toBe("OutputCommitted");
     expect((await attribution.getFunction("inference")(inferenceId)).state).toBe(2n);
   });

@@ -1,0 +1,236 @@
+/**
+ * Follows commitments, re-traces each while its window is open, and challenges those that are wrong. It keeps nothing on
+ * disk: at each start it looks back over the blocks in which something can still be challenged.
+ */
+import { type Abi, encodeFunctionData, type PublicClient } from "viem";
+import type { ChainReader, InferenceRequest } from "../../attribution/chain-reader.ts";
+import { liveContributions } from "../../attribution/chain-reader.ts";
+import { ATTRIBUTION_ADDRESS } from "../../core/addresses.ts";
+import { bytesToHex, type Hex } from "../../core/bytes.ts";
+import { CHUNK_BYTES, chunkCount } from "../../core/content.ts";
+import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
+import { type Call, RevertError, type Sender } from "../host/sender.ts";
+import type { Logger } from "../log.ts";
+import type { Clock } from "../ports.ts";
+import { type Commitment, outputFromCalldata, readCommitments } from "./commitments.ts";
+import { ContentMissingError, contradiction, type Judge, type Refutation } from "./judge.ts";
+import type { GivenAnswer } from "./signed-answers.ts";
+
+const ATTRIBUTION = bytesToHex(ATTRIBUTION_ADDRESS);
+const LOG_RANGE_BLOCKS = 1_000n;
+
+export interface WatcherParts {
+  readonly client: PublicClient;
+  readonly chain: ChainReader;
+  readonly judge: Judge;
+  readonly sender: Sender;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly pollMs: number;
+  readonly lookbackBlocks: bigint;
+  /** Undefined: all. */
+  readonly models: ReadonlySet<bigint> | undefined;
+  /** Of a thousand commitments, how many get a demand for one random chunk of their model's data. */
+  readonly demandsPerMille: number;
+  readonly bondWei: () => Promise<bigint>;
+  /** 0 to n - 1. */
+  readonly random: (n: number) => number;
+  readonly given: () => ReadonlyMap<bigint, readonly GivenAnswer[]>;
+}
+
+/** A chunk that this watcher demanded. */
+interface Demanded {
+  readonly commitment: Commitment;
+  readonly contribution: bigint;
+  readonly chunk: bigint;
+  /** Block timestamp, seconds. */
+  readonly deadline: bigint;
+}
+
+export interface WatchCounts {
+  checked: number;
+  challenged: number;
+  upheld: number;
+  demanded: number;
+  /** Could not be judged: output or content is not to be had. */
+  unknown: number;
+}
+
+export class Watcher {
+  readonly counts: WatchCounts = { checked: 0, challenged: 0, upheld: 0, demanded: 0, unknown: 0 };
+  readonly #parts: WatcherParts;
+  /** Those that could not be judged yet, tried again while their window is open. */
+  readonly #pending = new Map<bigint, Commitment>();
+  #demanded: Demanded[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #next: bigint | undefined;
+  #cancel: (() => void) | undefined;
+  #isStopped = false;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(parts: WatcherParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#turn = this.#tick();
+  }
+
+  /** Resolves when the turn under way has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancel?.();
+    await this.#turn;
+  }
+
+  async #tick(): Promise<void> {
+    const { clock, log, pollMs } = this.#parts;
+    try {
+      await this.#follow();
+    } catch (error) {
+      log.warn({ reason: (error as Error).message.split("\n")[0] }, "the chain cannot be read; trying again");
+    }
+    if (this.#isStopped) return;
+    this.#cancel = clock.at(clock.nowMs() + pollMs, () => {
+      this.#turn = this.#tick();
+    });
+  }
+
+  async #follow(): Promise<void> {
+    const { client, chain, lookbackBlocks } = this.#parts;
+    const head = await chain.head();
+    const start = this.#next ?? (head.number > lookbackBlocks ? head.number - lookbackBlocks : 0n);
+    for (let from = start; from <= head.number && !this.#isStopped; from += LOG_RANGE_BLOCKS) {
+      const last = from + LOG_RANGE_BLOCKS - 1n;
+      const to = last < head.number ? last : head.number;
+      for (const commitment of await readCommitments(client, from, to)) {
+        this.#pending.set(commitment.claim.inferenceId, commitment);
+      }
+      this.#next = to + 1n;
+    }
+    for (const commitment of [...this.#pending.values()]) {
+      if (this.#isStopped || !this.#parts.sender.hasRoom) break;
+      if (await this.#examine(commitment)) this.#pending.delete(commitment.claim.inferenceId);
+    }
+    await this.#collect(head.timestamp);
+  }
+
+  /** True when there is nothing left to do about it. */
+  async #examine(commitment: Commitment): Promise<boolean> {
+    const { chain, models, log } = this.#parts;
+    const { inferenceId } = commitment.claim;
+    if (models !== undefined && !models.has(commitment.modelId)) return true;
+    const request = await chain.inference(inferenceId);
+    if (request?.state !== "committed") return true;
+    const { timestamp } = await chain.head();
+    if (timestamp >= request.settleAfter) return true;
+    try {
+      const call = await this.#refute(commitment, request);
+      this.counts.checked++;
+      this.#beside(call === undefined ? this.#demandNow(commitment, request) : this.#challenge(commitment, call));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ContentMissingError)) throw error;
+      log.warn({ inferenceId: String(inferenceId) }, `cannot be judged: ${error.message}`);
+      this.counts.unknown++;
+      return false;
+    }
+  }
+
+  /** Transactions wait for blocks: other answers are judged meanwhile. */
+  #beside(work: Promise<void>): void {
+    const { log } = this.#parts;
+    const done: Promise<void> = work
+      .catch((error: unknown) => log.warn({ reason: (error as Error).message.split("\n")[0] }, "a transaction failed"))
+      .finally(() => this.#underWay.delete(done));
+    this.#underWay.add(done);
+  }
+
+  async #refute(commitment: Commitment, request: InferenceRequest): Promise<Refutation | undefined> {
+    const { client, judge, given, log } = this.#parts;
+    const { inferenceId, outputRoot } = commitment.claim;
+    const answers = given().get(inferenceId) ?? [];
+    const other = contradiction(commitment, answers);
+    if (other !== undefined) return other;
+    const output =
+      (await outputFromCalldata(client, commitment)) ??
+      answers.find((answer) => answer.outputRoot === outputRoot)?.output;
+    if (output !== undefined) return judge.refute(commitment, request, output);
+    if (request.audience === "public") {
+      log.warn({ inferenceId: String(inferenceId) }, "its output is not in the commitment's calldata: not judged");
+    }
+    this.counts.unknown++;
+    return undefined;
+  }
+
+  async #challenge(commitment: Commitment, { functionName, args }: Refutation): Promise<void> {
+    const { log } = this.#parts;
+    const { inferenceId } = commitment.claim;
+    const fields = { inferenceId: String(inferenceId), host: commitment.host, challenge: functionName };
+    this.counts.challenged++;
+    const data = encodeFunctionData({ abi: attributionAbi as Abi, functionName, args });
+    const outcome = await this.#send({ label: `${functionName} ${inferenceId}`, to: ATTRIBUTION, data });
+    if (outcome === "mined") {
+      this.counts.upheld++;
+      log.info(fields, "the answer was wrong: it is void, and its host slashed");
+    } else log.warn({ ...fields, outcome }, "the challenge was not upheld");
+  }
+
+  /** What became of it, or the precompile's error. */
+  async #send(call: Call): Promise<string> {
+    try {
+      return (await this.#parts.sender.send(call)).type;
+    } catch (error) {
+      if (error instanceof RevertError) return error.errorName ?? error.message;
+      throw error;
+    }
+  }
+
+  /** For a share of the answers: does the host hold the data? */
+  async #demandNow(commitment: Commitment, request: InferenceRequest): Promise<void> {
+    const { chain, client, demandsPerMille, random, bondWei, log } = this.#parts;
+    if (random(1_000) >= demandsPerMille) return;
+    const live = await liveContributions(chain, request.modelId, request.requestedAt);
+    const entry = live[random(Math.max(1, live.length))];
+    if (entry === undefined) return;
+    const { inferenceId } = commitment.claim;
+    const chunk = BigInt(random(chunkCount(entry.size)));
+    const args = [inferenceId, entry.id, chunk] as const;
+    const data = encodeFunctionData({ abi: attributionAbi, functionName: "demandChunk", args });
+    const label = `demand ${inferenceId}`;
+    const outcome = await this.#send({ label, to: ATTRIBUTION, data, valueWei: await bondWei() });
+    if (outcome !== "mined") {
+      log.debug({ inferenceId: String(inferenceId), outcome }, "no chunk was demanded");
+      return;
+    }
+    this.counts.demanded++;
+    const [, deadline] = await client.readContract({
+      address: ATTRIBUTION,
+      abi: attributionAbi,
+      functionName: "demand",
+      args,
+    });
+    this.#demanded.push({ commitment, contribution: entry.id, chunk, deadline });
+    log.info(
+      { inferenceId: String(inferenceId), contribution: String(entry.id), bytes: CHUNK_BYTES },
+      "demanded a chunk",
+    );
+  }
+
+  /** Demands whose deadline has passed: what was not shown voids the answer. */
+  async #collect(now: bigint): Promise<void> {
+    const due = this.#demanded.filter(({ deadline }) => deadline < now);
+    this.#demanded = this.#demanded.filter(({ deadline }) => deadline >= now);
+    for (const { commitment, contribution, chunk } of due) {
+      const { claim } = commitment;
+      const args = [claim.inferenceId, contribution, chunk] as const;
+      const demand = { address: ATTRIBUTION as Hex, abi: attributionAbi, functionName: "demand", args } as const;
+      const [, , closed] = await this.#parts.client.readContract(demand);
+      if (closed) continue;
+      await this.#challenge(commitment, {
+        functionName: "proveUnavailable",
+        args: [claim, contribution, chunk],
+      } as never);
+    }
+  }
+}
