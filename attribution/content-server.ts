@@ -7,12 +7,14 @@
  *   GET  /content/:root/proof?first=&last= chunks of 256 bytes -> {root, size, first, last, data, siblings}
  *   GET  /content?after=:root&limit=n      roots in order     -> {items: [{root, size}], next}
  *
+ * Contents of permissioned Datanets are given to granted accounts, whose requests are signed (content-request.ts).
  * Errors: {"error": {"code", "message"}}; 429 and 503 say in Retry-After when to come again.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { bytesToHex, type Hex } from "../core/bytes.ts";
 import { contentRoot } from "../core/content.ts";
-import { Clients, clientOf } from "./content-clients.ts";
+import { type ContentAccess, gatekeeper } from "./content-access.ts";
+import { Clients, clientOf, isLoopback } from "./content-clients.ts";
 import type { ContentFile } from "./content-file.ts";
 import { type ContentServerLimits, SERVER_LIMITS } from "./content-limits.ts";
 import { pacedBody, pacedWriter } from "./content-pace.ts";
@@ -24,6 +26,8 @@ export interface ContentServerOptions extends ServerOptions {
   readonly store: ContentStore;
   /** Over the defaults of content-limits.ts. */
   readonly limits?: Partial<ContentServerLimits>;
+  /** Who may read what; without it everybody everything. */
+  readonly access?: ContentAccess | undefined;
   /** Whether contents may be put; default true. */
   readonly takesUploads?: boolean;
   /** Further endpoints, asked where this server has none: true when it answered. */
@@ -32,6 +36,7 @@ export interface ContentServerOptions extends ServerOptions {
 
 export function createContentServer(options: ContentServerOptions): HttpServer {
   const { store, takesUploads = true } = options;
+  const gate = gatekeeper(options.access);
   const limits = { ...SERVER_LIMITS, ...options.limits };
   const clients = new Clients(limits);
   const underWay = { uploads: 0, reads: 0 };
@@ -61,13 +66,14 @@ export function createContentServer(options: ContentServerOptions): HttpServer {
   }
 
   function get(request: IncomingMessage, response: ServerResponse, client: string, root: Hex): Promise<void> {
-    return bounded("reads", client, () =>
-      withFile(root, async (file) => {
+    return bounded("reads", client, async () => {
+      const isPublic = await gate.admit(request, root);
+      await withFile(root, async (file) => {
         const etag = `"${root}"`;
         const headers = {
           etag,
           "accept-ranges": "bytes",
-          "cache-control": "public, max-age=31536000, immutable",
+          "cache-control": isPublic ? "public, max-age=31536000, immutable" : "private, no-store",
           "x-content-type-options": "nosniff",
         };
         const { "if-match": ifMatch, "if-none-match": ifNoneMatch, "if-range": ifRange, range } = request.headers;
@@ -94,8 +100,8 @@ export function createContentServer(options: ContentServerOptions): HttpServer {
         } else {
           await send(response, client, 200, all, file.bytes(start, end));
         }
-      }),
-    );
+      });
+    });
   }
 
   /** The head is sent when the first piece has been checked. A later one that is damaged breaks the connection off. */
@@ -115,11 +121,18 @@ export function createContentServer(options: ContentServerOptions): HttpServer {
     response.end();
   }
 
-  function prove(response: ServerResponse, url: URL, client: string, root: Hex): Promise<void> {
+  function prove(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    client: string,
+    root: Hex,
+  ): Promise<void> {
     const first = naturalNumber("first", url.searchParams.get("first"));
     const last = naturalNumber("last", url.searchParams.get("last"));
-    return bounded("reads", client, () =>
-      withFile(root, async (file) => {
+    return bounded("reads", client, async () => {
+      await gate.admit(request, root);
+      await withFile(root, async (file) => {
         if (first > last || last >= file.chunks) {
           throw new HttpError(400, "bad-chunks", `chunks ${first} to ${last}: this content has ${file.chunks} chunks`);
         }
@@ -136,18 +149,20 @@ export function createContentServer(options: ContentServerOptions): HttpServer {
           data: bytesToHex(data),
           siblings: siblings.map(bytesToHex),
         });
-      }),
-    );
+      });
+    });
   }
 
-  async function list(response: ServerResponse, url: URL): Promise<void> {
+  async function list(response: ServerResponse, url: URL, client: string): Promise<void> {
     const cursor = url.searchParams.get("after");
     const after = cursor === null ? undefined : rootFrom(cursor);
     const limit = naturalNumber("limit", url.searchParams.get("limit") ?? "100");
     const { maxPage } = limits;
     if (limit < 1 || limit > maxPage) throw new HttpError(400, "bad-limit", `limit ${limit} is not 1 to ${maxPage}`);
     const { items, next } = await store.list(after, limit);
-    sendJson(response, 200, { items, next: next ?? null });
+    // What its contributor has not revealed yet must not be found out from here.
+    const shown = isLoopback(client) ? items : items.filter(({ root }) => gate.isListed(root));
+    sendJson(response, 200, { items: shown, next: next ?? null });
   }
 
   async function withFile(root: Hex, work: (file: ContentFile) => Promise<void>): Promise<void> {
@@ -167,11 +182,11 @@ export function createContentServer(options: ContentServerOptions): HttpServer {
     if (first !== "content" || rest.length > 0) return undefined;
     if (name === undefined) {
       if (request.method === "PUT") return () => put(request, response, client);
-      if (reads) return () => list(response, url);
+      if (reads) return () => list(response, url, client);
     } else if (what === undefined) {
       if (reads) return () => get(request, response, client, rootFrom(name));
     } else if (what === "proof") {
-      if (reads) return () => prove(response, url, client, rootFrom(name));
+      if (reads) return () => prove(request, response, url, client, rootFrom(name));
     } else return undefined;
     return () => {
       throw new HttpError(405, "method-not-allowed", `${request.method} is not answered at ${url.pathname}`);

@@ -151,12 +151,13 @@ async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log,
 
 async function startContent(
   listener: Listener,
-  { store }: Contents,
+  { store, access }: Contents,
   { contents }: NodeConfig,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
   const server = createContentServer({
     store,
+    access,
     takesUploads: contents?.takesUploads ?? true,
     host: listener.address,
     port: listener.port,

@@ -6,12 +6,15 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createPublicClient, http } from "viem";
 import type { Hex } from "../../core/bytes.ts";
+import { actor } from "../bridge-cli/actor.ts";
 import { dataOptions } from "../commands/data.ts";
 import { readOptions, type Values } from "../config.ts";
 import { EXIT, OperationError, UsageError } from "../errors.ts";
-import { readVersion } from "./datanet.ts";
+import { readChainId, readVersion } from "./datanet.ts";
 import { download, fileRoot } from "./download.ts";
 import { fetchVersion, type Progress } from "./fetch.ts";
+import { decrypt, describeKey, encrypt, grant, grantsFileOf } from "./sealing.ts";
+import { signingAs } from "./signing.ts";
 import { listContents, provenBytes, putContent, type StoreClient } from "./store-client.ts";
 
 /** A store may send no more for a root whose size nobody told. */
@@ -36,6 +39,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   get: { subject: "ROOT", run: runGet },
   list: { run: runList },
   fetch: { run: runFetch },
+  encrypt: { subject: "FILE", run: runEncrypt },
+  decrypt: { subject: "FILE", run: runDecrypt },
+  grant: { subject: "FILE", run: runGrant },
+  key: { run: runKey },
 };
 
 /** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
@@ -58,6 +65,14 @@ export async function runData(args: readonly string[]): Promise<number> {
   if (wrong !== undefined || urls.length === 0)
     throw new UsageError(`--content.url "${wrong ?? ""}" is not an http or https URL`);
   return action.run({ values, stores: urls.map((url) => ({ url })), subjects });
+}
+
+/** The stores, asked as the account that is named, if one is. */
+async function asAccount({ values, stores }: Call): Promise<readonly StoreClient[]> {
+  if (values.account === undefined && values.keyfile === undefined) return stores;
+  const chainId = await readChainId(createPublicClient({ transport: http(values.rpc as string) }));
+  const account = actor(chainId, values.account as number | undefined, values.keyfile as string | undefined);
+  return stores.map(({ url }) => ({ url, authorize: signingAs(account, chainId) }));
 }
 
 const tell = (line: string): void => {
@@ -97,8 +112,10 @@ async function runPut({ values, stores, subjects }: Call): Promise<number> {
   return EXIT.ok;
 }
 
-async function runGet({ values, stores, subjects }: Call): Promise<number> {
+async function runGet(call: Call): Promise<number> {
+  const { values, subjects } = call;
   const root = contentRootOf(subjects[0]);
+  const stores = await asAccount(call);
   const out = values.out as string | undefined;
   const range = values.range as string | undefined;
   if (range !== undefined) await getRange(stores, root, range, out);
@@ -168,7 +185,8 @@ async function runList({ values, stores }: Call): Promise<number> {
   return EXIT.ok;
 }
 
-async function runFetch({ values, stores }: Call): Promise<number> {
+async function runFetch(call: Call): Promise<number> {
+  const { values } = call;
   const { datanet, version: wanted, out, rpc } = values;
   if (datanet === undefined || out === undefined) throw new UsageError("data fetch needs --datanet ID and --out DIR");
   const client = createPublicClient({ transport: http(rpc as string) });
@@ -176,7 +194,7 @@ async function runFetch({ values, stores }: Call): Promise<number> {
   const { number, root, contributions } = version;
   tell(`Datanet ${datanet} version ${number}: ${contributions.length} contributions, root ${root}, as on chain`);
   const missing = await fetchVersion(version, {
-    stores,
+    stores: await asAccount(call),
     directory: out as string,
     takesWithdrawn: values.withdrawn === true,
     onProgress: progressTeller(tell),
@@ -195,6 +213,38 @@ async function runFetch({ values, stores }: Call): Promise<number> {
     directory: dirname(join(out as string, "manifest.json")),
   });
   return missing.length === 0 ? EXIT.ok : EXIT.failure;
+}
+
+const fileOption = (values: Partial<Values>, name: "out" | "keyfile" | "grants") => values[name] as string | undefined;
+
+function outOf(values: Partial<Values>): string {
+  const out = fileOption(values, "out");
+  if (out === undefined) throw new UsageError("--out FILE is missing: where to write");
+  return out;
+}
+
+const recipientsOf = (values: Partial<Values>) => values.recipient as readonly string[];
+
+async function runEncrypt({ values, subjects }: Call): Promise<number> {
+  print(values, await encrypt(subjects[0]!, outOf(values), recipientsOf(values), fileOption(values, "keyfile")));
+  return EXIT.ok;
+}
+
+async function runDecrypt({ values, subjects }: Call): Promise<number> {
+  const sealed = subjects[0]!;
+  const grants = fileOption(values, "grants") ?? grantsFileOf(sealed);
+  print(values, await decrypt(sealed, grants, outOf(values), fileOption(values, "keyfile")));
+  return EXIT.ok;
+}
+
+async function runGrant({ values, subjects }: Call): Promise<number> {
+  print(values, await grant(subjects[0]!, recipientsOf(values), fileOption(values, "keyfile")));
+  return EXIT.ok;
+}
+
+async function runKey({ values }: Call): Promise<number> {
+  print(values, describeKey(fileOption(values, "keyfile")));
+  return EXIT.ok;
 }
 
 const MEANING = {

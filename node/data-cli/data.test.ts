@@ -12,7 +12,11 @@ import { createContentServer } from "../../attribution/content-server.ts";
 import { ContentStore } from "../../attribution/content-store.ts";
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
-import { ACCOUNTS, DatanetChain } from "../content/testing/datanet-chain.ts";
+import { openContents } from "../content/contents.ts";
+import { ACCOUNT_KEYS, ACCOUNTS, DatanetChain } from "../content/testing/datanet-chain.ts";
+import { until } from "../p2p/testing/nodes.ts";
+import { systemClock } from "../ports.ts";
+import { testLog } from "../testing/world.ts";
 import { runData } from "./cli.ts";
 import { readVersion } from "./datanet.ts";
 import { download } from "./download.ts";
@@ -224,6 +228,96 @@ describe("fetch", () => {
     };
     await expect(readVersion(lying as never, 1n, undefined)).rejects.toThrow("do not lead to the root");
     expect((await readVersion(client, 1n, undefined)).contributions).toHaveLength(4);
+  });
+});
+
+describe("permissioned contents", () => {
+  it("are fetched by whom the Datanet grants them, and by nobody else", async () => {
+    const chain = await DatanetChain.open();
+    cleanups.push(() => chain.close());
+    const id = await chain.createDatanet("permissioned");
+    await chain.send(0, "setContributor", [id, ACCOUNTS[1], true]);
+    await chain.send(0, "setBuilder", [id, ACCOUNTS[2], true]);
+    const [secret, large] = [noise(500, 11), noise(300_000, 12)];
+    await chain.contribute(id, secret);
+    await chain.contribute(id, large);
+    await chain.send(0, "publishVersion", [id]);
+    const contents = await openContents({
+      chain: chain.chain,
+      directory: join(directory, "contents"),
+      config: undefined,
+      isServed: true,
+      network: undefined,
+      clock: systemClock,
+      log: testLog().log,
+    });
+    cleanups.push(() => contents.close());
+    await contents.store.put(secret);
+    await contents.store.put(large);
+    const { store, access } = contents;
+    await until(() => access?.visibility(rootOf(large)) === "granted", "the catalog knows it");
+    const server = createContentServer({ store, access });
+    cleanups.push(() => server.close());
+    const url = await server.listen();
+    const keyOf = async (account: number) => {
+      const file = join(directory, `key-${account}`);
+      await writeFile(file, ACCOUNT_KEYS[account]!, { mode: 0o600 });
+      return ["--keyfile", file];
+    };
+    const args = ["--rpc", await chain.serve(), "--content.url", url];
+    const fetching = ["fetch", "--datanet", "1", ...args];
+    expect(await run(...fetching, "--out", join(directory, "nobody"))).toBe(1);
+    expect(errors).toContain("which is given to granted accounts only");
+    expect(await run(...fetching, "--out", join(directory, "stranger"), ...(await keyOf(3)))).toBe(1);
+    // Owner, contributor and builder.
+    for (const account of [0, 1, 2]) {
+      expect(await run(...fetching, "--out", join(directory, `of-${account}`), ...(await keyOf(account)))).toBe(0);
+    }
+    const out = join(directory, "out");
+    const range = ["--range", "262144-262200", "--out", out];
+    expect(await run("get", rootOf(large), ...range, ...args, ...(await keyOf(2)))).toBe(0);
+    expect(new Uint8Array(await readFile(out))).toEqual(large.slice(262_144, 262_201));
+    // Taken back on chain it is gone with the next request.
+    await chain.send(0, "setBuilder", [id, ACCOUNTS[2], false]);
+    expect(await run(...fetching, "--out", join(directory, "later"), ...(await keyOf(2)))).toBe(1);
+  });
+
+  it("can be sealed, granted and opened", async () => {
+    const [ann, ben, cat] = ["ann", "ben", "cat"].map((name) => join(directory, name)) as [string, string, string];
+    for (const [i, file] of [ann, ben, cat].entries()) await writeFile(file, ACCOUNT_KEYS[i]!, { mode: 0o600 });
+    expect(await run("key", "--keyfile", ben, "--json")).toBe(0);
+    const { address, publicKey } = JSON.parse(output) as { address: string; publicKey: string };
+    expect(address).toBe(ACCOUNTS[1]);
+    const content = noise(200_000, 20);
+    const [plain, sealed, out] = ["plain", "sealed", "opened"].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(plain, content);
+    output = "";
+    expect(await run("encrypt", plain, "--keyfile", ann, "--out", sealed, "--json")).toBe(0);
+    const { contentRoot: root, sealedRoot } = JSON.parse(output) as { contentRoot: Hex; sealedRoot: Hex };
+    expect([root, sealedRoot]).toEqual([rootOf(content), rootOf(await readFile(sealed))]);
+    const denied = { exitCode: 1, message: expect.stringContaining("is not among the grants") };
+    expect(await run("decrypt", sealed, "--keyfile", ben, "--out", out)).toMatchObject(denied);
+    expect(await run("grant", `${sealed}.grants.json`, "--recipient", publicKey, "--keyfile", cat)).toMatchObject(
+      denied,
+    );
+    expect(await run("grant", `${sealed}.grants.json`, "--recipient", publicKey, "--keyfile", ann)).toBe(0);
+    expect(await run("decrypt", sealed, "--keyfile", ben, "--out", out)).toBe(0);
+    expect(Buffer.compare(await readFile(out), content)).toBe(0);
+    const damaged = await readFile(sealed);
+    damaged[100_000]! ^= 1;
+    await writeFile(sealed, damaged);
+    const other = join(directory, "other");
+    expect(await run("decrypt", sealed, "--keyfile", ben, "--out", other)).toMatchObject({ exitCode: 1 });
+    expect((await readdir(directory)).filter((name) => name.startsWith("other"))).toEqual([]);
+    const usage = (message: string) => ({ exitCode: 2, message: expect.stringContaining(message) });
+    expect(await run("encrypt", plain, "--out", sealed)).toMatchObject(usage("nobody could open it"));
+    expect(await run("encrypt", plain, "--recipient", "0x02")).toMatchObject(usage("--out FILE"));
+    expect(await run("encrypt", plain, "--recipient", "0x02", "--out", sealed)).toMatchObject(usage("no public key"));
+    expect(await run("key")).toMatchObject(usage("--keyfile FILE is missing"));
   });
 });
 

@@ -44,7 +44,7 @@ export async function readVersion(
   datanetId: bigint,
   wanted: number | undefined,
 ): Promise<DatanetVersion> {
-  try {
+  return asOperation(async () => {
     const chainId = await client.getChainId();
     const datanet = await client.readContract({ ...DATANET, functionName: "datanet", args: [datanetId] });
     const number = wanted ?? datanet.versions;
@@ -72,6 +72,16 @@ export async function readVersion(
       isPermissioned: datanet.access === 1,
       contributions,
     };
+  });
+}
+
+export const readChainId = (client: Pick<PublicClient, "getChainId">): Promise<number> =>
+  asOperation(() => client.getChainId());
+
+/** viem's errors have many lines with all that was sent; one says it. */
+async function asOperation<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     if (!(error instanceof BaseError)) throw error;
     const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError);
