@@ -30,8 +30,7 @@ export class OutputLimits {
       this.#ended = "stop";
       return this.#give(bytes.subarray(0, stopAt));
     }
-    // Above the limit nothing has to wait: it would be cut off.
-    const keep = this.#given + bytes.length > this.#maxBytes ? 0 : this.#possibleStop(bytes);
+    const keep = this.#possibleStop(bytes);
     this.#held = bytes.slice(bytes.length - keep);
     return this.#give(bytes.subarray(0, bytes.length - keep));
   }
