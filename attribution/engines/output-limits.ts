@@ -3,7 +3,7 @@ import { concatBytes } from "../../core/bytes.ts";
 
 /**
  * Takes pieces and gives those bytes on that are certainly part of the output: what could be the beginning of a stop
- * sequence, or is part of a UTF-8 character at the limit, waits. A stop sequence itself is left out.
+ * sequence, or of a UTF-8 character, waits. A stop sequence itself is left out.
  */
 export class OutputLimits {
   readonly #stops: readonly Uint8Array[];
@@ -30,7 +30,7 @@ export class OutputLimits {
       this.#ended = "stop";
       return this.#give(bytes.subarray(0, stopAt));
     }
-    const keep = this.#possibleStop(bytes);
+    const keep = Math.max(this.#possibleStop(bytes), openCharacter(bytes));
     this.#held = bytes.slice(bytes.length - keep);
     return this.#give(bytes.subarray(0, bytes.length - keep));
   }
@@ -73,6 +73,17 @@ export class OutputLimits {
     }
     return longest;
   }
+}
+
+/** Bytes at the end that begin a UTF-8 character and do not end it. */
+function openCharacter(bytes: Uint8Array): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length]!;
+    if (isContinuation(byte)) continue;
+    const whole = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length < whole ? length : 0;
+  }
+  return 0;
 }
 
 const isContinuation = (byte: number): boolean => byte >= 0x80 && byte <= 0xbf;
