@@ -51,6 +51,40 @@ export async function runScript(file: string, args: readonly string[]): Promise<
   return { code, signal, output: output() };
 }
 
+export interface Running {
+  output(): string;
+  /** Resolves once it has printed this. Rejects with its output when it ends before. */
+  says(text: string): Promise<void>;
+  stop(signal?: NodeJS.Signals): Promise<Exit>;
+}
+
+/** Starts `openledger` with these arguments and leaves it running. */
+export function startCommand(args: readonly string[]): Running {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: cleanEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = collect(child);
+  const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+  return {
+    output,
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (output().includes(text)) resolve();
+        };
+        child.stdout?.on("data", look);
+        void ended.then(() => reject(new Error(`it ended before it said ${JSON.stringify(text)}:\n${output()}`)));
+        look();
+      }),
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      const [code, endSignal] = await ended;
+      return { code, signal: endSignal, output: output() };
+    },
+  };
+}
+
 function collect(child: ChildProcess): () => string {
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {

@@ -198,7 +198,7 @@ describe("mismatch", () => {
     const claim = await committed(RIGHT);
     expect(await prove(shown, claim)).toEqual(["SpanHolds", 0n]);
     expect(await prove({ ...shown, at: 600 }, claim)).toEqual(["IndexOutOfRange", 600n, 600n]);
-    const at = (byte: number, content: Uint8Array, output = OUTPUT) => [
+    const at = (byte: number, content: Uint8Array, output: Uint8Array = OUTPUT) => [
       chunksOf(output, byte + 12, byte + 13),
       chunksOf(content, byte + 90, byte + 91),
     ];
