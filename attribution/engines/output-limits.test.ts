@@ -42,8 +42,11 @@ it("equals the definition however the text comes in pieces", () => {
       const bytes = utf8(text);
       const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
       const pieces = edges.slice(1).map((end, i) => bytes.subarray(edges[i], end));
-      const found = stop.map((sequence) => text.indexOf(sequence)).filter((at) => at !== -1);
-      const whole = found.length === 0 ? bytes : utf8(text.slice(0, Math.min(...found)));
+      const found = stop
+        .map((sequence) => ({ start: text.indexOf(sequence), end: text.indexOf(sequence) + sequence.length }))
+        .filter(({ start }) => start !== -1)
+        .sort((a, b) => a.end - b.end || a.start - b.start);
+      const whole = found.length === 0 ? bytes : utf8(text.slice(0, found[0]!.start));
       let length = Math.min(whole.length, maxBytes);
       while (length < whole.length && whole[length]! >= 0x80 && whole[length]! <= 0xbf) length--;
       const { output, ended } = run(pieces, stop, maxBytes);

@@ -53,13 +53,17 @@ export class OutputLimits {
     return bytes.slice(0, length);
   }
 
+  /** Where the one begins that ends first, as text comes: of several the longest. */
   #firstStop(bytes: Uint8Array): number | undefined {
-    let first: number | undefined;
+    let first: { readonly start: number; readonly end: number } | undefined;
     for (const stop of this.#stops) {
-      const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(stop);
-      if (at !== -1 && (first === undefined || at < first)) first = at;
+      const start = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(stop);
+      const end = start + stop.length;
+      if (start === -1 || (first !== undefined && (end > first.end || (end === first.end && start > first.start))))
+        continue;
+      first = { start, end };
     }
-    return first;
+    return first?.start;
   }
 
   /** Longest end of `bytes` that a stop sequence begins with. */
