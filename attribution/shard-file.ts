@@ -23,6 +23,14 @@ export async function readShardList(shard: string, file: FileHandle): Promise<Sh
   return decodeDocuments(shard, header, bytes);
 }
 
+export interface OpenOptions {
+  readonly inMemory: boolean;
+  /** Pages that are kept of a shard on disk, of text and of leaves each. */
+  readonly cachePages: number;
+  /** Told when a page that is read later differs from its checksum. */
+  readonly onDamage?: () => void;
+}
+
 /**
  * With `inMemory` every page is read and checked; otherwise only what stays in memory is, and pages are checked as they
  * are read. The file must stay open in that case. Throws ShardDamagedError.
@@ -30,7 +38,7 @@ export async function readShardList(shard: string, file: FileHandle): Promise<Sh
 export async function openShard(
   shard: string,
   file: FileHandle,
-  { inMemory, cachePages }: { readonly inMemory: boolean; readonly cachePages: number },
+  { inMemory, cachePages, onDamage = () => {} }: OpenOptions,
 ): Promise<ShardParts> {
   const { header, ids, starts } = await readShardList(shard, file);
   const layout = layoutOf(header);
@@ -42,7 +50,7 @@ export async function openShard(
   const { width, symbols } = header;
   const common = { header, ids, starts, directory: directory.buffer };
   if (!inMemory) {
-    const sections = { shard, file: file.fd, width, symbols, textAt: layout.text, leavesAt: layout.leaves };
+    const sections = { shard, file: file.fd, width, symbols, textAt: layout.text, leavesAt: layout.leaves, onDamage };
     return { ...common, pages: filePages({ ...sections, textPages: layout.textPages, sums }, cachePages) };
   }
   const text = await readPages(shard, file, layout.text, layout.textPages, sums);

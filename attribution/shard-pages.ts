@@ -54,6 +54,8 @@ export interface FileSections {
   readonly textPages: number;
   /** Of each page of the text, then of each page of leaves. */
   readonly sums: Uint32Array;
+  /** Told before ShardDamagedError is thrown. */
+  readonly onDamage: () => void;
 }
 
 /** Positioned reads. Each kind of page has a cache of `cachePages` slots, where a page has one slot. */
@@ -89,7 +91,7 @@ export function filePages(sections: FileSections, cachePages: number): ShardPage
 }
 
 function pageCache<View>(
-  { shard, file, sums }: FileSections,
+  { shard, file, sums, onDamage }: FileSections,
   sectionAt: number,
   firstSum: number,
   slots: number,
@@ -105,6 +107,7 @@ function pageCache<View>(
       const at = slot * PAGE_BYTES;
       const read = readSync(file, buffer, at, PAGE_BYTES, sectionAt + page * PAGE_BYTES);
       if (read !== PAGE_BYTES || crc32(buffer.subarray(at, at + PAGE_BYTES)) !== sums[firstSum + page]) {
+        onDamage();
         throw new ShardDamagedError(shard, `page ${firstSum + page} differs from its checksum`);
       }
       views[slot] ??= viewOf(buffer.buffer, at);

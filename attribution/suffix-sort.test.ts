@@ -41,7 +41,7 @@ describe("suffixArray", () => {
       fc.property(fc.array(fc.nat(alphabet - 1), { maxLength: 300, size: "max" }), (symbols) => {
         check(Uint16Array.from(symbols), alphabet);
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -56,7 +56,7 @@ describe("suffixArray", () => {
           check(Uint16Array.from([...body, ...tail]), 3);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     const fibonacci: number[][] = [[0], [1]];
     for (let i = 2; i < 15; i++) fibonacci.push([...fibonacci[i - 1]!, ...fibonacci[i - 2]!]);
