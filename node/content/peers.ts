@@ -1,5 +1,5 @@
 /** Asking peers for contents. Every range is proven before it is given on; who sends anything else is penalized. */
-import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
+import { type Hex, hexToBytes } from "../../core/bytes.ts";
 import { CHUNK_BYTES, chunkCount, verifyContentRange } from "../../core/content.ts";
 import { type Network, type PeerId, RequestError } from "../p2p/types.ts";
 import {
@@ -19,9 +19,15 @@ export class NotObtained extends Error {}
 export class WrongSize extends Error {}
 
 /** Which of `roots`, at most MAX_ROOTS, the peer has; none when it does not say. */
-export async function whichHas(network: Network, peer: PeerId, roots: readonly Hex[]): Promise<readonly Hex[]> {
+export async function whichHas(
+  network: Network,
+  peer: PeerId,
+  roots: readonly Hex[],
+  signal: AbortSignal,
+): Promise<readonly Hex[]> {
   try {
-    const answer = await only(network.request(peer, "content-have", encodeHaveRequest(roots.map(hexToBytes))));
+    const request = encodeHaveRequest(roots.map(hexToBytes));
+    const answer = await only(network.request(peer, "content-have", request), signal);
     const held = decodeHave(answer, roots.length);
     return roots.filter((_, i) => held[i]);
   } catch (error) {
@@ -42,6 +48,8 @@ export interface DownloadParts {
   /** Resolves when so many bytes more may be asked for; rejects when it is over. */
   readonly pace: (bytes: number) => Promise<void>;
   readonly wait: (ms: number) => Promise<void>;
+  /** Ends what is under way with its reason. */
+  readonly signal: AbortSignal;
 }
 
 const BUSY_MS = 1_000;
@@ -49,10 +57,11 @@ const BUSY_TRIES = 5;
 
 /** The content in order, each piece proven. Where one peer stops another goes on. Throws NotObtained, WrongSize. */
 export async function* contentFrom(
-  { network, pace, wait }: DownloadParts,
+  parts: DownloadParts,
   { root, size }: Wanted,
   peers: readonly PeerId[],
 ): AsyncGenerator<Uint8Array, void> {
+  const { pace, wait } = parts;
   const candidates = [...peers];
   const chunks = chunkCount(size);
   let busy = 0;
@@ -63,7 +72,7 @@ export async function* contentFrom(
     await pace(count * CHUNK_BYTES);
     let range: RangeAnswer;
     try {
-      range = await rangeFrom(network, peer, root, first, count);
+      range = await rangeFrom(parts, peer, root, first, count);
     } catch (error) {
       if (error instanceof RequestError && error.code === "busy" && busy++ < BUSY_TRIES) {
         await wait(BUSY_MS);
@@ -82,7 +91,7 @@ export async function* contentFrom(
 
 /** Throws RequestError, or ContentMessageError after the peer was penalized. */
 async function rangeFrom(
-  network: Network,
+  { network, signal }: DownloadParts,
   peer: PeerId,
   root: Hex,
   first: number,
@@ -90,18 +99,34 @@ async function rangeFrom(
 ): Promise<RangeAnswer> {
   const request = { root: hexToBytes(root), first, count };
   try {
-    const range = decodeRange(await only(network.request(peer, "content-range", encodeRangeRequest(request))), request);
+    const answer = await only(network.request(peer, "content-range", encodeRangeRequest(request)), signal);
+    const range = decodeRange(answer, request);
     if (verifyContentRange(request.root, range.length, range)) return range;
-    throw new ContentMessageError(`what it sends does not lead to ${bytesToHex(request.root)}`);
+    throw new ContentMessageError(`what it sends does not lead to ${root}`);
   } catch (error) {
     if (error instanceof ContentMessageError) network.penalize(peer, `content-range answer: ${error.message}`);
     throw error;
   }
 }
 
-async function only(answer: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  let found: Uint8Array | undefined;
-  for await (const chunk of answer) found = chunk;
-  if (found === undefined) throw new ContentMessageError("an empty answer");
-  return found;
+/** The one chunk of an answer. */
+async function only(answer: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks = answer[Symbol.asyncIterator]();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    signal.throwIfAborted();
+    let found: Uint8Array | undefined;
+    for (;;) {
+      const { done, value } = await Promise.race([chunks.next(), aborted.promise]);
+      if (done !== true) found = value;
+      else if (found === undefined) throw new ContentMessageError("an empty answer");
+      else return found;
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Not awaited: it may be in the middle of waiting for the peer.
+    if (signal.aborted) void chunks.return?.().catch(() => {});
+  }
 }

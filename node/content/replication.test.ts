@@ -142,3 +142,22 @@ it("a peer that lies gives nothing and is penalized; one that stops in the middl
   await arrived(contents, content);
   expect([scoreOf(quitter!), scoreOf(newcomer)]).toEqual([0, 0]);
 });
+
+it("stops at once, also while a peer lets it wait", async () => {
+  const [own, silent] = (await nodes.startMesh(2)) as [Libp2pNetwork, Libp2pNetwork];
+  const content = noise(1_000, 3);
+  await world.createDatanet();
+  await world.contribute(1n, content);
+  silent.handleRequest("content-have", () => [encodeHave([true])]);
+  const asked = Promise.withResolvers<void>();
+  silent.handleRequest("content-range", async function* () {
+    asked.resolve();
+    yield await new Promise<Uint8Array>(() => {});
+  });
+  const contents = await open("own", own, "all");
+  await asked.promise;
+  // Without the end of the request, which is half a minute away.
+  await contents.close();
+  closers.pop();
+  expect(contents.lines.filter(({ level }) => level >= 40)).toEqual([]);
+});

@@ -74,7 +74,7 @@ export class Replicator {
   /** When the catalog is looked through from its beginning, for what had to make room. */
   #againAtMs: number | undefined;
   #unsubscribe: () => void = () => {};
-  #isStopping = false;
+  readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   /** Since the start. */
   fetched = 0;
@@ -103,6 +103,10 @@ export class Replicator {
     });
   }
 
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   /** The catalog has changed. */
   wake(): void {
     this.#hasChanged = true;
@@ -110,7 +114,7 @@ export class Replicator {
   }
 
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort(new Stopped());
     this.#unsubscribe();
     for (const end of [...this.#resting, ...this.#sleeping]) end();
     await this.#running;
@@ -179,7 +183,7 @@ export class Replicator {
     const holders = new Map<Hex, PeerId[]>(roots.map((root) => [root, []]));
     await Promise.all(
       peers.map(async (peer) => {
-        for (const root of await whichHas(network, peer, roots)) holders.get(root)?.push(peer);
+        for (const root of await whichHas(network, peer, roots, this.#stopping.signal)) holders.get(root)?.push(peer);
       }),
     );
     const pending = due.values();
@@ -198,7 +202,12 @@ export class Replicator {
     if (peers.length === 0) return false;
     const { network, store, log } = this.#parts;
     const { root, size } = want;
-    const parts = { network, pace: (bytes: number) => this.#pace(bytes), wait: (ms: number) => this.#sleep(ms) };
+    const parts = {
+      network,
+      pace: (bytes: number) => this.#pace(bytes),
+      wait: (ms: number) => this.#sleep(ms),
+      signal: this.#stopping.signal,
+    };
     try {
       await store.putStream(contentFrom(parts, want, peers), { root, size });
     } catch (error) {

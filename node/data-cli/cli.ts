@@ -1,4 +1,4 @@
-/** Runs `openledger data`. What it prints is one line a thing, with --json a JSON object each. */
+/** Runs `openledger data`. Contents are printed one a line, anything else one value a line; with --json as objects. */
 import { createReadStream, openAsBlob, rmSync } from "node:fs";
 import { mkdtemp, open, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -82,6 +82,11 @@ const tell = (line: string): void => {
 function print(values: Partial<Values>, fields: Readonly<Record<string, string | number>>): void {
   const line = values.json === true ? JSON.stringify(fields) : Object.values(fields).join(" ");
   process.stdout.write(`${line}\n`);
+}
+
+function describe(values: Partial<Values>, fields: Readonly<Record<string, string | number>>): void {
+  if (values.json === true) print(values, fields);
+  else for (const [name, value] of Object.entries(fields)) process.stdout.write(`${name.padEnd(12)}${value}\n`);
 }
 
 /** Throws UsageError. */
@@ -204,7 +209,7 @@ async function runFetch(call: Call): Promise<number> {
     tell(`missing: contribution ${id}, content ${content}, ${MEANING[reason]}`);
     for (const detail of details) tell(`  ${detail}`);
   }
-  print(values, {
+  describe(values, {
     datanet: Number(version.datanetId),
     version: number,
     fetched: contributions.length - withdrawn - missing.length,
@@ -226,24 +231,24 @@ function outOf(values: Partial<Values>): string {
 const recipientsOf = (values: Partial<Values>) => values.recipient as readonly string[];
 
 async function runEncrypt({ values, subjects }: Call): Promise<number> {
-  print(values, await encrypt(subjects[0]!, outOf(values), recipientsOf(values), fileOption(values, "keyfile")));
+  describe(values, await encrypt(subjects[0]!, outOf(values), recipientsOf(values), fileOption(values, "keyfile")));
   return EXIT.ok;
 }
 
 async function runDecrypt({ values, subjects }: Call): Promise<number> {
   const sealed = subjects[0]!;
   const grants = fileOption(values, "grants") ?? grantsFileOf(sealed);
-  print(values, await decrypt(sealed, grants, outOf(values), fileOption(values, "keyfile")));
+  describe(values, await decrypt(sealed, grants, outOf(values), fileOption(values, "keyfile")));
   return EXIT.ok;
 }
 
 async function runGrant({ values, subjects }: Call): Promise<number> {
-  print(values, await grant(subjects[0]!, recipientsOf(values), fileOption(values, "keyfile")));
+  describe(values, await grant(subjects[0]!, recipientsOf(values), fileOption(values, "keyfile")));
   return EXIT.ok;
 }
 
 async function runKey({ values }: Call): Promise<number> {
-  print(values, describeKey(fileOption(values, "keyfile")));
+  describe(values, describeKey(fileOption(values, "keyfile")));
   return EXIT.ok;
 }
 
