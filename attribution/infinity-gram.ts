@@ -40,23 +40,39 @@ const READ_BYTES = MAX_WORD_BYTES + MAX_SEPARATOR_BYTES + 1;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
+export interface ContinuationRequest {
+  readonly prompt: Uint8Array;
+  readonly words: number;
+  readonly maxBytes: number;
+  /** 32 bytes. */
+  readonly seed: Uint8Array;
+}
+
 /**
- * Continues `prompt` by up to `words` words and `maxBytes` bytes. The same shards, prompt and seed (32 bytes) give the
- * same bytes on every machine: integers and keccak only.
+ * Continues `prompt` by up to `words` words and `maxBytes` bytes. The same shards, prompt and seed give the same bytes
+ * on every machine: integers and keccak only.
  * Throws RangeError when the corpus is empty.
  */
 export function continueText(
   index: SpanIndex,
-  request: {
-    readonly prompt: Uint8Array;
-    readonly words: number;
-    readonly maxBytes: number;
-    readonly seed: Uint8Array;
-  },
+  request: ContinuationRequest,
   options: InfinityGramOptions = INFINITY_GRAM,
 ): Continuation {
+  const pieces: Uint8Array[] = [];
+  const steps = continueByWords(index, request, options);
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done === true) return { output: concatBytes(...pieces), words: step.value };
+    pieces.push(step.value);
+  }
+}
+
+/** The same word by word: the output's pieces as they are chosen, and at the end how many words they are. */
+export function* continueByWords(
+  index: SpanIndex,
+  { prompt, words, maxBytes, seed }: ContinuationRequest,
+  options: InfinityGramOptions = INFINITY_GRAM,
+): Generator<Uint8Array, number, undefined> {
   if (index.contributions === 0) throw new RangeError("an empty corpus continues nothing");
-  const { prompt, words, maxBytes, seed } = request;
   const writer = new Writer(prompt, maxBytes);
   const draw = drawer(seed);
 
@@ -75,8 +91,9 @@ export function continueText(
     if (!writer.append(next, end)) break;
     forced = context === undefined || context.branches ? 0 : forced + 1;
     if (hasWord) written++;
+    yield writer.take();
   }
-  return { output: writer.output(), words: written };
+  return written;
 }
 
 interface Context {
@@ -130,7 +147,7 @@ class Writer {
   length = 0;
   /** Start of each word, rising. The byte before it belongs to the context: so " a " is not found in "data ". */
   readonly #wordStarts: number[] = [];
-  readonly #outputStart: number;
+  #taken: number;
   readonly #limit: number;
 
   /** The prompt begins as if after a space, and its last word is taken as complete. */
@@ -143,7 +160,7 @@ class Writer {
       at = end;
     }
     if (this.insideWord) this.#put(SPACE);
-    this.#outputStart = this.length;
+    this.#taken = this.length;
     this.#limit = this.length + maxBytes;
   }
 
@@ -168,11 +185,13 @@ class Writer {
     return true;
   }
 
-  /** Without the white space at its end. */
-  output(): Uint8Array {
+  /** What was not taken yet, but for the white space at its end: the output does not end with any. */
+  take(): Uint8Array {
     let end = this.length;
-    while (end > this.#outputStart && (this.bytes[end - 1] === SPACE || this.bytes[end - 1] === NEWLINE)) end--;
-    return this.bytes.slice(this.#outputStart, end);
+    while (end > this.#taken && (this.bytes[end - 1] === SPACE || this.bytes[end - 1] === NEWLINE)) end--;
+    const piece = this.bytes.slice(this.#taken, end);
+    this.#taken = end;
+    return piece;
   }
 
   #copy(bytes: Uint8Array, from: number, to: number): void {
