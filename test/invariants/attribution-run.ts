@@ -314,6 +314,8 @@ async function close(world: World, told: readonly Told[]): Promise<string[]> {
     const outcome = await world.call(attacker, "attribution", "settle", [standing]);
     if (!outcome.ok) problems.push(`settlement was refused: ${outcome.error}`);
   }
+  const count = await world.view<bigint>("attribution", "inferenceCount", []);
+  for (let id = 1n; id <= count; id++) await world.call(attacker, "attribution", "expire", [id]);
   const accounts = [
     ...EVERYBODY.map(({ hex }) => hex),
     bytesToHex(TREASURY_ADDRESS),
