@@ -38,6 +38,24 @@ it("keeps what is in use open, beyond its bound and its own end", async () => {
   await expect(views.use("a", open("a"), async () => {})).rejects.toThrow("closed");
 });
 
+it("opens anew what it was told to forget, and closes the old one after its users", async () => {
+  const { log, open } = opener();
+  const views = new CorpusViews<{ name: string; close(): void }>(2);
+  const end = Promise.withResolvers<void>();
+  const using = views.use("a", open("a"), () => end.promise);
+  views.forget("a");
+  await views.use("a", open("a again"), async () => {});
+  expect(log).toEqual(["open a", "open a again"]);
+  end.resolve();
+  await using;
+  await Promise.resolve();
+  expect(log.at(-1)).toBe("close a");
+  views.forget("a");
+  views.forget("a");
+  await Promise.resolve();
+  expect(log.slice(3)).toEqual(["close a again"]);
+});
+
 it("opens again after a failure", async () => {
   const views = new CorpusViews<{ name: string; close(): void }>(1);
   const fail = () => Promise.reject(new Error("no disk"));

@@ -15,6 +15,7 @@ export class CorpusViews<V extends Closable> {
   /** In the order of use, oldest first. */
   readonly #views = new Map<string, View<V>>();
   #lastOpening: Promise<unknown> = Promise.resolve();
+  readonly #forgotten = new Set<View<V>>();
   #isClosed = false;
 
   /** `max`: views that stay open though nobody uses them. */
@@ -34,8 +35,18 @@ export class CorpusViews<V extends Closable> {
       return await use(await view.opening);
     } finally {
       view.users--;
+      this.#closeForgotten();
       this.#closeUnused(this.#isClosed ? 0 : this.#max);
     }
+  }
+
+  /** Opens anew the next time; those that use it now keep it. */
+  forget(key: string): void {
+    const view = this.#views.get(key);
+    if (view === undefined) return;
+    this.#views.delete(key);
+    this.#forgotten.add(view);
+    this.#closeForgotten();
   }
 
   /** Those in use close with their last user. */
@@ -53,17 +64,30 @@ export class CorpusViews<V extends Closable> {
     return view;
   }
 
-  #closeUnused(keep: number): void {
-    let excess = this.#views.size - keep;
-    for (const [key, { opening, users }] of this.#views) {
-      if (excess <= 0) return;
-      if (users > 0) continue;
-      this.#views.delete(key);
-      excess--;
-      opening.then(
-        (value) => value.close(),
-        () => {},
-      );
+  #closeForgotten(): void {
+    for (const view of this.#forgotten) {
+      if (view.users > 0) continue;
+      this.#forgotten.delete(view);
+      close(view);
     }
   }
+
+  #closeUnused(keep: number): void {
+    let excess = this.#views.size - keep;
+    for (const [key, view] of this.#views) {
+      if (excess <= 0) return;
+      if (view.users > 0) continue;
+      this.#views.delete(key);
+      excess--;
+      close(view);
+    }
+  }
+}
+
+/** One that could not be opened has nothing to close. */
+function close({ opening }: View<Closable>): void {
+  opening.then(
+    (value) => value.close(),
+    () => {},
+  );
 }

@@ -1,5 +1,6 @@
 /** A model's live contributions as a host opens and traces them. */
 import type { Hex } from "../core/bytes.ts";
+import type { ShardStore } from "./shard-store.ts";
 import { buildSpanIndex, type SpanIndex } from "./span-index.ts";
 
 export type Corpus = SpanIndex;
@@ -17,9 +18,15 @@ export type OpenCorpus = (
   read: (entry: CorpusEntry) => Promise<Uint8Array>,
 ) => Promise<Corpus>;
 
+/** From shards on disk, which are built where they are missing. */
+export const openFromShards =
+  (shards: ShardStore): OpenCorpus =>
+  (entries, read) =>
+    shards.view(entries, read);
+
 const PARALLEL_READS = 8;
 
-/** All in memory, built on this thread: for small corpora. A host uses shards on disk (attribution/shard-store.ts). */
+/** All in memory, built on this thread: for small corpora. */
 export const openInMemory: OpenCorpus = async (entries, read) => {
   const documents = new Array<{ id: bigint; bytes: Uint8Array }>(entries.length);
   const pending = entries.entries();

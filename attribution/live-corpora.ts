@@ -11,6 +11,7 @@ import { checkCorpus, fromChain } from "./host-checks.ts";
 import type { ModelHostLimits } from "./model-host-limits.ts";
 import { Refusal } from "./refusal.ts";
 import { PassageIndex } from "./retrieval.ts";
+import { ShardDamagedError } from "./shard-layout.ts";
 
 interface OpenView extends Closable {
   readonly corpus: Corpus;
@@ -69,7 +70,17 @@ export function createLiveCorpora(
       checkCorpus(modelId, live, limits);
       return live;
     },
-    use: (live, use) => views.use(corpusKey(live), () => open(live), use),
+    async use(live, use) {
+      const key = corpusKey(live);
+      try {
+        return await views.use(key, () => open(live), use);
+      } catch (error) {
+        if (!(error instanceof ShardDamagedError)) throw error;
+        // The shard store builds it again for the next view.
+        views.forget(key);
+        throw new Refusal("index-damaged", "the index of the model's data was damaged; ask again", { cause: error });
+      }
+    },
     async retrieve({ passages }, query) {
       if (passages === undefined) return [];
       const decoder = new TextDecoder();

@@ -20,7 +20,7 @@ export const MODEL_HOST_LIMITS: ModelHostLimits = {
   maxPromptBytes: 48 * 1024,
   maxTokens: 2_000,
   maxOutputBytes: 16 * 1024,
-  maxCorpusBytes: 64 * 1024 * 1024,
+  maxCorpusBytes: 4 * 1024 ** 3,
   maxOpenCorpora: 4,
   maxWaiting: 32,
   deadlineMarginSeconds: 2n,

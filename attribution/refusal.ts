@@ -9,6 +9,7 @@ export type RefusalCode =
   | "engine-failed"
   | "escrow-too-small"
   | "foreign-record"
+  | "index-damaged"
   | "no-data"
   | "no-output"
   | "not-addressed"
@@ -33,6 +34,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   "engine-failed": 502,
   "escrow-too-small": 409,
   "foreign-record": 409,
+  "index-damaged": 503,
   "no-data": 409,
   "no-output": 502,
   "not-addressed": 403,

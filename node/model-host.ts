@@ -4,8 +4,10 @@ import { privateKeyToAccount } from "viem/accounts";
 import { accountSigner } from "../attribution/answer.ts";
 import { AnswerLog } from "../attribution/answer-log.ts";
 import type { ContentSource } from "../attribution/content-store.ts";
+import { openFromShards } from "../attribution/corpus.ts";
 import { createModelHost } from "../attribution/model-host.ts";
 import { createModelServer } from "../attribution/model-server.ts";
+import { ShardStore } from "../attribution/shard-store.ts";
 import { viemChainReader } from "../attribution/viem-chain-reader.ts";
 import type { Listener } from "./config.ts";
 import { listenError } from "./http.ts";
@@ -22,6 +24,8 @@ export interface ModelHostParts {
   readonly content: ContentSource;
   /** Directory of the signed answers. */
   readonly answers: string;
+  /** Directory of the index. */
+  readonly shards: string;
   readonly log: Logger;
 }
 
@@ -33,7 +37,9 @@ export interface RunningModelHost {
 export async function startModelHost(parts: ModelHostParts): Promise<RunningModelHost> {
   const { listener, chainId, log } = parts;
   const chain = viemChainReader(createPublicClient({ transport: http(parts.rpcUrl) }));
+  const shards = await ShardStore.open(parts.shards);
   const modelHost = createModelHost({
+    openCorpus: openFromShards(shards),
     chain,
     content: parts.content,
     signer: accountSigner(privateKeyToAccount(parts.privateKey)),
@@ -55,6 +61,7 @@ export async function startModelHost(parts: ModelHostParts): Promise<RunningMode
     async close() {
       modelHost.close();
       await server.close();
+      await shards.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Everything of a node that listens: GraphQL with its indexer, content store, JSON-RPC, model host, metrics. */
+import { join } from "node:path";
 import { createContentServer } from "../attribution/content-server.ts";
 import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
@@ -92,6 +93,7 @@ export async function startServers(
       rpcUrl: rpc,
       content: contents.store,
       answers: directory.answers,
+      shards: join(directory.path, "index-shards"),
       log: log.child({ module: "host" }),
     });
     closers.push(() => server.close());

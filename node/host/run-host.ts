@@ -4,11 +4,13 @@ import { accountSigner } from "../../attribution/answer.ts";
 import { AnswerLog } from "../../attribution/answer-log.ts";
 import type { ChainReader } from "../../attribution/chain-reader.ts";
 import { ContentStore, ContentStoreError } from "../../attribution/content-store.ts";
+import { openFromShards } from "../../attribution/corpus.ts";
 import type { Engine } from "../../attribution/engines/engine.ts";
 import { infinityGramEngine } from "../../attribution/engines/infinity-gram.ts";
 import { openAiEngine } from "../../attribution/engines/openai.ts";
 import { createModelHost, type ModelHost } from "../../attribution/model-host.ts";
 import { createModelServer } from "../../attribution/model-server.ts";
+import { ShardStore } from "../../attribution/shard-store.ts";
 import { viemChainReader } from "../../attribution/viem-chain-reader.ts";
 import type { Hex } from "../../core/bytes.ts";
 import { actor } from "../bridge-cli/actor.ts";
@@ -82,7 +84,9 @@ async function serve(settings: HostSettings, { client, account, directory, chain
   });
   const host = account.address.toLowerCase() as Hex;
   const { models, passages, maxCorpusBytes, maxUnsettled, isFree, listener } = settings;
+  const shards = await ShardStore.open(directory.shards);
   const modelHost = createModelHost({
+    openCorpus: openFromShards(shards),
     chain,
     content,
     signer: accountSigner(account),
@@ -122,6 +126,7 @@ async function serve(settings: HostSettings, { client, account, directory, chain
     modelHost.close();
     await server.close();
     await loop.stop();
+    await shards.close();
     log.info("stopped");
   }
 }
