@@ -97,7 +97,7 @@ describe("suggests", () => {
       "データは集めた人のものであり、使われるたびに支払いが行われます。モデルが繰り返す言葉が多いほど、提供者は多くを受け取ります。";
     expect(suggested({ 1: russian })).toEqual(["accept", null]);
     expect(suggested({ 1: japanese })).toEqual(["accept", null]);
-    expect(suggested({ 1: japanese, 2: `${japanese}以上です。` })).toMatchObject(["duplicate", "1"]);
+    expect(suggested({ 1: japanese, 2: `${japanese}以上です。` }).slice(0, 2)).toEqual(["duplicate", "1"]);
   });
 });
 

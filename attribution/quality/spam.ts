@@ -140,23 +140,23 @@ const MAX_DISTANCE = 65_535;
  */
 function compressedShare(content: Uint8Array): number {
   const latest = new Int32Array(1 << TABLE_BITS).fill(-MAX_DISTANCE - 1);
+  const last = content.length - 4;
   let size = 0;
   let i = 0;
-  while (i + 4 <= content.length) {
+  while (i <= last) {
     const four = content[i]! | (content[i + 1]! << 8) | (content[i + 2]! << 16) | (content[i + 3]! << 24);
     const slot = Math.imul(four, 0x9e3779b1) >>> (32 - TABLE_BITS);
     const before = latest[slot]!;
     latest[slot] = i;
-    let length = 0;
-    if (i - before <= MAX_DISTANCE)
-      while (i + length < content.length && content[before + length] === content[i + length]) length++;
-    if (length >= 4) {
-      size += 3;
-      i += length;
-    } else {
+    if (i - before > MAX_DISTANCE || content[before] !== content[i] || content[before + 3] !== content[i + 3]) {
       size++;
       i++;
+      continue;
     }
+    let length = 1;
+    while (i + length < content.length && content[before + length] === content[i + length]) length++;
+    size += length >= 4 ? 3 : 1;
+    i += length >= 4 ? length : 1;
   }
   return share(size + content.length - i, content.length);
 }

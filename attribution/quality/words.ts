@@ -23,7 +23,7 @@ for (let byte = 0; byte < 256; byte++) {
   else CLASS[byte] = byte >= 0xe3 && byte <= 0xf4 ? ALONE : SEPARATOR;
 }
 
-const OFFSET_BASIS = 0x811c9dc5;
+const OFFSET_BASIS = 0x811c9dc5 | 0;
 const PRIME = 0x01000193;
 
 export interface Words {
@@ -43,27 +43,29 @@ export function wordsOf(content: Uint8Array): Words {
   let hash = OFFSET_BASIS;
   let length = 0;
   let character = SEPARATOR;
-  const end = () => {
-    if (length === 0) return;
-    hashes[count++] = hash;
-    total += length;
-    if (length > longest) longest = length;
-    hash = OFFSET_BASIS;
-    length = 0;
-  };
   for (let i = 0; i < content.length; i++) {
     const byte = content[i]!;
     const kind = CLASS[byte]!;
     if (kind === CONTINUATION) {
-      if (character === SEPARATOR || byte === 0) continue;
+      if (character === SEPARATOR) continue;
     } else {
-      if (kind !== JOINED || character === ALONE) end();
+      if (length > 0 && (kind !== JOINED || character === ALONE)) {
+        hashes[count++] = hash;
+        total += length;
+        if (length > longest) longest = length;
+        hash = OFFSET_BASIS;
+        length = 0;
+      }
       character = kind;
       if (kind === SEPARATOR) continue;
     }
-    hash = Math.imul(hash ^ FOLDED[byte]!, PRIME) >>> 0;
+    hash = Math.imul(hash ^ FOLDED[byte]!, PRIME);
     length++;
   }
-  end();
-  return { hashes: hashes.slice(0, count), bytes: total, longestBytes: longest };
+  if (length > 0) hashes[count++] = hash;
+  return {
+    hashes: hashes.slice(0, count),
+    bytes: total + length,
+    longestBytes: Math.max(longest, length),
+  };
 }
