@@ -37,6 +37,7 @@ export interface OptionSpec {
     | "Content store"
     | "Data"
     | "Model host"
+    | "Watching"
     | "Metrics"
     | "L1"
     | "Bridge"

@@ -5,12 +5,16 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { bridgeCommand } from "../node/commands/bridge.ts";
 import { contentCommand } from "../node/commands/content.ts";
+import { dataCommand } from "../node/commands/data.ts";
 import { deriveCommand } from "../node/commands/derive.ts";
 import { devnetCommand } from "../node/commands/devnet.ts";
+import { hostCommand } from "../node/commands/host.ts";
 import { networkCommand } from "../node/commands/network.ts";
 import { nodeCommand, nodeOptions } from "../node/commands/node.ts";
+import { qualityCommand } from "../node/commands/quality.ts";
 import { stakeCommand } from "../node/commands/stake.ts";
 import { validatorCommand } from "../node/commands/validator.ts";
+import { watchCommand } from "../node/commands/watch.ts";
 import { nodeConfig, readOptions } from "../node/config.ts";
 import { EXIT } from "../node/errors.ts";
 import { closeServer, listen } from "../node/http.ts";
@@ -215,7 +219,7 @@ describe("options and commands", () => {
   it("each command that is shown exists", () => {
     const commands = [
       ...[devnetCommand, nodeCommand, networkCommand, contentCommand, validatorCommand],
-      ...[bridgeCommand, deriveCommand, stakeCommand],
+      ...[bridgeCommand, deriveCommand, stakeCommand, dataCommand, hostCommand, qualityCommand, watchCommand],
     ];
     const known = ["version", ...commands.map(({ name }) => name)];
     const code = [...guide.matchAll(/```sh\n([^`]+)```|`([^`]+)`/g)].map(([, block, span]) => block ?? span);

@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { createPublicClient, http, type PublicClient } from "viem";
 import { ContentStore } from "../../attribution/content-store.ts";
-import { openInMemory } from "../../attribution/corpus.ts";
+import { ShardStore } from "../../attribution/shard-store.ts";
 import { viemChainReader } from "../../attribution/viem-chain-reader.ts";
 import { PARAMETERS_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex } from "../../core/bytes.ts";
@@ -46,7 +46,8 @@ export async function runWatch(args: readonly string[]): Promise<number> {
   const chain = viemChainReader(client);
   const store = await ContentStore.open(join(directory, "content"));
   const content = keptContents(store, values["content.url"] as readonly string[]);
-  const judge = new Judge({ chain, content, openCorpus: openInMemory });
+  const shards = await ShardStore.open(join(directory, "index-shards"));
+  const judge = new Judge({ chain, content, openCorpus: (live, read) => shards.view(live, read) });
   const pollMs = values["rpc.poll"] as number;
   const sender = new Sender({ client, account, clock: systemClock, log: log.child({ module: "sender" }), pollMs });
   const watcher = new Watcher({

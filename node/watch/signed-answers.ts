@@ -41,10 +41,16 @@ interface Fields {
   readonly output?: Hex;
 }
 
+/** Of OpenAI's interface: the output is the text. */
+interface Response {
+  readonly openledger?: Fields;
+  readonly choices?: readonly { readonly message?: { readonly content: string }; readonly text?: string }[];
+}
+
 function parse(path: string): GivenAnswer {
   if (statSync(path).size > MAX_FILE_BYTES) throw new DataError(`${path} is larger than an answer can be`);
   try {
-    const json = JSON.parse(readFileSync(path, "utf8")) as Fields & { openledger?: Fields };
+    const json = JSON.parse(readFileSync(path, "utf8")) as Fields & Response;
     const fields = json.openledger ?? json;
     const spans: Span[] = fields.spans.map((span) => ({
       outputStart: span.outputStart,
@@ -52,7 +58,9 @@ function parse(path: string): GivenAnswer {
       contribution: BigInt(span.contribution),
       contentOffset: BigInt(span.contentOffset),
     }));
-    const output = fields.output === undefined ? undefined : hexToBytes(fields.output);
+    const text = json.choices?.[0]?.message?.content ?? json.choices?.[0]?.text;
+    const told = text === undefined ? undefined : new TextEncoder().encode(text);
+    const output = fields.output === undefined ? told : hexToBytes(fields.output);
     if (output !== undefined && bytesToHex(contentRoot(output)) !== fields.outputRoot)
       throw new Error("its output has another root");
     if (!/^0x[0-9a-f]{130}$/i.test(fields.signature)) throw new Error("it has no signature of 65 bytes");
