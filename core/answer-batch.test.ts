@@ -1,8 +1,31 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import vectors from "../test/vectors/attribution-batch.json" with { type: "json" };
 import { answerLeaf, batchProof, batchRoot, batchRootFrom } from "./answer-batch.ts";
-import { bytesToHex, compareBytes, concatBytes } from "./bytes.ts";
+import { bytesToHex, compareBytes, concatBytes, type Hex, hexToBytes } from "./bytes.ts";
+
+test("vectors: leaves, roots and proofs", () => {
+  for (const { firstInference, leaves, root, proofs } of vectors.batches) {
+    const computed = leaves.map((_, i) => {
+      const { outputRoot, outputBytes, spansHash } = vectors.answers[i % vectors.answers.length]!;
+      return answerLeaf({
+        inferenceId: BigInt(firstInference + i),
+        outputRoot: hexToBytes(outputRoot as Hex),
+        outputBytes,
+        spansHash: hexToBytes(spansHash as Hex),
+      });
+    });
+    expect(computed.map(bytesToHex)).toEqual(leaves);
+    expect(bytesToHex(batchRoot(computed))).toBe(root);
+    for (const { index, siblings } of proofs) {
+      expect(batchProof(computed, index).map(bytesToHex)).toEqual(siblings);
+      const given = siblings.map((sibling) => hexToBytes(sibling as Hex));
+      expect(bytesToHex(batchRootFrom(computed[index]!, given))).toBe(root);
+    }
+  }
+  expect(vectors.batches.map(({ leaves }) => leaves.length)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 256]);
+});
 
 const word = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const leaves = fc.array(word, { minLength: 1, maxLength: 40 });

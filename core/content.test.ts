@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, concatBytes } from "./bytes.ts";
+import { bytesToHex, concatBytes, type Hex, hexToBytes } from "./bytes.ts";
 import { CHUNK_BYTES, ContentHasher, ContentTree, chunkCount, contentRoot, verifyContentRange } from "./content.ts";
 
 /** RFC 6962's own recursive definition, on another hash implementation. */
@@ -30,6 +30,7 @@ interface Vector {
   readonly length: number;
   readonly root: string;
   readonly proofs: readonly { readonly index: number; readonly siblings: readonly string[] }[];
+  readonly ranges: readonly { readonly first: number; readonly last: number; readonly siblings: readonly string[] }[];
 }
 const vectors = JSON.parse(readFileSync(new URL("../test/vectors/content-tree.json", import.meta.url), "utf8")) as {
   readonly content: readonly Vector[];
@@ -42,10 +43,17 @@ describe("vectors", () => {
     expect(bytesToHex(referenceRoot(content))).toBe(vector.root);
     const tree = new ContentTree(content);
     for (const { index, siblings } of vector.proofs) expect(tree.proof(index).map(bytesToHex)).toEqual(siblings);
+    for (const { first, last, siblings } of vector.ranges) {
+      expect(tree.rangeProof(first, last).map(bytesToHex)).toEqual(siblings);
+      const data = content.subarray(first * CHUNK_BYTES, (last + 1) * CHUNK_BYTES);
+      const range = { first, data, siblings: siblings.map((sibling) => hexToBytes(sibling as Hex)) };
+      expect(verifyContentRange(tree.root, length, range)).toBe(true);
+    }
   });
 
   test("cover one chunk, whole chunks, and unpaired nodes", () => {
     expect(vectors.content.length).toBeGreaterThanOrEqual(10);
+    expect(vectors.content.flatMap(({ ranges }) => ranges).length).toBeGreaterThanOrEqual(50);
   });
 });
 

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { encodeAbiParameters } from "viem";
 import { describe, expect, test } from "vitest";
-import { bytesToHex } from "./bytes.ts";
+import wordVectors from "../test/vectors/words.json" with { type: "json" };
+import { bytesToHex, type Hex, hexToBytes } from "./bytes.ts";
 import {
   coveredBytes,
   encodeSpans,
@@ -29,10 +30,13 @@ describe("words", () => {
     }
   });
 
-  const boundaries = (text: string): number[] => {
-    const bytes = utf8(text);
-    return Array.from({ length: bytes.length + 1 }, (_, p) => p).filter((p) => isBoundary(bytes, p));
-  };
+  const boundariesOf = (bytes: Uint8Array): number[] =>
+    Array.from({ length: bytes.length + 1 }, (_, p) => p).filter((p) => isBoundary(bytes, p));
+  const boundaries = (text: string): number[] => boundariesOf(utf8(text));
+
+  test.each(wordVectors.cases)("vector: $name", ({ output, boundaries }) => {
+    expect(boundariesOf(hexToBytes(output as Hex))).toEqual(boundaries);
+  });
 
   test("inside a word there is none, around every other ASCII byte there is one", () => {
     expect(boundaries("don't stop")).toEqual([0, 5, 6, 10]);
