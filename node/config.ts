@@ -39,6 +39,8 @@ export interface ContentsConfig {
   /** Open Datanets whose contents it brings from its peers. */
   readonly replicate: "all" | readonly bigint[];
   readonly takesUploads: boolean;
+  /** Of curators' quality reports, over HTTP. */
+  readonly servesReports: boolean;
   readonly limits: { readonly maxItemBytes: number; readonly maxTotalBytes: number };
 }
 
@@ -227,6 +229,7 @@ function contentsConfig(values: Partial<Values>): ContentsConfig | undefined {
   return {
     replicate: named[0] === "all" ? "all" : named[0] === "none" ? [] : named.map(BigInt),
     takesUploads: values["content.uploads"] !== false,
+    servesReports: values["content.quality"] === true,
     limits: {
       maxItemBytes: (values["content.maxitem"] as number) * MIB,
       maxTotalBytes: (values["content.maxtotal"] as number) * MIB,

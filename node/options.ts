@@ -230,6 +230,12 @@ export const OPTIONS = {
     group: "Content store",
     help: "Take contents that are put over HTTP",
   },
+  "content.quality": {
+    type: "boolean",
+    default: "false",
+    group: "Content store",
+    help: "Serve reports on contributions at /quality; to make one can hold the node up for a second",
+  },
   "content.maxitem": {
     type: "integer",
     default: "256",

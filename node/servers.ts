@@ -1,6 +1,9 @@
 /** Everything of a node that listens: GraphQL with its indexer, content store, JSON-RPC, model host, metrics. */
 import { join } from "node:path";
+import { createPublicClient, http } from "viem";
 import { createContentServer } from "../attribution/content-server.ts";
+import { viemDatanetChain } from "../attribution/quality/datanet-reader.ts";
+import { createQualityRoutes } from "../attribution/quality/routes.ts";
 import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
 import { decodeTransaction } from "../execution/tx/decode.ts";
@@ -79,8 +82,8 @@ export async function startServers(
     log: log.child({ module: "content" }),
   });
   closers.push(() => contents.close());
-  const content = config.content && (await startContent(config.content, contents, config, serving));
   const rpc = config.http && (await startRpc(config, config.http, parts, serving));
+  const content = config.content && (await startContent(config.content, contents, config, rpc, serving));
 
   let host: string | undefined;
   if (config.host !== undefined && modelHostKey !== undefined) {
@@ -155,11 +158,16 @@ async function startContent(
   listener: Listener,
   { store, access }: Contents,
   { contents }: NodeConfig,
+  rpc: string | undefined,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
+  const reports = contents?.servesReports === true;
+  if (reports && rpc === undefined) throw new UsageError("--content.quality needs JSON-RPC: leave out --http=false");
+  const reader = () => viemDatanetChain(createPublicClient({ transport: http(rpc) }));
   const server = createContentServer({
     store,
     access,
+    ...(reports && { routes: createQualityRoutes({ chain: reader(), content: store }) }),
     takesUploads: contents?.takesUploads ?? true,
     host: listener.address,
     port: listener.port,

@@ -26,6 +26,7 @@ export const devnetOptions = [
   "content.port",
   "content.replicate",
   "content.uploads",
+  "content.quality",
   "content.maxitem",
   "content.maxtotal",
   "host",

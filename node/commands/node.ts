@@ -33,6 +33,7 @@ export const nodeOptions = [
   "content.port",
   "content.replicate",
   "content.uploads",
+  "content.quality",
   "content.maxitem",
   "content.maxtotal",
   "host",

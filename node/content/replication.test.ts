@@ -40,7 +40,7 @@ afterEach(async () => {
 async function open(name: string, network: Libp2pNetwork, replicate: "all" | readonly bigint[] = []) {
   const { log, lines } = testLog();
   const limits = { maxItemBytes: 2 ** 20, maxTotalBytes: 2 ** 24 };
-  const config = { replicate, takesUploads: true, limits };
+  const config = { replicate, takesUploads: true, servesReports: false, limits };
   const path = join(directory, name);
   const contents = await openContents({
     chain: world.chain,
