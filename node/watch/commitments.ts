@@ -20,6 +20,14 @@ export interface Commitment {
   readonly transaction: Hex;
 }
 
+/** Models of which something was requested in blocks from..to, with the last block of a request. */
+export async function readRequests(client: CommitmentClient, from: bigint, to: bigint): Promise<Map<bigint, bigint>> {
+  const range = { fromBlock: from, toBlock: to };
+  const eventName = "InferenceRequested";
+  const logs = await client.getContractEvents({ ...ATTRIBUTION, eventName, ...range, strict: true });
+  return new Map(logs.map(({ args, blockNumber }) => [args.modelId, blockNumber]));
+}
+
 /** Commitments in blocks from..to, in their order. */
 export async function readCommitments(client: CommitmentClient, from: bigint, to: bigint): Promise<Commitment[]> {
   const eventName = "OutputCommitted";

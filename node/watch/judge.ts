@@ -21,6 +21,8 @@ export class ContentMissingError extends Error {
   }
 }
 
+const MAX_OPEN = 4;
+
 export interface JudgePorts {
   readonly chain: ChainReader;
   readonly content: ContentSource;
@@ -33,10 +35,11 @@ export interface Refutation {
   readonly args: readonly unknown[];
 }
 
-/** Keeps the index that it used last open: commitments of one model follow each other. */
+/** Keeps the indexes that it used last open: commitments of one model follow each other, and windows are short. */
 export class Judge {
   readonly #ports: JudgePorts;
-  #open: { readonly key: string; readonly corpus: Corpus } | undefined;
+  /** By model, the last used last. */
+  readonly #open = new Map<bigint, { readonly key: string; readonly corpus: Promise<Corpus> }>();
 
   constructor(ports: JudgePorts) {
     this.#ports = ports;
@@ -50,7 +53,7 @@ export class Judge {
     const { claim } = commitment;
     const live = await liveContributions(this.#ports.chain, request.modelId, request.requestedAt);
     const byId = new Map(live.map((entry) => [entry.id, entry]));
-    const corpus = await this.#corpus(live);
+    const corpus = await this.#corpus(request.modelId, live);
     const contents = new Map<bigint, Uint8Array>();
     const load = async (id: bigint): Promise<void> => {
       const entry = byId.get(id);
@@ -78,18 +81,44 @@ export class Judge {
     return challengeCall(named, claim, output, content);
   }
 
-  close(): void {
-    this.#open?.corpus.close();
-    this.#open = undefined;
+  /** Opens the index for requests of this model and block, which may take minutes the first time. */
+  async prepare(modelId: bigint, requestedAt: bigint): Promise<void> {
+    await this.#corpus(modelId, await liveContributions(this.#ports.chain, modelId, requestedAt));
   }
 
-  async #corpus(live: readonly AcceptedContribution[]): Promise<Corpus> {
+  close(): void {
+    for (const modelId of [...this.#open.keys()]) this.#forget(modelId);
+  }
+
+  async #corpus(modelId: bigint, live: readonly AcceptedContribution[]): Promise<Corpus> {
     const key = live.map(({ id }) => id).join();
-    if (this.#open?.key === key) return this.#open.corpus;
-    this.close();
-    const corpus = await this.#ports.openCorpus(live, (entry) => this.#read(entry));
-    this.#open = { key, corpus };
-    return corpus;
+    const known = this.#open.get(modelId);
+    this.#open.delete(modelId);
+    if (known?.key === key) {
+      this.#open.set(modelId, known);
+      return known.corpus;
+    }
+    known?.corpus.then((corpus) => corpus.close()).catch(() => {});
+    const corpus = this.#ports.openCorpus(live, (entry) => this.#read(entry));
+    this.#open.set(modelId, { key, corpus });
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= MAX_OPEN) break;
+      this.#forget(oldest);
+    }
+    try {
+      return await corpus;
+    } catch (error) {
+      if (this.#open.get(modelId)?.corpus === corpus) this.#open.delete(modelId);
+      throw error;
+    }
+  }
+
+  #forget(modelId: bigint): void {
+    this.#open
+      .get(modelId)
+      ?.corpus.then((corpus) => corpus.close())
+      .catch(() => {});
+    this.#open.delete(modelId);
   }
 
   async #read({

@@ -12,7 +12,7 @@ import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts"
 import { type Call, RevertError, type Sender } from "../host/sender.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
-import { type Commitment, outputFromCalldata, readCommitments } from "./commitments.ts";
+import { type Commitment, outputFromCalldata, readCommitments, readRequests } from "./commitments.ts";
 import { ContentMissingError, contradiction, type Judge, type Refutation } from "./judge.ts";
 import type { GivenAnswer } from "./signed-answers.ts";
 
@@ -106,6 +106,7 @@ export class Watcher {
       for (const commitment of await readCommitments(client, from, to)) {
         this.#pending.set(commitment.claim.inferenceId, commitment);
       }
+      for (const [modelId, block] of await readRequests(client, from, to)) this.#prepare(modelId, block);
       this.#next = to + 1n;
     }
     for (const commitment of [...this.#pending.values()]) {
@@ -113,6 +114,15 @@ export class Watcher {
       if (await this.#examine(commitment)) this.#pending.delete(commitment.claim.inferenceId);
     }
     await this.#collect(head.timestamp);
+  }
+
+  /** An answer will follow, and its window may be shorter than what it takes to index the model's data. */
+  #prepare(modelId: bigint, block: bigint): void {
+    const { models, judge, log } = this.#parts;
+    if (models !== undefined && !models.has(modelId)) return;
+    judge.prepare(modelId, block).catch((error: unknown) => {
+      log.warn({ modelId: String(modelId), reason: (error as Error).message.split("\n")[0] }, "no index yet");
+    });
   }
 
   /** True when there is nothing left to do about it. */
