@@ -2,24 +2,22 @@
 import { crc32 } from "node:zlib";
 import {
   BLOCK_ENTRIES,
-  DEPTH_AT,
   encodeHeader,
   GROUP_LEAVES,
   GROUP_SYMBOLS,
   type Layout,
-  LEAF_BYTES,
   LEAF_ENTRIES,
   LEAVES_A_PAGE,
   layoutOf,
   MAX_DEPTH,
   PAGE_BYTES,
-  POSITIONS_AT,
   type ShardShape,
+  type Symbols,
   symbolsOfBytes,
   symbolView,
 } from "./shard-layout.ts";
 import { growMinimumTree } from "./shard-minimum.ts";
-import { type SortArea, type Symbols, sortArea } from "./suffix-sort.ts";
+import { LEAF_PAGES, type SortArea, sortArea } from "./suffix-sort.ts";
 
 export interface ShardSource {
   /** Hash of the document list, 32 bytes. */
@@ -62,7 +60,7 @@ export function buildShard(source: ShardSource, sink: Sink): void {
   const textBytes = new Uint8Array(text.buffer, text.byteOffset, text.byteLength);
   writePages(textBytes, layout.text, sums, 0, sink);
   const directory = new Uint8Array(layout.directoryBytes);
-  writeLeaves(text, suffixes, layout, sums, sink);
+  writeLeaves(area, documents.length, layout, sums, sink);
   fillDirectory(text, suffixes, shape, layout, directory);
   const list = encodeDocuments(source, starts);
   sink.write(layout.documents, list);
@@ -130,44 +128,11 @@ function sumPages(chunk: Uint8Array, sums: Uint32Array, first: number): void {
   }
 }
 
-function writeLeaves(text: Symbols, suffixes: Int32Array, layout: Layout, sums: Uint32Array, sink: Sink): void {
-  const { leafCount, leafPages } = layout;
-  for (let firstPage = 0; firstPage < leafPages; firstPage += CHUNK_PAGES) {
-    const chunk = new Uint8Array(Math.min(CHUNK_PAGES, leafPages - firstPage) * PAGE_BYTES);
-    const shorts = new Uint16Array(chunk.buffer);
-    const ints = new Int32Array(chunk.buffer);
-    for (let page = 0; page * PAGE_BYTES < chunk.length; page++) {
-      for (let k = 0; k < LEAVES_A_PAGE; k++) {
-        const leaf = (firstPage + page) * LEAVES_A_PAGE + k;
-        if (leaf >= leafCount) break;
-        writeLeaf(text, suffixes, leaf, page * PAGE_BYTES + k * LEAF_BYTES, shorts, ints);
-      }
-    }
-    sumPages(chunk, sums, layout.textPages + firstPage);
-    sink.write(layout.leaves + firstPage * PAGE_BYTES, chunk);
-  }
-}
-
-function writeLeaf(
-  text: Symbols,
-  suffixes: Int32Array,
-  leaf: number,
-  at: number,
-  shorts: Uint16Array,
-  ints: Int32Array,
-): void {
-  const first = leaf * LEAF_ENTRIES;
-  const entries = Math.min(LEAF_ENTRIES, suffixes.length - first);
-  const depth = sharedOfNext(text, suffixes, first, LEAF_ENTRIES);
-  const shortAt = at / 2;
-  shorts[shortAt + DEPTH_AT / 2] = depth;
-  const oneByte = text instanceof Uint8Array;
-  for (let i = 0; i < entries; i++) {
-    const position = suffixes[first + i]!;
-    ints[(at + POSITIONS_AT) / 4 + i] = position;
-    const a = text[position + depth] ?? 0;
-    const b = text[position + depth + 1] ?? 0;
-    shorts[shortAt + i] = oneByte ? (a << 8) | b : hintOfWide(a, b);
+function writeLeaves(area: SortArea, documents: number, layout: Layout, sums: Uint32Array, sink: Sink): void {
+  for (let page = 0; page < layout.leafPages; page += LEAF_PAGES) {
+    const chunk = area.leafPages(documents, page * LEAVES_A_PAGE, Math.min(LEAF_PAGES, layout.leafPages - page));
+    sumPages(chunk, sums, layout.textPages + page);
+    sink.write(layout.leaves + page * PAGE_BYTES, chunk);
   }
 }
 

@@ -19,7 +19,9 @@
  * same one level up.
  */
 import { crc32 } from "node:zlib";
-import type { Symbols } from "./suffix-sort.ts";
+
+/** A text: byte by byte, or two bytes a symbol. */
+export type Symbols = Uint8Array | Uint16Array;
 
 export const PAGE_BYTES = 4096;
 const MAGIC = 0x5348_4c4f; // "OLHS"

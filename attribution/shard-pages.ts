@@ -4,8 +4,7 @@
  */
 import { readSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { LEAF_BYTES, LEAVES_A_PAGE, PAGE_BYTES, ShardDamagedError, symbolView } from "./shard-layout.ts";
-import type { Symbols } from "./suffix-sort.ts";
+import { LEAF_BYTES, LEAVES_A_PAGE, PAGE_BYTES, ShardDamagedError, type Symbols, symbolView } from "./shard-layout.ts";
 
 /** A run of the text. One object is filled again and again. */
 export interface TextRun {

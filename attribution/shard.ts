@@ -15,12 +15,12 @@ import {
   LEAF_ENTRIES,
   layoutOf,
   POSITIONS_AT,
+  type Symbols,
   symbolsOfBytes,
   symbolView,
 } from "./shard-layout.ts";
 import { minimumOfBlocks } from "./shard-minimum.ts";
 import type { ShardPages } from "./shard-pages.ts";
-import type { Symbols } from "./suffix-sort.ts";
 
 const UNKNOWN = -1;
 

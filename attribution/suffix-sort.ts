@@ -1,7 +1,6 @@
 /** Suffix arrays by the WebAssembly module of attribution/wasm/suffix-sort.as, over memory that the caller fills. */
 import { readFileSync } from "node:fs";
-
-export type Symbols = Uint8Array | Uint16Array;
+import { MAX_DEPTH, PAGE_BYTES, type Symbols } from "./shard-layout.ts";
 
 /** wasm32 addresses 4 GiB: 5 bytes a symbol of one byte, 6 of two, and what a reduced problem may need beside. */
 export const MAX_SORTED_SYMBOLS = 600_000_000;
@@ -16,39 +15,64 @@ interface SuffixSortModule {
     alphabet: number,
     beyond: number,
   ): void;
+  writeLeafPages(
+    width: number,
+    text: number,
+    n: number,
+    sa: number,
+    entries: number,
+    leaf: number,
+    pages: number,
+    out: number,
+    maxDepth: number,
+  ): void;
 }
 
 export interface SortArea {
-  /** To be filled before `sort`. */
+  /** To be filled before `sort`. Taken anew after it: memory may have grown. */
   readonly text: Symbols;
   /**
    * Start positions of all suffixes of `text` in lexicographic order; a suffix that ends is smaller than one that goes
-   * on. Precondition: every symbol is below `alphabet`. The result lies in the area's memory, and `text` must be taken
-   * from the area again.
+   * on. Precondition: every symbol is below `alphabet`. The result lies in the area's memory.
    */
   sort(alphabet: number): Int32Array;
+  /**
+   * Pages of leaves from leaf `leaf` on (attribution/shard-layout.ts), at most LEAF_PAGES at once, of the sorted
+   * suffixes without the first `skipped`. Valid until the next call.
+   */
+  leafPages(skipped: number, leaf: number, pages: number): Uint8Array;
 }
+
+/** What `leafPages` writes at once. */
+export const LEAF_PAGES = 256;
 
 let compiled: WebAssembly.Module | undefined;
 
 /** Room for `length` symbols of `width` bytes and their suffix array. Throws RangeError when it exceeds wasm32's memory. */
 export function sortArea(length: number, width: 1 | 2): SortArea {
-  if (length > MAX_SORTED_SYMBOLS)
+  if (length > MAX_SORTED_SYMBOLS) {
     throw new RangeError(`${length} symbols, at most ${MAX_SORTED_SYMBOLS} can be sorted`);
+  }
   compiled ??= new WebAssembly.Module(readFileSync(new URL("wasm/suffix-sort.wasm", import.meta.url)));
   const suffixes = align(length * width);
-  const bucket = suffixes + 4 * length;
-  const beyond = bucket + 4 * 257;
+  // Buckets while sorting, pages of leaves afterwards.
+  const scratch = suffixes + 4 * length;
+  const beyond = scratch + Math.min(LEAF_PAGES, Math.ceil(length / 640) + 1) * PAGE_BYTES;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(beyond / 65_536), maximum: 65_536 });
-  const { suffixSort } = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SuffixSortModule;
+  const module = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SuffixSortModule;
   return {
     get text() {
       return width === 1 ? new Uint8Array(memory.buffer, 0, length) : new Uint16Array(memory.buffer, 0, length);
     },
     sort(alphabet) {
-      // As unsigned numbers: addresses pass 2^31.
-      suffixSort(0, width, length, suffixes | 0, bucket | 0, alphabet, beyond | 0);
+      // Addresses are unsigned; | 0 makes them what the module's signature takes.
+      module.suffixSort(0, width, length, suffixes | 0, scratch | 0, alphabet, beyond | 0);
       return new Int32Array(memory.buffer, suffixes, length);
+    },
+    leafPages(skipped, leaf, pages) {
+      const sa = (suffixes + 4 * skipped) | 0;
+      module.writeLeafPages(width, 0, length, sa, length - skipped, leaf, pages, scratch | 0, MAX_DEPTH);
+      return new Uint8Array(memory.buffer, scratch, pages * PAGE_BYTES);
     },
   };
 }

@@ -13,7 +13,7 @@ import { buildSpanIndex, type CorpusDocument, type SpanIndex } from "../attribut
 import { traceSpans } from "../attribution/trace.ts";
 import { traceByDefinition } from "../attribution/trace-reference.ts";
 import { contentRoot } from "../core/content.ts";
-import { isBoundary, isWithinWindow, MAX_SPANS, type Span } from "../core/span-rule.ts";
+import { traceByScan } from "./trace-scan.ts";
 
 const MIN_SPAN_BYTES = 24;
 const MAX_DOCUMENT_BYTES = 200_000;
@@ -83,33 +83,4 @@ function readUnlessFolder(path: string): Uint8Array | undefined {
 function fiveHundredWords(corpus: SpanIndex): Uint8Array {
   const prompt = new TextEncoder().encode("How do I use it");
   return continueText(corpus, { prompt, words: 500, maxBytes: 16_384, seed: contentRoot(prompt) }).output;
-}
-
-/** The peer: what one writes without an index. */
-function traceByScan(corpus: readonly CorpusDocument[], text: Uint8Array, minSpan: number): Span[] {
-  const buffers = corpus.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-  const boundaries = Array.from({ length: text.length + 1 }, (_, p) => p).filter((p) => isBoundary(text, p));
-  const found: Span[] = [];
-  let reached = 0;
-  for (const start of boundaries) {
-    const ends = boundaries.filter((end) => end > reached && end - start >= minSpan && isWithinWindow(start, end));
-    let span: Span | undefined;
-    for (const [i, buffer] of buffers.entries()) {
-      let offset = 0;
-      // A longer match lies at or after the first place of the shorter one; only longer ones than so far count.
-      while (ends.length > 0) {
-        offset = buffer.indexOf(text.subarray(start, ends[0]), offset);
-        if (offset < 0) break;
-        const length = ends.shift()! - start;
-        span = { outputStart: start, length, contribution: corpus[i]!.id, contentOffset: BigInt(offset) };
-      }
-    }
-    if (span === undefined) continue;
-    found.push(span);
-    reached = start + span.length;
-  }
-  return found
-    .toSorted((a, b) => b.length - a.length || a.outputStart - b.outputStart)
-    .slice(0, MAX_SPANS)
-    .sort((a, b) => a.outputStart - b.outputStart);
 }

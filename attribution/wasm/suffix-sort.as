@@ -9,6 +9,10 @@
  * No array of types is kept. When suffix k is placed, its left neighbour's type is known from two symbols beside each
  * other (text[k-1] and text[k]) if k's own type is known, and an entry ~k says that the pass which is under way has
  * nothing to do with k - 1. An empty slot is 0: suffix 0 has no left neighbour, so nothing needs to be done for it.
+ *
+ * The long passes run piece by piece in functions of their own, which are exported so that the compiler keeps them: an
+ * engine that starts with quick, slow code replaces it when a function is entered again, not within a loop. For the
+ * same reason symbols' width is an argument there: 1, 2 or (in reduced problems) 4 bytes.
  */
 
 @inline
@@ -81,15 +85,20 @@ function placeLms<T>(text: usize, n: i32, sa: usize, bucket: usize): i32 {
   return count;
 }
 
-/** Sorts LMS substrings: of all suffixes that are placed, only the LMS ones are left, in order, with zeros between. */
-function sortSubstrings<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
-  let read = 0;
-  buckets<T>(text, n, bucket, alphabet, false);
+/** Entries of a pass between two entries of its function. */
+const PIECE: i32 = 1 << 16;
+
+/** The imagined end of the text places the last suffix, which is L-type. */
+function placeLast<T>(text: usize, n: i32, sa: usize, bucket: usize): void {
   const last = symbol<T>(text, n - 1);
-  const first = get(bucket, last);
-  set(bucket, last, first + 1);
-  set(sa, first, n > 1 && symbol<T>(text, n - 2) < last ? ~(n - 1) : n - 1);
-  for (let i = 0; i < n; i++) {
+  const slot = get(bucket, last);
+  set(bucket, last, slot + 1);
+  set(sa, slot, n > 1 && symbol<T>(text, n - 2) < last ? ~(n - 1) : n - 1);
+}
+
+function substringsUpOf<T>(text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  let read = 0;
+  for (let i = from; i < to; i++) {
     read += touch<T>(text, sa, i + AHEAD, n);
     const j = get(sa, i);
     if (j > 0) {
@@ -103,8 +112,12 @@ function sortSubstrings<T>(text: usize, n: i32, sa: usize, bucket: usize, alphab
       set(sa, i, ~j);
     }
   }
-  buckets<T>(text, n, bucket, alphabet, true);
-  for (let i = n - 1; i >= 0; i--) {
+  touched = read;
+}
+
+function substringsDownOf<T>(text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  let read = 0;
+  for (let i = to - 1; i >= from; i--) {
     read += touch<T>(text, sa, i - AHEAD, n);
     const j = get(sa, i);
     if (j > 0) {
@@ -121,15 +134,9 @@ function sortSubstrings<T>(text: usize, n: i32, sa: usize, bucket: usize, alphab
   touched = read;
 }
 
-/** From sorted LMS suffixes in their buckets, all else 0: places all others. */
-function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
+function suffixesUpOf<T>(text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
   let read = 0;
-  buckets<T>(text, n, bucket, alphabet, false);
-  const last = symbol<T>(text, n - 1);
-  const first = get(bucket, last);
-  set(bucket, last, first + 1);
-  set(sa, first, n > 1 && symbol<T>(text, n - 2) < last ? ~(n - 1) : n - 1);
-  for (let i = 0; i < n; i++) {
+  for (let i = from; i < to; i++) {
     read += touch<T>(text, sa, i + AHEAD, n);
     const j = get(sa, i);
     set(sa, i, ~j);
@@ -141,8 +148,12 @@ function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32)
       set(sa, slot, k > 0 && symbol<T>(text, k - 1) < c ? ~k : k);
     }
   }
-  buckets<T>(text, n, bucket, alphabet, true);
-  for (let i = n - 1; i >= 0; i--) {
+  touched = read;
+}
+
+function suffixesDownOf<T>(text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  let read = 0;
+  for (let i = to - 1; i >= from; i--) {
     read += touch<T>(text, sa, i - AHEAD, n);
     const j = get(sa, i);
     if (j > 0) {
@@ -156,6 +167,48 @@ function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32)
     }
   }
   touched = read;
+}
+
+export function substringsUp(width: i32, text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  if (width == 1) substringsUpOf<u8>(text, n, sa, bucket, from, to);
+  else if (width == 2) substringsUpOf<u16>(text, n, sa, bucket, from, to);
+  else substringsUpOf<i32>(text, n, sa, bucket, from, to);
+}
+
+export function substringsDown(width: i32, text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  if (width == 1) substringsDownOf<u8>(text, n, sa, bucket, from, to);
+  else if (width == 2) substringsDownOf<u16>(text, n, sa, bucket, from, to);
+  else substringsDownOf<i32>(text, n, sa, bucket, from, to);
+}
+
+export function suffixesUp(width: i32, text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  if (width == 1) suffixesUpOf<u8>(text, n, sa, bucket, from, to);
+  else if (width == 2) suffixesUpOf<u16>(text, n, sa, bucket, from, to);
+  else suffixesUpOf<i32>(text, n, sa, bucket, from, to);
+}
+
+export function suffixesDown(width: i32, text: usize, n: i32, sa: usize, bucket: usize, from: i32, to: i32): void {
+  if (width == 1) suffixesDownOf<u8>(text, n, sa, bucket, from, to);
+  else if (width == 2) suffixesDownOf<u16>(text, n, sa, bucket, from, to);
+  else suffixesDownOf<i32>(text, n, sa, bucket, from, to);
+}
+
+/** Sorts LMS substrings: of all suffixes that are placed, only the LMS ones are left, in order, with zeros between. */
+function sortSubstrings<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
+  buckets<T>(text, n, bucket, alphabet, false);
+  placeLast<T>(text, n, sa, bucket);
+  for (let i = 0; i < n; i += PIECE) substringsUp(sizeof<T>(), text, n, sa, bucket, i, min(i + PIECE, n));
+  buckets<T>(text, n, bucket, alphabet, true);
+  for (let i = n; i > 0; i -= PIECE) substringsDown(sizeof<T>(), text, n, sa, bucket, max(i - PIECE, 0), i);
+}
+
+/** From sorted LMS suffixes in their buckets, all else 0: places all others. */
+function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32): void {
+  buckets<T>(text, n, bucket, alphabet, false);
+  placeLast<T>(text, n, sa, bucket);
+  for (let i = 0; i < n; i += PIECE) suffixesUp(sizeof<T>(), text, n, sa, bucket, i, min(i + PIECE, n));
+  buckets<T>(text, n, bucket, alphabet, true);
+  for (let i = n; i > 0; i -= PIECE) suffixesDown(sizeof<T>(), text, n, sa, bucket, max(i - PIECE, 0), i);
 }
 
 /**
@@ -282,4 +335,59 @@ export function suffixSort(
 ): void {
   if (width == 1) sort<u8>(text, n, sa, bucket, alphabet, beyond);
   else sort<u16>(text, n, sa, bucket, alphabet, beyond);
+}
+
+/** Symbols that the suffixes at a and b share, at most `limit`. The text ends with a symbol of its own. */
+function shared<T>(text: usize, n: i32, a: i32, b: i32, limit: i32): i32 {
+  const most = min(limit, n - max(a, b));
+  let k = 0;
+  while (k < most && symbol<T>(text, a + k) == symbol<T>(text, b + k)) k++;
+  return k;
+}
+
+/** Two symbols as 16 bits in their order: of symbols of 9 bits the lowest two bits are lost. */
+@inline
+function hint<T>(text: usize, n: i32, at: i32): i32 {
+  const a = at < n ? symbol<T>(text, at) : 0;
+  const b = at + 1 < n ? symbol<T>(text, at + 1) : 0;
+  return sizeof<T>() == 1 ? (a << 8) | b : (a << 7) | (b >> 2);
+}
+
+function writeLeafOf<T>(text: usize, n: i32, sa: usize, entries: i32, first: i32, out: usize, maxDepth: i32): void {
+  const next = first + 64;
+  const depth = next < entries ? shared<T>(text, n, get(sa, first), get(sa, next), maxDepth) : 0;
+  store<u16>(out + 128, depth);
+  const count = min(64, entries - first);
+  for (let i = 0; i < count; i++) {
+    const position = get(sa, first + i);
+    store<u16>(out + (<usize>i << 1), hint<T>(text, n, position + depth));
+    store<i32>(out + 132 + (<usize>i << 2), position);
+  }
+}
+
+/**
+ * Pages of leaves (attribution/shard-layout.ts) from leaf `leaf` on into `out`: 10 leaves of 388 bytes a page of 4,096.
+ * `sa` has `entries` entries, all of which are to be in leaves.
+ */
+export function writeLeafPages(
+  width: i32,
+  text: usize,
+  n: i32,
+  sa: usize,
+  entries: i32,
+  leaf: i32,
+  pages: i32,
+  out: usize,
+  maxDepth: i32,
+): void {
+  memory.fill(out, 0, <usize>pages << 12);
+  for (let page = 0; page < pages; page++) {
+    for (let k = 0; k < 10; k++) {
+      const first = (leaf + page * 10 + k) << 6;
+      if (first >= entries) return;
+      const to = out + (<usize>page << 12) + <usize>k * 388;
+      if (width == 1) writeLeafOf<u8>(text, n, sa, entries, first, to, maxDepth);
+      else writeLeafOf<u16>(text, n, sa, entries, first, to, maxDepth);
+    }
+  }
 }
