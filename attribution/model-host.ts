@@ -113,6 +113,8 @@ export interface ModelHost {
   /** Models that this host has joined and serves. Rejects when the chain cannot be read. */
   models(): Promise<ServedModel[]>;
   head(): Promise<{ readonly number: bigint; readonly timestamp: bigint }>;
+  /** Gets a model's contents and index ready, as of the head. Throws Refusal. */
+  prepare(modelId: bigint): Promise<void>;
   /** Ends what is being generated: none of it is signed. */
   close(): void;
 }
@@ -266,6 +268,10 @@ export function createModelHost(ports: ModelHostPorts): ModelHost {
     async models() {
       const ids = (await chain.modelsOf(signer.address)).filter(serves);
       return Promise.all(ids.map(async (modelId) => ({ modelId, data: await chain.modelData(modelId) })));
+    },
+    async prepare(modelId) {
+      const { number } = await fromChain(chain.head());
+      await corpora.use(await corpora.live(modelId, number), async () => {});
     },
     close() {
       closing.abort();

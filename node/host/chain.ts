@@ -1,5 +1,5 @@
 /** What a host's loop reads of the attribution precompile besides attribution/chain-reader.ts, and the calls it makes. */
-import { encodeFunctionData, type PublicClient } from "viem";
+import { BaseError, encodeFunctionData, type PublicClient } from "viem";
 import type { SignedAnswer } from "../../attribution/answer-log.ts";
 import type { Audience } from "../../attribution/chain-reader.ts";
 import type { Claim } from "../../attribution/challenge.ts";
@@ -54,7 +54,7 @@ export interface HostChain {
 }
 
 export function viemHostChain(client: HostClient): HostChain {
-  async function* ranges(from: bigint, to: bigint) {
+  function* ranges(from: bigint, to: bigint) {
     for (let start = from; start <= to; start += LOG_RANGE_BLOCKS) {
       const end = start + LOG_RANGE_BLOCKS - 1n;
       yield { fromBlock: start, toBlock: end < to ? end : to };
@@ -69,22 +69,29 @@ export function viemHostChain(client: HostClient): HostChain {
 
   async function events(from: bigint, to: bigint): Promise<HostEvent[]> {
     const found: HostEvent[] = [];
-    for await (const range of ranges(from, to)) {
-      const logs = await client.getContractEvents({ ...ATTRIBUTION, ...range, strict: true });
-      const proofs = batchProofs(logs.filter((log) => log.eventName === "OutputCommitted").map(({ args }) => args));
-      for (const log of logs) {
-        const event = eventOf(log, proofs);
-        if (event !== undefined) found.push(event);
-      }
-    }
+    for (const range of ranges(from, to)) found.push(...(await eventsWithin(range.fromBlock, range.toBlock)));
     return found;
+  }
+
+  /** Where a node gives no so long answer, in halves. */
+  async function eventsWithin(fromBlock: bigint, toBlock: bigint): Promise<HostEvent[]> {
+    let logs: readonly Log[];
+    try {
+      logs = await readLogs(client, fromBlock, toBlock);
+    } catch (error) {
+      if (!(error instanceof BaseError) || fromBlock === toBlock) throw error;
+      const middle = (fromBlock + toBlock) / 2n;
+      return [...(await eventsWithin(fromBlock, middle)), ...(await eventsWithin(middle + 1n, toBlock))];
+    }
+    const proofs = batchProofs(logs.filter((log) => log.eventName === "OutputCommitted").map(({ args }) => args));
+    return logs.map((log) => eventOf(log, proofs)).filter((event) => event !== undefined);
   }
 
   return {
     events,
     isOpen,
     async commitment(inferenceId, from, to) {
-      for await (const range of ranges(from, to)) {
+      for (const range of ranges(from, to)) {
         const args = { inferenceId };
         const eventName = "OutputCommitted";
         const [log] = await client.getContractEvents({ ...ATTRIBUTION, eventName, args, ...range, strict: true });
@@ -99,7 +106,7 @@ export function viemHostChain(client: HostClient): HostChain {
     },
     async openDemands(inferenceId, from, to) {
       const demands: Demand[] = [];
-      for await (const range of ranges(from, to)) {
+      for (const range of ranges(from, to)) {
         const args = { inferenceId };
         const eventName = "ChunkDemanded";
         for (const log of await client.getContractEvents({ ...ATTRIBUTION, eventName, args, ...range, strict: true })) {
@@ -146,8 +153,9 @@ export function batchProofs(committed: readonly Committed[]): Map<bigint, readon
   return proofs;
 }
 
-type Log = Awaited<ReturnType<typeof allEvents>>[number];
-const allEvents = (client: HostClient) => client.getContractEvents({ ...ATTRIBUTION, strict: true });
+const readLogs = (client: HostClient, fromBlock: bigint, toBlock: bigint) =>
+  client.getContractEvents({ ...ATTRIBUTION, fromBlock, toBlock, strict: true });
+type Log = Awaited<ReturnType<typeof readLogs>>[number];
 
 function eventOf(log: Log, proofs: ReadonlyMap<bigint, readonly Hex[]>): HostEvent | undefined {
   switch (log.eventName) {

@@ -45,7 +45,8 @@ export class HostLoop {
   #cancel: (() => void) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #isStopped = false;
-  #problem: string | undefined;
+  /** Of following the chain, and of sending. */
+  readonly #problems: { chain?: string | undefined; sending?: string | undefined } = {};
   #sinceForget = 0;
 
   constructor(parts: LoopParts) {
@@ -55,7 +56,7 @@ export class HostLoop {
 
   /** What went wrong the last time, until it goes right. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#problems.chain ?? this.#problems.sending;
   }
 
   /** Reads what became of every answer that is not closed. Rejects when the chain cannot be read. */
@@ -175,9 +176,9 @@ export class HostLoop {
         if (batch.length === 0) break;
         this.#work(batch, () => this.#settle(batch));
       }
-      this.#problem = undefined;
+      this.#problems.chain = undefined;
     } catch (err) {
-      this.#problem = (err as Error).message;
+      this.#problems.chain = firstLine(err);
       log.warn({ err }, "the chain cannot be followed; it is tried again");
     }
   }
@@ -233,6 +234,7 @@ export class HostLoop {
     const working = work()
       .catch((err: unknown) => {
         if (this.#isStopped) return;
+        this.#problems.sending = firstLine(err);
         log.warn({ err }, "a transaction was not sent; it is tried again");
         for (const entry of entries) fail(entry, clock.nowMs());
       })
@@ -285,6 +287,7 @@ export class HostLoop {
     const { sender, clock, log } = this.#parts;
     try {
       const outcome = await sender.send({ label: `${what} ${entries.length}`, ...call(entries) });
+      this.#problems.sending = undefined;
       if (outcome.type === "mined") return await this.#followTo(outcome.blockNumber);
       if (this.#isStopped) return;
       log.warn({ what, answers: entries.length, outcome: outcome.type }, "a transaction had no effect");
@@ -298,6 +301,7 @@ export class HostLoop {
       }
       for (const entry of entries) fail(entry, clock.nowMs());
       if (error.errorName !== "WrongState" && error.errorName !== "WindowOpen") {
+        this.#problems.sending = error.message;
         log.error(
           { what, inference: Number(entries[0]?.inferenceId), reason: error.message },
           "the chain refuses an answer",
@@ -323,3 +327,6 @@ export class HostLoop {
     }
   }
 }
+
+/** viem's messages have many, with all that was sent. */
+const firstLine = (error: unknown): string => (error as Error).message.split("\n")[0] ?? "";

@@ -117,9 +117,12 @@ async function serve(settings: HostSettings, { client, account, directory, chain
     const url = await server.listen().catch((error: unknown) => {
       throw listenError(error, listener, "host");
     });
+    // Joining says that all data are at hand.
+    for (const modelId of settings.join) await prepare(modelHost, modelId);
     await joinModels(enrol, settings.join, settings.publicUrl ?? url);
     loop.start();
     process.stdout.write(await banner(settings, modelHost, chain, url));
+    prepareAll(modelHost, settings.join, log);
     await ending;
     return EXIT.ok;
   } finally {
@@ -128,6 +131,27 @@ async function serve(settings: HostSettings, { client, account, directory, chain
     await loop.stop();
     await shards.close();
     log.info("stopped");
+  }
+}
+
+/** Throws OperationError. */
+async function prepare(modelHost: ModelHost, modelId: bigint): Promise<void> {
+  try {
+    await modelHost.prepare(modelId);
+  } catch (error) {
+    throw new OperationError(`model ${modelId} cannot be served: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Of the other models that it serves, so that the first who asks need not wait. */
+async function prepareAll(modelHost: ModelHost, done: readonly bigint[], log: Logger): Promise<void> {
+  const models = await modelHost.models().catch(() => []);
+  for (const { modelId } of models) {
+    if (done.includes(modelId)) continue;
+    await prepare(modelHost, modelId).then(
+      () => log.info({ model: Number(modelId) }, "model ready"),
+      (err: unknown) => log.warn({ err }, "a model is not ready"),
+    );
   }
 }
 

@@ -231,14 +231,15 @@ export class Sender {
       if (receipt === undefined) item.done({ type: "lost" });
       else item.done({ type: receipt.status === "success" ? "mined" : "reverted", blockNumber: receipt.blockNumber });
     }
-    const [oldest] = this.#underWay;
     const { clock, bumpAfterMs, log } = this.#parts;
-    if (oldest === undefined || clock.nowMs() - oldest.sentAtMs < bumpAfterMs) return;
-    oldest.sentAtMs = clock.nowMs();
-    if (this.#raise(oldest))
-      log.info({ for: oldest.call.label, nonce: oldest.nonce }, "a transaction is sent again, dearer");
-    else log.warn({ for: oldest.call.label }, "a transaction waits, and may not be paid more for");
-    await this.#broadcast(oldest, false);
+    for (const item of [...this.#underWay]) {
+      if (clock.nowMs() - item.sentAtMs < bumpAfterMs) continue;
+      item.sentAtMs = clock.nowMs();
+      const { call, nonce } = item;
+      if (this.#raise(item)) log.info({ for: call.label, nonce }, "a transaction is sent again, dearer");
+      else log.warn({ for: call.label, nonce }, "a transaction waits, and may not be paid more for");
+      await this.#broadcast(item, false);
+    }
   }
 
   async #receipt({ hashes }: UnderWay): Promise<TransactionReceipt | undefined> {
