@@ -152,7 +152,13 @@ export async function askModel(question: Question): Promise<CommittedInference> 
   const [commitment] = parseEventLogs({ abi: attributionAbi, eventName: "OutputCommitted", logs: committed.logs });
   if (commitment === undefined) throw new Error("no OutputCommitted event");
 
-  return { id, outputRoot: answer.outputRoot, outputBytes: output.length, spans, settleAfter: commitment.args.settleAfter };
+  return {
+    id,
+    outputRoot: answer.outputRoot,
+    outputBytes: output.length,
+    spans,
+    settleAfter: commitment.args.settleAfter,
+  };
 }
 
 /** After the window, by anyone. */

@@ -88,7 +88,10 @@ async function streamed(text: string, id: bigint): Promise<{ text: string; part:
   const answer = chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
   const finish = chunks.at(-2)!;
   expect(finish.choices[0]?.finish_reason).toBe("length");
-  expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 60, prompt_tokens: expect.any(Number) } });
+  expect(chunks.at(-1)).toMatchObject({
+    choices: [],
+    usage: { completion_tokens: 60, prompt_tokens: expect.any(Number) },
+  });
   expect(chunks.length).toBeGreaterThan(20);
   return { text: answer, part: finish.openledger! };
 }
