@@ -23,7 +23,8 @@ const PAGE = 256;
 const MAX_MODELS = 256;
 const MAX_CONTRIBUTIONS = 100_000;
 const MAX_DATANETS = 64;
-const PARALLEL_CALLS = 16;
+/** What fits a batch of JSON-RPC, where the transport makes any. */
+const PARALLEL_CALLS = 64;
 const LOG_RANGE_BLOCKS = 5_000n;
 
 /** What is known of a Datanet as of block `syncedTo`. Leaves never change; only consent does. */

@@ -36,7 +36,7 @@ export interface RunningModelHost {
 
 export async function startModelHost(parts: ModelHostParts): Promise<RunningModelHost> {
   const { listener, chainId, log } = parts;
-  const chain = viemChainReader(createPublicClient({ transport: http(parts.rpcUrl) }));
+  const chain = viemChainReader(createPublicClient({ transport: http(parts.rpcUrl, { batch: true }) }));
   const shards = await ShardStore.open(parts.shards);
   const modelHost = createModelHost({
     openCorpus: openFromShards(shards),
