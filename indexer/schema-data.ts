@@ -1,5 +1,6 @@
 /** GraphQL types of the data: Datanets, versions, grants, contributions. */
 import { REWARD_KIND } from "./codes.ts";
+import type { Reader } from "./loaders.ts";
 import {
   Access,
   Block,
@@ -24,6 +25,9 @@ import {
   VersionConnection,
 } from "./schema-refs.ts";
 import type { Stored } from "./tables.ts";
+
+const MAX_UPSTREAM_LEVELS = 16;
+const MAX_UPSTREAM_NODES = 1_000;
 
 Datanet.implement({
   interfaces: [OnChain],
@@ -97,6 +101,22 @@ const ContributionEvent = builder.objectRef<Stored<"contribution_events">>("Cont
   }),
 });
 
+/** Nearest first. Every level is one query, whatever else the request asks. */
+async function withdrawnUpstream(id: number, reader: Reader): Promise<Stored<"contributions">[]> {
+  const seen = new Set<number>([id]);
+  const withdrawn: Stored<"contributions">[] = [];
+  let level = [id];
+  for (let depth = 0; depth < MAX_UPSTREAM_LEVELS && level.length > 0; depth++) {
+    const edges = (await Promise.all(level.map((one) => reader.parents.load(one)))).flat();
+    level = [...new Set(edges.map(({ to_id }) => to_id))].filter((one) => !seen.has(one));
+    level = level.slice(0, Math.max(0, MAX_UPSTREAM_NODES - seen.size));
+    for (const one of level) seen.add(one);
+    const parents = await Promise.all(level.map((one) => found(reader.contribution.load(one))));
+    withdrawn.push(...parents.filter(({ withdrawn_block }) => withdrawn_block !== null));
+  }
+  return withdrawn;
+}
+
 Contribution.implement({
   interfaces: [OnChain],
   fields: (t) => ({
@@ -142,6 +162,12 @@ Contribution.implement({
         withdrawn_block === null ? null : found(reader.block.load(withdrawn_block)),
     }),
     withdrawnTx: t.expose("withdrawn_tx", { type: "Bytes", nullable: true }),
+    withdrawnUpstream: t.field({
+      type: [Contribution],
+      description:
+        "What it was made of, directly or not, and has no consent any more; at most 16 levels and 1,000 contributions are looked at.",
+      resolve: ({ id }, _, { reader }) => withdrawnUpstream(id, reader),
+    }),
     parents: t.field({
       type: [Contribution],
       resolve: async ({ id }, _, { reader }) => {

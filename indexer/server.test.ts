@@ -149,7 +149,7 @@ describe("queries", () => {
   });
 
   test("a contribution's whole life", async () => {
-    const fields = `id status consent contributor { address } licence size reason score leafIndex duplicateOf { id } parents { id }
+    const fields = `id status consent contributor { address } licence size reason score leafIndex duplicateOf { id } parents { id } withdrawnUpstream { id }
       curator { address } decidedBlock { number } withdrawnBlock { number } history { status actor { address } block { number } }
       rewardCount earned rewards { nodes { amount inference { id } } }`;
     const answer = await data(`{
@@ -176,6 +176,7 @@ describe("queries", () => {
     });
     expect(answer.second.rewards.nodes).toEqual([{ amount: answer.second.earned, inference: { id: "1" } }]);
     expect(answer.third.parents).toEqual([{ id: "1" }]);
+    expect(answer.third.withdrawnUpstream).toEqual([]);
     expect(answer.fifth).toMatchObject({ status: "DUPLICATE", duplicateOf: { id: "1" }, earned: "0" });
     expect(answer.sixth).toMatchObject({ status: "REJECTED", reason: "no licence" });
     expect(answer.seventh).toMatchObject({
@@ -415,10 +416,12 @@ test("an answer that was found wrong: fault, challenger, what was slashed and to
       query: `{ inferences(state: VOID) { nodes {
         id fault challenger { address } faultContribution { id } slashed refund escrow batch { id count root } batchIndex
         demands { contribution { id } chunk demander { address } bond state } rewards { kind amount contribution { id } model { id } }
-      } } }`,
+      } } contribution(id: 8) { consent withdrawnUpstream { id } } }`,
     }),
   });
-  const { nodes } = ((await response.json()) as Answer).data.inferences;
+  const { inferences, contribution } = ((await response.json()) as Answer).data;
+  const { nodes } = inferences;
+  expect(contribution).toEqual({ consent: true, withdrawnUpstream: [{ id: "1" }] });
   await other.close();
   await challenged.stop();
   const [{ slashed, rewards, ...found }] = nodes;

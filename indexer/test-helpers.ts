@@ -650,6 +650,9 @@ export function challengedChain(): { chain: FakeChain; ledger: Ledger } {
   chain.append([ledger.commit([1, 2], [30, 20])]);
   chain.append([ledger.demand(testAddress(6))]);
   chain.append([ledger.void(testAddress(6), 1n)]);
+  // Contribution 3 was made of 1, and 8 of 3.
+  chain.append([ledger.submit(1, testAddress(3), [3n])]);
+  chain.append([ledger.withdraw(1)]);
   return { chain, ledger };
 }
 
