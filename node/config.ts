@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
-import { OPTIONS, type OptionName, type OptionSpec } from "./options.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec } from "./options.ts";
 
 type Value = string | number | boolean | readonly string[] | undefined;
 export type Values = Readonly<Record<OptionName, Value>>;
@@ -187,11 +187,12 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
   return found;
 }
 
-/** Checked values of the options `allowed`. Throws UsageError that lists every problem. */
+/** Checked values of the options `allowed`; `defaults` are the command's own. Throws UsageError that lists every problem. */
 export function readOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
   allowed: readonly OptionName[],
+  defaults: OptionDefaults = {},
 ): Values {
   const problems: string[] = [];
   const flags = readFlags(args, allowed, problems);
@@ -206,7 +207,8 @@ export function readOptions(
   const values: Partial<Record<OptionName, Value>> = {};
   for (const name of allowed) {
     const spec: OptionSpec = OPTIONS[name];
-    const text = flags.get(name) ?? environment[environmentName(name)] ?? file.get(name) ?? spec.default;
+    const text =
+      flags.get(name) ?? environment[environmentName(name)] ?? file.get(name) ?? defaults[name] ?? spec.default;
     if (text !== undefined) values[name] = parseValue(name, spec, text, problems);
   }
   if (problems.length > 0) throw new UsageError(problems.join("\n"));

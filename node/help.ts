@@ -1,6 +1,6 @@
 /** Help texts in geth's form, made from the same table that parses the options. */
 import packageJson from "../package.json" with { type: "json" };
-import { OPTIONS, type OptionName, type OptionSpec } from "./options.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec } from "./options.ts";
 
 export const VERSION: string = packageJson.version;
 
@@ -11,6 +11,7 @@ export interface Command {
   readonly summary: string;
   readonly description: string;
   readonly options: readonly OptionName[];
+  readonly defaults?: OptionDefaults;
   /** Resolves to the exit code. */
   run(args: readonly string[]): Promise<number>;
 }
@@ -46,18 +47,21 @@ EXIT CODES:
 `;
 }
 
-function optionRow(name: OptionName): string {
+function optionRow(name: OptionName, defaults: OptionDefaults): string {
   const spec: OptionSpec = OPTIONS[name];
   const head = `--${name}${spec.type === "boolean" ? "" : ` ${spec.value ?? "VALUE"}`}`;
   const choices = spec.choices === undefined ? "" : ` [${spec.choices.join(", ")}]`;
-  const fallback = spec.default === undefined || spec.default === "" ? "" : ` (default: ${spec.default})`;
+  const value = defaults[name] ?? spec.default ?? "";
+  const fallback = value === "" ? "" : ` (default: ${value})`;
   return `${head.padEnd(30)}${spec.help}${choices}${fallback}`;
 }
 
 export function commandHelp(command: Command): string {
   const groups = [...new Set(command.options.map((name) => OPTIONS[name].group))];
   const sections = groups.map((group) => {
-    const rows = command.options.filter((name) => OPTIONS[name].group === group).map(optionRow);
+    const rows = command.options
+      .filter((name) => OPTIONS[name].group === group)
+      .map((name) => optionRow(name, command.defaults ?? {}));
     return `${group.toUpperCase()} FLAGS:\n${indent(rows.join("\n"))}\n`;
   });
   return `NAME:

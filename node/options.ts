@@ -591,3 +591,6 @@ export const OPTIONS = {
 } as const satisfies Record<string, OptionSpec>;
 
 export type OptionName = keyof typeof OPTIONS;
+
+/** A command's own defaults, in the form that a user would write. */
+export type OptionDefaults = Readonly<Partial<Record<OptionName, string>>>;

@@ -36,6 +36,9 @@ export const hostOptions = [
   "log.format",
 ] as const;
 
+/** A devnet's own host has 8080. */
+export const hostDefaults = { "host.port": "8081" } as const;
+
 export const hostCommand: Command = {
   name: "host",
   argumentsUsage: "",
@@ -47,9 +50,10 @@ its key signs: no other host may use it. The data directory (default ~/.openledg
 lose it can cost the stake. Ctrl-C stops it; whatever happens, the next start goes on where this one ended.
 See docs/hosting.md.`,
   options: hostOptions,
+  defaults: hostDefaults,
   async run(args) {
     // A mistake in them is told at once, before the program is loaded.
-    readOptions(args, process.env, hostOptions);
+    readOptions(args, process.env, hostOptions, hostDefaults);
     const { runHost } = await import("../host/run-host.ts");
     return runHost(args);
   },

@@ -14,7 +14,7 @@ import { ShardStore } from "../../attribution/shard-store.ts";
 import { viemChainReader } from "../../attribution/viem-chain-reader.ts";
 import type { Hex } from "../../core/bytes.ts";
 import { actor } from "../bridge-cli/actor.ts";
-import { hostOptions } from "../commands/host.ts";
+import { hostDefaults, hostOptions } from "../commands/host.ts";
 import { readOptions } from "../config.ts";
 import { DataError, EXIT, OperationError } from "../errors.ts";
 import { listenError } from "../http.ts";
@@ -36,7 +36,7 @@ const DEADLINE_MARGIN_SECONDS = 15n;
 
 /** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
 export async function runHost(args: readonly string[]): Promise<number> {
-  const values = readOptions(args, process.env, hostOptions);
+  const values = readOptions(args, process.env, hostOptions, hostDefaults);
   const settings = hostSettings(values, process.env);
   const format = values["log.format"] as string;
   const isPretty = format === "pretty" || (format === "auto" && process.stdout.isTTY === true);

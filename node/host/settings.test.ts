@@ -6,7 +6,7 @@ import { createContentServer } from "../../attribution/content-server.ts";
 import { ContentStore } from "../../attribution/content-store.ts";
 import { bytesToHex } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
-import { hostOptions } from "../commands/host.ts";
+import { hostDefaults, hostOptions } from "../commands/host.ts";
 import { readOptions } from "../config.ts";
 import { DataError, OperationError, UsageError } from "../errors.ts";
 import { keptContents } from "./contents.ts";
@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const settings = (args: readonly string[], environment: Record<string, string> = {}) =>
-  hostSettings(readOptions(args, {}, hostOptions), environment);
+  hostSettings(readOptions(args, {}, hostOptions, hostDefaults), environment);
 const OPENAI = ["--engine", "openai", "--engine.url", "http://127.0.0.1:1/v1", "--engine.model", "some/model:7b"];
 
 describe("settings", () => {
@@ -30,7 +30,7 @@ describe("settings", () => {
       rpcUrl: "http://127.0.0.1:8545",
       contentUrls: ["http://127.0.0.1:7070"],
       contentDirectory: "/d/content",
-      listener: { address: "127.0.0.1", port: 8080 },
+      listener: { address: "127.0.0.1", port: 8081 },
       vhosts: [],
       publicUrl: undefined,
       models: undefined,
