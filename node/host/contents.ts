@@ -1,10 +1,22 @@
 /** A host keeps what it read: it is liable for the data of its models, whatever becomes of the stores they came from. */
-import { httpContentSource } from "../../attribution/content-server.ts";
 import { type ContentSource, type ContentStore, ContentStoreError } from "../../attribution/content-store.ts";
+import type { Hex } from "../../core/bytes.ts";
+import { type Authorize, ask, StoreRefusal } from "../data-cli/store-client.ts";
 
-/** The store first, then the servers in their order; what a server gave is put into the store. */
-export function keptContents(store: ContentStore, urls: readonly string[]): ContentSource {
-  const servers = urls.map((url) => httpContentSource(url, store.limits.maxItemBytes));
+/**
+ * Its own store first, then the servers in their order; what a server gave is kept. `authorize` signs for contents that
+ * are not for everybody, where a server asks for it. Rejects when no server has it, and one of them could not say so.
+ */
+export function keptContents(store: ContentStore, urls: readonly string[], authorize?: Authorize): ContentSource {
+  async function fetchFrom(url: string, root: Hex): Promise<void> {
+    const path = `/content/${root}`;
+    const { response, alive } = await ask({ url }, path).catch((error: unknown) => {
+      if (authorize === undefined || !(error instanceof StoreRefusal) || error.status !== 401) throw error;
+      return ask({ url, authorize }, path);
+    });
+    await store.putStream(watched(response, alive), { root });
+  }
+
   return {
     async get(root) {
       const kept = await store.get(root).catch((error: unknown) => {
@@ -14,18 +26,23 @@ export function keptContents(store: ContentStore, urls: readonly string[]): Cont
       });
       if (kept !== undefined) return kept;
       let failure: unknown;
-      for (const server of servers) {
+      for (const url of urls) {
         try {
-          const bytes = await server.get(root);
-          if (bytes === undefined) continue;
-          await store.put(bytes);
-          return bytes;
+          await fetchFrom(url, root);
+          return await store.get(root);
         } catch (error) {
-          failure = error;
+          if (!(error instanceof StoreRefusal) || error.status !== 404) failure = error;
         }
       }
       if (failure !== undefined) throw failure;
       return undefined;
     },
   };
+}
+
+async function* watched(response: Response, alive: () => void): AsyncGenerator<Uint8Array> {
+  for await (const bytes of response.body ?? []) {
+    alive();
+    yield bytes;
+  }
 }

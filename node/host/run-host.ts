@@ -16,6 +16,7 @@ import type { Hex } from "../../core/bytes.ts";
 import { actor } from "../bridge-cli/actor.ts";
 import { hostDefaults, hostOptions } from "../commands/host.ts";
 import { readOptions } from "../config.ts";
+import { signingAs } from "../data-cli/signing.ts";
 import { DataError, EXIT, OperationError } from "../errors.ts";
 import { listenError } from "../http.ts";
 import { createLog, type Logger } from "../log.ts";
@@ -67,7 +68,8 @@ async function serve(settings: HostSettings, { client, account, directory, chain
   const ending = signalled(log);
   const chain = viemChainReader(client);
   const answers = await AnswerLog.open(directory.answers, chainId);
-  const content = keptContents(await openContents(settings.contentDirectory), settings.contentUrls);
+  const store = await openContents(settings.contentDirectory);
+  const content = keptContents(store, settings.contentUrls, signingAs(account, Number(chainId)));
   const { batchSize: size, batchMs: waitMs, pollMs } = settings;
   const sender = new Sender({ client, account, clock: systemClock, log: log.child({ module: "sender" }), pollMs });
   const loop = new HostLoop({

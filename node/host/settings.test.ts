@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { privateKeyToAccount } from "viem/accounts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createContentServer } from "../../attribution/content-server.ts";
 import { ContentStore } from "../../attribution/content-store.ts";
@@ -8,6 +11,7 @@ import { bytesToHex } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
 import { hostDefaults, hostOptions } from "../commands/host.ts";
 import { readOptions } from "../config.ts";
+import { signingAs } from "../data-cli/signing.ts";
 import { DataError, OperationError, UsageError } from "../errors.ts";
 import { keptContents } from "./contents.ts";
 import { type HostIdentity, openHostDirectory } from "./directory.ts";
@@ -117,7 +121,7 @@ it("contents come from the first store that has them, and are kept", async () =>
   expect(await kept.get(root)).toEqual(bytes);
   for (const server of servers) await server.close();
   expect(await kept.get(root)).toEqual(bytes);
-  // What nobody answers for is no absence.
+  // What a store that is gone cannot say is no absence.
   const other = bytesToHex(contentRoot(new TextEncoder().encode("other")));
   await expect(kept.get(other)).rejects.toThrow();
   // Damage on disk is mended from a store.
@@ -128,4 +132,24 @@ it("contents come from the first store that has them, and are kept", async () =>
   expect(await own!.get(root)).toEqual(bytes);
   expect(await mending.get(other)).toBeUndefined();
   await again.close();
+});
+
+it("contents that are not for everybody are asked for with a signature, and only then", async () => {
+  const bytes = new TextEncoder().encode("for granted accounts");
+  const root = bytesToHex(contentRoot(bytes));
+  const signed: boolean[] = [];
+  const server = createServer((request, response) => {
+    signed.push(request.headers.authorization !== undefined);
+    if (request.headers.authorization === undefined) response.writeHead(401).end("{}");
+    else response.writeHead(200).end(bytes);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const own = await ContentStore.open(join(directory, "own"));
+  await expect(keptContents(own, [url]).get(root)).rejects.toThrow("401");
+  const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
+  expect(await keptContents(own, [url], signingAs(account, 7)).get(root)).toEqual(bytes);
+  expect(signed).toEqual([false, false, true]);
+  server.close();
+  server.closeAllConnections();
 });
