@@ -10,6 +10,8 @@ export interface PrecompileContext {
   readonly caller: Uint8Array;
   readonly value: bigint;
   readonly isStatic: boolean;
+  /** The transaction itself calls, not a contract in it: then the input is the transaction's data. */
+  readonly isTopLevel: boolean;
   readonly chainId: bigint;
   readonly blockNumber: bigint;
   /** Unix seconds. */

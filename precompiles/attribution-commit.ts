@@ -72,6 +72,8 @@ function commitAnswer(context: Context, found: Found, answer: Answer, batchId: b
   if (context.timestamp > commitDeadline) throw error("DeadlinePassed", { inferenceId, deadline: commitDeadline });
 
   const isPublic = head.audience === AUDIENCE.public;
+  // A contract's input is nowhere to be read: a host could lie where nobody sees the output.
+  if (isPublic && !context.isTopLevel) throw error("NotDirect", { inferenceId });
   requireOutput(context, isPublic, outputRoot, outputBytes, output);
   requireSpans(context, spans, outputBytes, head.minSpan, isPublic ? output : undefined);
   const served = loadHost(context, slot);

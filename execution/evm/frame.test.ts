@@ -125,6 +125,7 @@ describe("a frame by itself", () => {
     caller: SENDER,
     value: 0n,
     isStatic: false,
+    isTopLevel: true,
     chainId: 1n,
     blockNumber: 1n,
     timestamp: 1n,

@@ -22,7 +22,7 @@ export interface WarmSets {
 /** What the frame knows of the call and the block around it. */
 export type FrameEnvironment = Pick<
   PrecompileContext,
-  "self" | "caller" | "value" | "isStatic" | "chainId" | "blockNumber" | "timestamp"
+  "self" | "caller" | "value" | "isStatic" | "isTopLevel" | "chainId" | "blockNumber" | "timestamp"
 >;
 
 /** Ends the frame as an exceptional halt does: all gas is gone, nothing happened, no return data. */
@@ -40,6 +40,7 @@ export class PrecompileFrame implements PrecompileContext {
   readonly caller: Uint8Array;
   readonly value: bigint;
   readonly isStatic: boolean;
+  readonly isTopLevel: boolean;
   readonly chainId: bigint;
   readonly blockNumber: bigint;
   readonly timestamp: bigint;
@@ -54,6 +55,7 @@ export class PrecompileFrame implements PrecompileContext {
     this.caller = environment.caller;
     this.value = environment.value;
     this.isStatic = environment.isStatic;
+    this.isTopLevel = environment.isTopLevel;
     this.chainId = environment.chainId;
     this.blockNumber = environment.blockNumber;
     this.timestamp = environment.timestamp;

@@ -141,6 +141,7 @@ export class Host extends EVM {
       caller: message.caller.bytes,
       value: message.value,
       isStatic: message.isStatic,
+      isTopLevel: message.depth === 0,
       chainId: this.common.chainId(),
       blockNumber: header.number,
       timestamp: header.timestamp,

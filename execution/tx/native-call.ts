@@ -50,6 +50,7 @@ function runPrecompile(
       caller: message.from,
       value: message.value,
       isStatic: false,
+      isTopLevel: true,
       chainId: environment.chainId,
       blockNumber: header.number,
       timestamp: header.timestamp,

@@ -120,6 +120,8 @@ interface IAttribution {
     error OutputMismatch(bytes32 computed, bytes32 claimed);
     /// Public audience: outputBytes bytes must be given; private audience: 32.
     error OutputLengthMismatch(uint256 given, uint256 expected);
+    /// A public answer is committed by a transaction straight to the precompile: so its bytes are in the transaction.
+    error NotDirect(uint256 inferenceId);
     error TooManySpans(uint256 count, uint256 limit);
     error SpanTooShort(uint256 index, uint256 length, uint256 minimum);
     error SpanOutOfOutput(uint256 index);
@@ -169,7 +171,8 @@ interface IAttribution {
     /// msg.value is the escrow, the most that the payer may be charged. host must have joined the model.
     /// The commit deadline is block.timestamp + the governed commit window.
     function requestInference(uint256 modelId, address host, bytes32 requestRoot, uint32 requestBytes, Audience audience) external payable returns (uint256 inferenceId);
-    /// Signed answers, by anyone, so a client that holds one need not rely on the host. At most 256. Locks the hosts' stake:
+    /// Signed answers, by anyone, so a client that holds one need not rely on the host. At most 256; public ones only by a
+    /// transaction straight to the precompile. Locks the hosts' stake:
     /// the governed multiple of each fee. Answers of inferences that are not open any more are left out; reverts with
     /// WrongState when none is left.
     function commitOutputs(Answer[] calldata answers) external returns (uint256 batchId);

@@ -302,6 +302,17 @@ export const attributionAbi = [
     "inputs": [
       {
         "internalType": "uint256",
+        "name": "inferenceId",
+        "type": "uint256"
+      }
+    ],
+    "name": "NotDirect",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
         "name": "contributionId",
         "type": "uint256"
       },

@@ -108,7 +108,8 @@ beforeEach(async () => {
   const contradiction = { inferenceId: contradicted, requestRoot: REQUEST_ROOT, spans: [] };
   const signedOther = sign(host, { ...contradiction, outputRoot: rootOf(other), outputBytes: other.length });
   const copyChunk = { first: 0n, data: bytesToHex(text("again a quick brown fox")), siblings: [] };
-  const toCommit = await request(world, payer, host, model, 1_000_000n);
+  // Private: of public answers the bytes must be in the transaction.
+  const toCommit = await request(world, payer, host, model, 1_000_000n, { audience: 1 });
   world.advance();
 
   const root = rootOf(OUTPUT);
@@ -165,7 +166,7 @@ beforeEach(async () => {
     models("isHost", payer, [model, host.hex]),
     models("ancestors", payer, [model]),
     attribution("requestInference", payer, [model, host.hex, REQUEST_ROOT, 100, 0], 1_000_000n),
-    attribution("commitOutputs", host, commitArgs(host, toCommit, OUTPUT, spans)),
+    attribution("commitOutputs", host, commitArgs(host, toCommit, OUTPUT, spans, { isPrivate: true })),
     attribution("settle", payer, settleArgs(toSettle, OUTPUT, spans)),
     attribution("setAuditor", payer, [hidden, alice.hex, true]),
     attribution(
@@ -258,7 +259,7 @@ test("the list has every function of every interface", () => {
 
 test("every custom error has a test that meets it", () => {
   const source = (name: string) => readFileSync(new URL(`${name}.test.ts`, import.meta.url), "utf8");
-  const tests = [source("datanet"), source("models"), source("attribution") + source("challenges")];
+  const tests = [source("datanet"), source("models"), source("attribution") + source("challenges") + source("safety")];
   Object.values(TARGETS).forEach(({ abi }, i) => {
     for (const item of abi) if (item.type === "error") expect(tests[i]).toContain(`"${item.name}"`);
   });
@@ -380,6 +381,17 @@ describe("through contracts", () => {
       });
       expect(same, call.name).toBe(true);
     }
+  });
+
+  test("a public answer through a router is refused, whoever signed it: its bytes would be nowhere to be read", async () => {
+    const { modelId } = await world.view<{ modelId: bigint }>("attribution", "inference", [1n]);
+    const id = await request(world, payer, host, modelId, 1_000_000n);
+    const router = hexToBytes("0x00000000000000000000000000000000000000fe");
+    await world.install(router, forwarder("call", ATTRIBUTION_ADDRESS));
+    const data = calldata("attribution", "commitOutputs", commitArgs(host, id, OUTPUT, []));
+    const refused = await world.raw(host.address, router, data);
+    expect(refused).toMatchObject({ ok: false, error: "NotDirect", args: [id] });
+    expect(await world.raw(host.address, ATTRIBUTION_ADDRESS, data)).toMatchObject({ ok: true });
   });
 
   test("STATICCALL through a router: views answer, everything else reverts", async () => {
