@@ -110,3 +110,15 @@ it("says that one is lost whose nonce was used elsewhere, and goes on", async ()
   await world.block();
   expect(await next).toMatchObject({ type: "mined" });
 });
+
+it("leaves nobody waiting when it stops, whatever is under way", async () => {
+  const sender = open();
+  const mined = [1n, 2n, 3n].map((value) => sender.send(deposit(value)));
+  await expect.poll(sentBy).toBeGreaterThan(0);
+  sender.stop();
+  const outcomes = await Promise.allSettled(mined);
+  for (const outcome of outcomes) {
+    if (outcome.status === "fulfilled") expect(outcome.value).toEqual({ type: "lost" });
+    else expect(outcome.reason).toMatchObject({ message: "the sender has stopped" });
+  }
+});

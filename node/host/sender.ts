@@ -131,6 +131,7 @@ export class Sender {
     const fees = await this.#fees();
     const item: UnderWay = { call, nonce, gas, ...fees, sentAtMs: clock.nowMs(), hashes: [], done };
     await this.#broadcast(item, true);
+    if (this.#isStopped) return done({ type: "lost" });
     this.#underWay.push(item);
     this.#parts.log.debug({ for: call.label, nonce, gas: Number(gas) }, "transaction sent");
     this.#poll(this.#parts.pollMs);
