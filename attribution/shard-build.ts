@@ -3,13 +3,13 @@ import { crc32 } from "node:zlib";
 import {
   BLOCK_ENTRIES,
   encodeHeader,
-  GROUP_LEAVES,
-  GROUP_SYMBOLS,
+  FAN,
+  KEY_SYMBOLS,
   type Layout,
-  LEAF_ENTRIES,
   LEAVES_A_PAGE,
   layoutOf,
-  MAX_DEPTH,
+  markBits,
+  mostShared,
   PAGE_BYTES,
   type ShardShape,
   type Symbols,
@@ -136,17 +136,11 @@ function writeLeaves(area: SortArea, documents: number, layout: Layout, sums: Ui
   }
 }
 
-/** Two symbols of 9 bits in 16, in their order: the lowest two bits are lost. */
-export const hintOfWide = (a: number, b: number): number => (a << 7) | (b >> 2);
-
-/** Symbols that entry `first` shares with the one `step` after it, 0 when there is none, at most MAX_DEPTH. */
-function sharedOfNext(text: Symbols, suffixes: Int32Array, first: number, step: number): number {
-  if (first + step >= suffixes.length) return 0;
-  const a = suffixes[first]!;
-  const b = suffixes[first + step]!;
-  const limit = Math.min(MAX_DEPTH, text.length - Math.max(a, b));
+/** Symbols that two suffixes share, at most `limit`. */
+function sharedSymbols(text: Symbols, a: number, b: number, limit: number): number {
+  const most = Math.min(limit, text.length - Math.max(a, b));
   let shared = 0;
-  while (shared < limit && text[a + shared] === text[b + shared]) shared++;
+  while (shared < most && text[a + shared] === text[b + shared]) shared++;
   return shared;
 }
 
@@ -154,47 +148,35 @@ function fillDirectory(
   text: Symbols,
   suffixes: Int32Array,
   { width }: ShardShape,
-  layout: Layout,
+  { levels, blockCount, minima }: Layout,
   directory: Uint8Array,
 ): void {
   const { buffer } = directory;
-  const { groupCount, leafCount, blockCount } = layout;
-  const positions = new Int32Array(buffer, 0, groupCount);
-  const depths = new Uint16Array(buffer, layout.groupDepths, groupCount);
-  const groupKeys = symbolView(width, buffer, layout.groupKeys, groupCount * GROUP_SYMBOLS);
-  const leafKeys = new Uint32Array(buffer, layout.leafKeys, 2 * leafCount);
-  const tree = new Int32Array(buffer, layout.minima, 2 * blockCount);
-
-  const groupEntries = GROUP_LEAVES * LEAF_ENTRIES;
-  for (let group = 0; group < groupCount; group++) {
-    const position = suffixes[group * groupEntries]!;
-    positions[group] = position;
-    depths[group] = sharedOfNext(text, suffixes, group * groupEntries, groupEntries);
-    for (let k = 0; k < GROUP_SYMBOLS; k++) groupKeys[group * GROUP_SYMBOLS + k] = text[position + k] ?? 0;
+  const most = mostShared(width);
+  let step = 1;
+  for (const level of levels) {
+    step *= FAN;
+    const positions = new Int32Array(buffer, level.positions, level.entries);
+    const marks = new Uint16Array(buffer, level.marks, level.entries);
+    for (let i = 0; i < level.entries; i++) positions[i] = suffixes[i * step]!;
+    for (let i = 1; i < level.entries; i++) {
+      const position = positions[i]!;
+      const shared = sharedSymbols(text, positions[i - 1]!, position, most);
+      marks[i] = (shared << markBits(width)) | (position + shared < text.length ? text[position + shared]! : 0);
+    }
+    if (level.keys === undefined) continue;
+    const keys = symbolView(width, buffer, level.keys, level.entries * KEY_SYMBOLS);
+    for (let i = 0; i < level.entries; i++) {
+      keys.set(text.subarray(positions[i]!, positions[i]! + KEY_SYMBOLS), i * KEY_SYMBOLS);
+    }
   }
-  const key = new Uint32Array(2);
-  for (let leaf = 0; leaf < leafCount; leaf++) {
-    const at = suffixes[leaf * LEAF_ENTRIES]! + depths[Math.floor(leaf / GROUP_LEAVES)]!;
-    packKey(width, (k) => text[at + k] ?? 0, key);
-    leafKeys.set(key, 2 * leaf);
-  }
+  const tree = new Int32Array(buffer, minima, 2 * blockCount);
   tree.fill(0x7fffffff, blockCount);
   for (let i = 0; i < suffixes.length; i++) {
     const block = blockCount + Math.floor(i / BLOCK_ENTRIES);
     if (suffixes[i]! < tree[block]!) tree[block] = suffixes[i]!;
   }
   growMinimumTree(tree);
-}
-
-/** Eight symbols of one byte, or four of two, as two numbers in their order. */
-export function packKey(width: 1 | 2, symbol: (k: number) => number, key: Uint32Array): void {
-  if (width === 1) {
-    key[0] = (symbol(0) << 24) | (symbol(1) << 16) | (symbol(2) << 8) | symbol(3);
-    key[1] = (symbol(4) << 24) | (symbol(5) << 16) | (symbol(6) << 8) | symbol(7);
-  } else {
-    key[0] = (symbol(0) << 16) | symbol(1);
-    key[1] = (symbol(2) << 16) | symbol(3);
-  }
 }
 
 function encodeDocuments({ documents }: ShardSource, starts: Uint32Array): Uint8Array {

@@ -5,18 +5,19 @@
  *   documents   id uint64 each, then start uint32 each and the text's length, then content root 32 bytes each
  *   text        symbols of `width` bytes; each contribution in id order, each followed by the symbol 0
  *   leaves      the suffix array without the suffixes that begin with 0, 64 entries a leaf, 10 leaves a page:
- *               64 hints uint16, depth uint16, 2 bytes unused, 64 positions int32
- *   directory   groups of 64 leaves: position int32, depth uint16 (padded to 4), 32 symbols of their first suffixes;
- *               then a key of 8 bytes for each leaf; then the tree of smallest positions of blocks of 512 entries
+ *               64 marks uint16, 64 positions int32
+ *   directory   level by level from 1 on, the last with at most 64 entries: of each 64th entry of the level below the
+ *               position int32, then the mark uint16 (padded to 4), then, above level 1, the first 32 symbols;
+ *               then the tree of smallest positions of blocks of 512 suffix array entries
  *   sums        crc32 of each page of text and leaves
  *
  * Symbols: where some byte value occurs in no contribution, one such value is given up (`foreign`), and symbols are of
  * one byte: b + 1 below it, b above it. Where all 256 occur, symbols are of two bytes, b + 1. Symbol 0 separates, so no
  * match crosses two contributions.
  *
- * A leaf's depth is what its first suffix and the next leaf's have in common, at most MAX_DEPTH: so do all between them.
- * A hint is the two symbols at that depth, in the order of the symbols. A group's depth and its leaves' keys are the
- * same one level up.
+ * An entry's mark says how many symbols it shares with the entry before it on its level, at most MOST_SHARED, and which
+ * symbol it has there: shared << 8 | symbol where symbols are of one byte, shared << 9 | symbol where they are of two.
+ * The mark of the first entry of 64 says nothing in a leaf.
  */
 import { crc32 } from "node:zlib";
 
@@ -30,16 +31,29 @@ const CHECKSUM_AT = PAGE_BYTES - 4;
 
 export const LEAF_ENTRIES = 64;
 export const LEAVES_A_PAGE = 10;
-export const LEAF_BYTES = 388;
+export const LEAF_BYTES = 384;
 /** Within a leaf. */
-export const DEPTH_AT = 128;
-export const POSITIONS_AT = 132;
-export const GROUP_LEAVES = 64;
-export const GROUP_SYMBOLS = 32;
+export const POSITIONS_AT = 128;
+/** Entries of a level to one of the next. */
+export const FAN = 64;
+/** Symbols kept of each entry above level 1. */
+export const KEY_SYMBOLS = 32;
 /** Of each of the smallest positions that are kept: 8 leaves. */
 export const BLOCK_ENTRIES = 512;
-/** Bounds the work on long repeats; a depth may be smaller than it could be. */
-export const MAX_DEPTH = 1_000;
+
+/** Bits of a mark's symbol, by the width of symbols. */
+export const markBits = (width: 1 | 2): number => (width === 1 ? 8 : 9);
+/** What a mark says when it is this or more. */
+export const mostShared = (width: 1 | 2): number => (width === 1 ? 255 : 127);
+
+/** Byte offsets within the directory. */
+export interface Level {
+  readonly entries: number;
+  readonly positions: number;
+  readonly marks: number;
+  /** Above level 1. */
+  readonly keys: number | undefined;
+}
 
 /** Where things are, in bytes from the start of the file. */
 export interface Layout {
@@ -52,12 +66,10 @@ export interface Layout {
   readonly textPages: number;
   readonly leafPages: number;
   readonly leafCount: number;
-  readonly groupCount: number;
   readonly blockCount: number;
-  /** Within the directory. */
-  readonly groupDepths: number;
-  readonly groupKeys: number;
-  readonly leafKeys: number;
+  /** From level 1 on. */
+  readonly levels: readonly Level[];
+  /** Byte offset within the directory. */
   readonly minima: number;
   readonly directoryBytes: number;
   readonly documentBytes: number;
@@ -77,15 +89,20 @@ const four = (bytes: number) => Math.ceil(bytes / 4) * 4;
 
 export function layoutOf({ documents, symbols, width }: ShardShape): Layout {
   const leafCount = Math.ceil((symbols - documents) / LEAF_ENTRIES);
-  const groupCount = Math.ceil(leafCount / GROUP_LEAVES);
   const blockCount = Math.ceil((symbols - documents) / BLOCK_ENTRIES);
   const documentBytes = 8 * documents + 4 * (documents + 1) + 32 * documents;
   const textPages = pages(symbols * width);
   const leafPages = Math.ceil(leafCount / LEAVES_A_PAGE);
-  const groupDepths = 4 * groupCount;
-  const groupKeys = groupDepths + four(2 * groupCount);
-  const leafKeys = groupKeys + GROUP_SYMBOLS * width * groupCount;
-  const minima = leafKeys + 8 * leafCount;
+  const levels: Level[] = [];
+  let minima = 0;
+  for (let entries = leafCount; ; entries = Math.ceil(entries / FAN)) {
+    const positions = minima;
+    const marks = positions + 4 * entries;
+    const keys = levels.length === 0 ? undefined : marks + four(2 * entries);
+    minima = keys === undefined ? marks + four(2 * entries) : keys + KEY_SYMBOLS * width * entries;
+    levels.push({ entries, positions, marks, keys });
+    if (entries <= FAN) break;
+  }
   const directoryBytes = minima + 8 * blockCount;
   const text = PAGE_BYTES * (1 + pages(documentBytes));
   const leaves = text + PAGE_BYTES * textPages;
@@ -102,11 +119,8 @@ export function layoutOf({ documents, symbols, width }: ShardShape): Layout {
     textPages,
     leafPages,
     leafCount,
-    groupCount,
     blockCount,
-    groupDepths,
-    groupKeys,
-    leafKeys,
+    levels,
     minima,
     directoryBytes,
     documentBytes,

@@ -15,7 +15,7 @@ import { readShardList } from "./shard-file.ts";
 import { ShardDamagedError } from "./shard-layout.ts";
 import { ShardMemory, type StoredShard } from "./shard-memory.ts";
 import { type IndexedDocument, planMerge, planView, sameRoot, shardName } from "./shard-plan.ts";
-import { type BuildJob, buildInWorker } from "./shard-worker.ts";
+import { type BuildJob, ShardBuilder } from "./shard-worker.ts";
 import { joinShards, type SpanIndex } from "./span-index.ts";
 
 export type { IndexedDocument } from "./shard-plan.ts";
@@ -52,9 +52,8 @@ export class ShardStore {
   readonly #shards = new Map<string, StoredShard>();
   /** By name: two views that lack the same shard wait for one build. */
   readonly #building = new Map<string, Promise<StoredShard>>();
-  /** The last build of each lane: one at a time in each. */
-  readonly #lanes = new Map<string, Promise<unknown>>();
-  #merging: Promise<unknown> = Promise.resolve();
+  /** Each builds one at a time: what a view waits for does not wait for a merge, and small shards not for large ones. */
+  readonly #lanes = { small: new Lane(true), large: new Lane(false), merge: new Lane(false) };
 
   private constructor(directory: string, limits: ShardStoreLimits) {
     this.#directory = directory;
@@ -65,6 +64,7 @@ export class ShardStore {
   /** Reads what shards there are; removes damaged ones and what an ended process left half-written. */
   static async open(directory: string, limits: Partial<ShardStoreLimits> = {}): Promise<ShardStore> {
     const store = new ShardStore(directory, { ...SHARD_STORE_LIMITS, ...limits });
+    store.#lanes.small.warm();
     await mkdir(directory, { recursive: true });
     for (const file of await readdir(directory)) {
       const path = join(directory, file);
@@ -116,16 +116,14 @@ export class ShardStore {
 
   /** Resolves when no merge is under way any more. */
   async settled(): Promise<void> {
-    for (let merging: unknown; merging !== this.#merging; ) {
-      merging = this.#merging;
-      await this.#merging;
-    }
+    await this.#lanes.merge.idle();
   }
 
   /** Waits for merges and gives memory and files back. Views must be closed before. */
   async close(): Promise<void> {
     await this.settled();
     for (const shard of this.#shards.values()) this.#memory.drop(shard);
+    for (const lane of Object.values(this.#lanes)) await lane.close();
   }
 
   async #assemble(documents: readonly IndexedDocument[], read: ReadDocument, held: StoredShard[]) {
@@ -156,24 +154,29 @@ export class ShardStore {
     const underWay = this.#building.get(name);
     if (underWay !== undefined) return underWay;
     const bytes = documents.reduce((sum, { size }) => sum + size, 0);
-    const lane = bytes > LARGE_BYTES ? "large" : "small";
-    const building = (this.#lanes.get(lane) ?? Promise.resolve()).then(() => this.#build(name, documents, read));
-    this.#lanes.set(
-      lane,
-      building.catch(() => {}),
-    );
+    return this.#enqueue(bytes > LARGE_BYTES ? this.#lanes.large : this.#lanes.small, name, documents, read);
+  }
+
+  #enqueue(lane: Lane, name: string, documents: readonly IndexedDocument[], read: ReadDocument): Promise<StoredShard> {
+    const building = lane
+      .run((builder) => this.#build(builder, name, documents, read))
+      .finally(() => this.#building.delete(name));
     this.#building.set(name, building);
-    building.catch(() => {}).finally(() => this.#building.delete(name));
     return building;
   }
 
-  async #build(name: string, documents: readonly IndexedDocument[], read: ReadDocument): Promise<StoredShard> {
+  async #build(
+    builder: ShardBuilder,
+    name: string,
+    documents: readonly IndexedDocument[],
+    read: ReadDocument,
+  ): Promise<StoredShard> {
     const temporary = join(this.#directory, `tmp-${process.pid}-${randomUUID()}`);
     const contents = `${temporary}.bytes`;
     const sources: StoredShard[] = [];
     try {
       const places = await this.#gather(documents, read, contents, sources);
-      await buildInWorker({
+      await builder.build({
         name: hexToBytes(`0x${name}`),
         documents: documents.map(({ id, contentRoot, size }) => ({ id, root: hexToBytes(contentRoot), size })),
         places,
@@ -254,12 +257,11 @@ export class ShardStore {
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     const name = bytesToHex(shardName(documents)).slice(2);
     if (this.#shards.has(name) || this.#building.has(name)) return;
-    const merging = this.#merging
-      .then(() => this.#build(name, documents, () => Promise.reject(new Error("its shard is gone"))))
-      .finally(() => this.#building.delete(name));
-    this.#building.set(name, merging);
-    // It failed: the shards that there are still serve, and the next view plans again.
-    this.#merging = merging.then(
+    const merging = this.#enqueue(this.#lanes.merge, name, documents, () =>
+      Promise.reject(new Error("a shard is gone")),
+    );
+    // When it fails, the shards that there are still serve, and the next view plans again.
+    merging.then(
       () => this.#tidy(),
       (error: unknown) => {
         if (error instanceof ShardDamagedError) this.#discard(error.shard);
@@ -319,6 +321,54 @@ export class ShardStore {
 
   #path(name: string): string {
     return join(this.#directory, name + SUFFIX);
+  }
+}
+
+/** Builds one after the other, on a thread that stays where that is wanted, otherwise each on its own. */
+class Lane {
+  readonly #stays: boolean;
+  #builder: ShardBuilder | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(stays: boolean) {
+    this.#stays = stays;
+  }
+
+  run<T>(build: (builder: ShardBuilder) => Promise<T>): Promise<T> {
+    const result = this.#last.then(async () => {
+      this.#builder ??= new ShardBuilder();
+      try {
+        return await build(this.#builder);
+      } finally {
+        // Its memory, several times the shard, goes with the thread.
+        if (!this.#stays) await this.#end();
+      }
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** Starts the thread, so that the first build does not wait for it. */
+  warm(): void {
+    this.#builder ??= new ShardBuilder();
+  }
+
+  async idle(): Promise<void> {
+    for (let last: unknown; last !== this.#last; ) {
+      last = this.#last;
+      await last;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    const builder = this.#builder;
+    this.#builder = undefined;
+    await builder?.close();
   }
 }
 

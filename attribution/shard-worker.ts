@@ -1,8 +1,8 @@
-/** Builds a shard's file on a thread of its own and publishes it: the thread that serves is not held up. */
+/** Builds shards' files on a thread of their own and publishes them: the thread that serves is not held up. */
 import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { Shard } from "./shard.ts";
 import { buildShard, type ShardSource } from "./shard-build.ts";
 import { openShard } from "./shard-file.ts";
@@ -23,20 +23,57 @@ export interface BuildJob {
 
 type Reply = { readonly done: true } | { readonly message: string; readonly damaged?: string };
 
-/** Resolves when the shard is published. Rejects with ShardDamagedError when it was to be read from a damaged one. */
-export function buildInWorker(job: BuildJob): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { name: "shard", workerData: job });
-    worker.once("message", (reply: Reply) => {
-      if ("done" in reply) resolve();
-      else if (reply.damaged !== undefined)
-        reject(new ShardDamagedError(reply.damaged, "found while another was built"));
-      else reject(new Error(reply.message));
+/**
+ * A thread that builds shards, one at a time. It is started before it is needed and does not keep the process alive
+ * while it has nothing to do.
+ */
+export class ShardBuilder {
+  #worker: Worker | undefined;
+
+  constructor() {
+    this.#start();
+  }
+
+  /**
+   * Resolves when the shard is published. Rejects with ShardDamagedError when it was to be read from a damaged one.
+   * Precondition: the build before has ended.
+   */
+  build(job: BuildJob): Promise<void> {
+    const worker = this.#worker ?? this.#start();
+    worker.ref();
+    return new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        worker.off("message", onReply).off("error", onError).off("exit", onExit).unref();
+        settle();
+      };
+      const onError = (error: Error) => end(() => reject(error));
+      const onExit = (code: number) => onError(new Error(`the thread that builds shards ended with ${code}`));
+      const onReply = (reply: Reply) =>
+        end(() => {
+          if ("done" in reply) resolve();
+          else if (reply.damaged === undefined) reject(new Error(reply.message));
+          else reject(new ShardDamagedError(reply.damaged, "found while another was built"));
+        });
+      worker.on("message", onReply).on("error", onError).on("exit", onExit);
+      worker.postMessage(job);
     });
-    worker.once("error", reject);
-    // After a reply this has no effect.
-    worker.once("exit", (code) => reject(new Error(`the thread that built a shard ended with ${code}`)));
-  });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL(import.meta.url), { name: "shards" });
+    // Of a thread that has nothing to do: the next build starts another.
+    worker.on("error", () => {});
+    worker.once("exit", () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    });
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
 }
 
 async function run({ name, documents, places, temporary, target }: BuildJob): Promise<void> {
@@ -95,11 +132,13 @@ function syncFolder(folder: string): void {
 
 if (!isMainThread && parentPort !== null) {
   const port = parentPort;
-  run(workerData as BuildJob).then(
-    () => port.postMessage({ done: true } satisfies Reply),
-    (error: unknown) => {
-      const damaged = error instanceof ShardDamagedError ? { damaged: error.shard } : {};
-      port.postMessage({ message: (error as Error).message, ...damaged } satisfies Reply);
-    },
-  );
+  port.on("message", (job: BuildJob) => {
+    run(job).then(
+      () => port.postMessage({ done: true } satisfies Reply),
+      (error: unknown) => {
+        const damaged = error instanceof ShardDamagedError ? { damaged: error.shard } : {};
+        port.postMessage({ message: (error as Error).message, ...damaged } satisfies Reply);
+      },
+    );
+  });
 }

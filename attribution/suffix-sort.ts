@@ -1,6 +1,6 @@
 /** Suffix arrays by the WebAssembly module of attribution/wasm/suffix-sort.as, over memory that the caller fills. */
 import { readFileSync } from "node:fs";
-import { MAX_DEPTH, PAGE_BYTES, type Symbols } from "./shard-layout.ts";
+import { mostShared, PAGE_BYTES, type Symbols } from "./shard-layout.ts";
 
 /** wasm32 addresses 4 GiB: 5 bytes a symbol of one byte, 6 of two, and what a reduced problem may need beside. */
 export const MAX_SORTED_SYMBOLS = 600_000_000;
@@ -24,7 +24,7 @@ interface SuffixSortModule {
     leaf: number,
     pages: number,
     out: number,
-    maxDepth: number,
+    most: number,
   ): void;
 }
 
@@ -71,7 +71,7 @@ export function sortArea(length: number, width: 1 | 2): SortArea {
     },
     leafPages(skipped, leaf, pages) {
       const sa = (suffixes + 4 * skipped) | 0;
-      module.writeLeafPages(width, 0, length, sa, length - skipped, leaf, pages, scratch | 0, MAX_DEPTH);
+      module.writeLeafPages(width, 0, length, sa, length - skipped, leaf, pages, scratch | 0, mostShared(width));
       return new Uint8Array(memory.buffer, scratch, pages * PAGE_BYTES);
     },
   };

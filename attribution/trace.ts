@@ -56,21 +56,25 @@ function findMaximalMatches(
   const last = boundaries.length - 1;
   const windowEnd = boundaries[last]!;
   let reached = 0;
-  let passed = -1; // the goal that the start at hand is known to reach
+  let known = -1; // the goal that the start at hand is known to reach
+  let isSliding = false; // repetition: the last start that was asked for was the next one
   for (let at = 0; at < last; ) {
     const start = boundaries[at]!;
     const goal = Math.max(reached + 1, firstAtLeast(boundaries, start + minimum));
     if (goal > last) return;
-    if (goal !== passed) {
-      const end = boundaries[goal]!;
+    const end = boundaries[goal]!;
+    let length = 0;
+    if (goal === known || isSliding) length = index.longestMatch(output, start, windowEnd);
+    if (start + length < end) {
+      if (goal === known)
+        throw new Error("the index contradicts itself: what occurs backwards does not occur forwards");
       const first = firstAtLeast(boundaries, end - index.longestMatchBefore(output, start, end));
-      if (first > at) {
-        at = first;
-        passed = goal;
-        continue;
-      }
+      isSliding = first === at;
+      known = goal;
+      at = first;
+      continue;
     }
-    reached = firstAtLeast(boundaries, start + index.longestMatch(output, start, windowEnd) + 1) - 1;
+    reached = firstAtLeast(boundaries, start + length + 1) - 1;
     matches.push({ start, end: boundaries[reached]! });
     at++;
   }

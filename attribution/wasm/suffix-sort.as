@@ -345,29 +345,26 @@ function shared<T>(text: usize, n: i32, a: i32, b: i32, limit: i32): i32 {
   return k;
 }
 
-/** Two symbols as 16 bits in their order: of symbols of 9 bits the lowest two bits are lost. */
+/** What entry i shares with the one before it, at most `most`, and its symbol there. */
 @inline
-function hint<T>(text: usize, n: i32, at: i32): i32 {
-  const a = at < n ? symbol<T>(text, at) : 0;
-  const b = at + 1 < n ? symbol<T>(text, at + 1) : 0;
-  return sizeof<T>() == 1 ? (a << 8) | b : (a << 7) | (b >> 2);
+function mark<T>(text: usize, n: i32, sa: usize, i: i32, most: i32): i32 {
+  const position = get(sa, i);
+  const length = shared<T>(text, n, get(sa, i - 1), position, most);
+  const next = position + length < n ? symbol<T>(text, position + length) : 0;
+  return (length << (sizeof<T>() == 1 ? 8 : 9)) | next;
 }
 
-function writeLeafOf<T>(text: usize, n: i32, sa: usize, entries: i32, first: i32, out: usize, maxDepth: i32): void {
-  const next = first + 64;
-  const depth = next < entries ? shared<T>(text, n, get(sa, first), get(sa, next), maxDepth) : 0;
-  store<u16>(out + 128, depth);
+function writeLeafOf<T>(text: usize, n: i32, sa: usize, entries: i32, first: i32, out: usize, most: i32): void {
   const count = min(64, entries - first);
   for (let i = 0; i < count; i++) {
-    const position = get(sa, first + i);
-    store<u16>(out + (<usize>i << 1), hint<T>(text, n, position + depth));
-    store<i32>(out + 132 + (<usize>i << 2), position);
+    if (i > 0) store<u16>(out + (<usize>i << 1), mark<T>(text, n, sa, first + i, most));
+    store<i32>(out + 128 + (<usize>i << 2), get(sa, first + i));
   }
 }
 
 /**
- * Pages of leaves (attribution/shard-layout.ts) from leaf `leaf` on into `out`: 10 leaves of 388 bytes a page of 4,096.
- * `sa` has `entries` entries, all of which are to be in leaves.
+ * Pages of leaves (attribution/shard-layout.ts) from leaf `leaf` on into `out`: 10 leaves of 384 bytes a page of 4,096.
+ * `sa` has `entries` entries, all of which are to be in leaves. Marks say `most` at most.
  */
 export function writeLeafPages(
   width: i32,
@@ -378,16 +375,16 @@ export function writeLeafPages(
   leaf: i32,
   pages: i32,
   out: usize,
-  maxDepth: i32,
+  most: i32,
 ): void {
   memory.fill(out, 0, <usize>pages << 12);
   for (let page = 0; page < pages; page++) {
     for (let k = 0; k < 10; k++) {
       const first = (leaf + page * 10 + k) << 6;
       if (first >= entries) return;
-      const to = out + (<usize>page << 12) + <usize>k * 388;
-      if (width == 1) writeLeafOf<u8>(text, n, sa, entries, first, to, maxDepth);
-      else writeLeafOf<u16>(text, n, sa, entries, first, to, maxDepth);
+      const to = out + (<usize>page << 12) + <usize>k * 384;
+      if (width == 1) writeLeafOf<u8>(text, n, sa, entries, first, to, most);
+      else writeLeafOf<u16>(text, n, sa, entries, first, to, most);
     }
   }
 }
