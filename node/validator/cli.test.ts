@@ -31,14 +31,32 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-const validator = (...args: readonly string[]) => runCommand(["validator", ...args, "--datadir", datadir]);
+/** In a process of its own. */
+const validatorProcess = (...args: readonly string[]) => runCommand(["validator", ...args, "--datadir", datadir]);
+
+/** In this one: what the program prints, and the exit code that node/main.ts makes of it. */
+async function validator(...args: readonly string[]): Promise<{ code: number; output: string }> {
+  let output = "";
+  const printed = (text: string | Uint8Array) => {
+    output += text;
+    return true;
+  };
+  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(printed));
+  try {
+    return { code: await runValidator([...args, "--datadir", datadir]), output };
+  } catch (error) {
+    return { code: exitCodeOf(error), output: `${output}openledger: ${(error as Error).message}\n` };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
 const validatorDir = () => join(datadir, "validator");
 const newKey = () => createKey(validatorDir(), "correct horse", fastKdf());
 const refused = (exit: { code: number | null; output: string }, code: number, line: RegExp) =>
   expect({ code: exit.code, output: exit.output }).toEqual({ code, output: expect.stringMatching(line) });
 
 test("a key from its creation to its first signature", async () => {
-  const created = await validator(
+  const created = await validatorProcess(
     "keys",
     "create",
     "--validator.passwordfile",
@@ -147,7 +165,11 @@ test("while a node runs, nothing changes under it", async () => {
     ["resume", "--above.epoch", "0", "--above.view", "9"],
     ["protection", "export", `${record}2`],
   ]) {
-    refused(await validator(...action), 3, /^openledger: .*validator is in use by another process; stop it first\n$/);
+    refused(
+      await validatorProcess(...action),
+      3,
+      /^openledger: .*validator is in use by another process; stop it first\n$/,
+    );
   }
   await state.guard.advance(notarize(4));
   await state.close();
@@ -178,7 +200,7 @@ describe("mistakes", () => {
   test("without a terminal the password's flag is named", async () => {
     const line =
       /^openledger: a password is needed: name its file with --validator\.passwordfile, or use a terminal\n$/;
-    refused(await validator("keys", "create"), 2, line);
+    refused(await validatorProcess("keys", "create"), 2, line);
     expect(existsSync(datadir)).toBe(false);
   });
 
