@@ -65,6 +65,8 @@ export function buildShard(source: ShardSource, sink: Sink): void {
   const list = encodeDocuments(source, starts);
   sink.write(layout.documents, list);
   sink.write(layout.directory, directory);
+  const filter = area.filter(layout.filterBytes);
+  sink.write(layout.filter, filter);
   const sumBytes = new Uint8Array(sums.buffer);
   sink.write(layout.sums, sumBytes);
   sink.write(
@@ -74,6 +76,7 @@ export function buildShard(source: ShardSource, sink: Sink): void {
       name: source.name,
       documentsSum: crc32(list),
       directorySum: crc32(directory),
+      filterSum: crc32(filter),
       sumsSum: crc32(sumBytes),
     }),
   );

@@ -43,12 +43,14 @@ export async function openShard(
   const { header, ids, starts } = await readShardList(shard, file);
   const layout = layoutOf(header);
   const directory = await readSection(shard, file, layout.directory, layout.directoryBytes);
+  const filter = await readSection(shard, file, layout.filter, layout.filterBytes);
   const sumBytes = await readSection(shard, file, layout.sums, 4 * (layout.textPages + layout.leafPages));
   checkSum(shard, "directory", directory, header.directorySum);
+  checkSum(shard, "filter", filter, header.filterSum);
   checkSum(shard, "list of checksums", sumBytes, header.sumsSum);
   const sums = new Uint32Array(sumBytes.buffer);
   const { width, symbols } = header;
-  const common = { header, ids, starts, directory: directory.buffer };
+  const common = { header, ids, starts, directory: directory.buffer, filter };
   if (!inMemory) {
     const sections = { shard, file: file.fd, width, symbols, textAt: layout.text, leavesAt: layout.leaves, onDamage };
     return { ...common, pages: filePages({ ...sections, textPages: layout.textPages, sums }, cachePages) };
@@ -66,8 +68,16 @@ export function shardInMemory(shard: string, file: Uint8Array<ArrayBuffer>): Sha
   const { ids, starts } = decodeDocuments(shard, header, section(layout.documents, layout.documentBytes));
   const directory = section(layout.directory, layout.directoryBytes);
   checkSum(shard, "directory", directory, header.directorySum);
+  const filter = section(layout.filter, layout.filterBytes);
   const text = symbolView(header.width, file.buffer, file.byteOffset + layout.text, header.symbols);
-  return { header, ids, starts, directory: directory.buffer, pages: memoryPages(text, file.buffer, layout.leaves) };
+  return {
+    header,
+    ids,
+    starts,
+    directory: directory.buffer,
+    filter,
+    pages: memoryPages(text, file.buffer, layout.leaves),
+  };
 }
 
 function decodeDocuments(shard: string, header: Header, bytes: Uint8Array<ArrayBuffer>): ShardList {

@@ -9,6 +9,7 @@
  *   directory   level by level from 1 on, the last with at most 64 entries: of each 64th entry of the level below the
  *               position int32, then the mark uint16 (padded to 4), then, above level 1, the first 32 symbols;
  *               then the tree of smallest positions of blocks of 512 suffix array entries
+ *   filter      a Bloom filter, a bit a byte of data (attribution/shard-filter.ts)
  *   sums        crc32 of each page of text and leaves
  *
  * Symbols: where some byte value occurs in no contribution, one such value is given up (`foreign`), and symbols are of
@@ -41,6 +42,9 @@ export const KEY_SYMBOLS = 32;
 /** Of each of the smallest positions that are kept: 8 leaves. */
 export const BLOCK_ENTRIES = 512;
 
+/** The filter is made of lines, in one of which a run's bits are. */
+export const FILTER_LINE_BITS = 512;
+
 /** Bits of a mark's symbol, by the width of symbols. */
 export const markBits = (width: 1 | 2): number => (width === 1 ? 8 : 9);
 /** What a mark says when it is this or more. */
@@ -61,6 +65,7 @@ export interface Layout {
   readonly text: number;
   readonly leaves: number;
   readonly directory: number;
+  readonly filter: number;
   readonly sums: number;
   readonly end: number;
   readonly textPages: number;
@@ -72,6 +77,7 @@ export interface Layout {
   /** Byte offset within the directory. */
   readonly minima: number;
   readonly directoryBytes: number;
+  readonly filterBytes: number;
   readonly documentBytes: number;
 }
 
@@ -107,13 +113,16 @@ export function layoutOf({ documents, symbols, width }: ShardShape): Layout {
   const text = PAGE_BYTES * (1 + pages(documentBytes));
   const leaves = text + PAGE_BYTES * textPages;
   const directory = leaves + PAGE_BYTES * leafPages;
-  const sums = directory + PAGE_BYTES * pages(directoryBytes);
+  const filterBytes = (FILTER_LINE_BITS / 8) * Math.ceil((symbols - documents) / FILTER_LINE_BITS);
+  const filter = directory + PAGE_BYTES * pages(directoryBytes);
+  const sums = filter + PAGE_BYTES * pages(filterBytes);
   const end = sums + PAGE_BYTES * pages(4 * (textPages + leafPages));
   return {
     documents: PAGE_BYTES,
     text,
     leaves,
     directory,
+    filter,
     sums,
     end,
     textPages,
@@ -123,6 +132,7 @@ export function layoutOf({ documents, symbols, width }: ShardShape): Layout {
     levels,
     minima,
     directoryBytes,
+    filterBytes,
     documentBytes,
   };
 }
@@ -131,6 +141,7 @@ export interface Header extends ShardShape {
   /** crc32 of what is read as a whole. */
   readonly documentsSum: number;
   readonly directorySum: number;
+  readonly filterSum: number;
   readonly sumsSum: number;
   /** Hash of the document list. */
   readonly name: Uint8Array;
@@ -139,8 +150,8 @@ export interface Header extends ShardShape {
 export function encodeHeader(header: Header): Uint8Array {
   const page = new Uint8Array(PAGE_BYTES);
   const view = new DataView(page.buffer);
-  const { documents, symbols, width, foreign, documentsSum, directorySum, sumsSum } = header;
-  const words = [MAGIC, VERSION, documents, symbols, width, foreign, documentsSum, directorySum, sumsSum];
+  const { documents, symbols, width, foreign, documentsSum, directorySum, filterSum, sumsSum } = header;
+  const words = [MAGIC, VERSION, documents, symbols, width, foreign, documentsSum, directorySum, filterSum, sumsSum];
   for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true);
   page.set(header.name, 4 * words.length);
   view.setUint32(CHECKSUM_AT, crc32(page.subarray(0, CHECKSUM_AT)), true);
@@ -174,8 +185,9 @@ export function decodeHeader(shard: string, page: Uint8Array, fileBytes: number)
     foreign: word(5),
     documentsSum: word(6),
     directorySum: word(7),
-    sumsSum: word(8),
-    name: page.slice(36, 68),
+    filterSum: word(8),
+    sumsSum: word(9),
+    name: page.slice(40, 72),
   };
   const { end } = layoutOf(header);
   if (fileBytes !== end) throw new ShardDamagedError(shard, `it has ${fileBytes} bytes, not ${end}`);

@@ -45,7 +45,10 @@ function expectExact(view: SpanIndex, documents: readonly IndexedDocument[]) {
     for (const from of [0, 17, 64, 100]) {
       const longest = expected.longestMatch(query, from, query.length);
       expect(view.longestMatch(query, from, query.length)).toBe(longest);
-      expect(view.longestMatchBefore(query, 0, from + 1)).toBe(expected.longestMatchBefore(query, 0, from + 1));
+      for (const least of [1, 24]) {
+        const before = expected.longestMatchBefore(query, 0, from + 30, least);
+        expect(view.longestMatchBefore(query, 0, from + 30, least)).toBe(before);
+      }
       expect(view.count(query, from, from + longest)).toBe(expected.count(query, from, from + longest));
       expect(view.earliest(query, from, from + longest)).toEqual(expected.earliest(query, from, from + longest));
     }
@@ -148,7 +151,7 @@ describe("damage", () => {
     const path = await build();
     const whole = readFileSync(path);
     const layout = layoutOf(decodeHeader("test", whole.subarray(0, PAGE_BYTES), whole.length));
-    const { text, leaves, directory: table, sums, documents, end } = layout;
+    const { text, leaves, directory: table, filter, sums, documents, end } = layout;
     const flip = (at: number) => () => {
       const bytes = Buffer.from(whole);
       bytes[at]! ^= 0x10;
@@ -162,6 +165,7 @@ describe("damage", () => {
       flip(text + 1_000),
       flip(leaves + 200),
       flip(table + 40),
+      flip(filter + 9),
       flip(sums + 2),
       () => truncateSync(path, end - 1),
       () => truncateSync(path, 100),

@@ -2,7 +2,17 @@
  * Searching one shard: longest prefix and suffix of a query that occur, how often and where, and what follows. Places
  * among its suffixes are found in attribution/shard-search.ts.
  */
-import { BLOCK_ENTRIES, bytesOfSymbols, type Header, LEAF_ENTRIES, layoutOf, POSITIONS_AT } from "./shard-layout.ts";
+
+import { ShardFilter } from "./shard-filter.ts";
+import {
+  BLOCK_ENTRIES,
+  bytesOfSymbols,
+  type Header,
+  LEAF_ENTRIES,
+  layoutOf,
+  POSITIONS_AT,
+  symbolsOfBytes,
+} from "./shard-layout.ts";
 import { minimumOfBlocks } from "./shard-minimum.ts";
 import type { ShardPages } from "./shard-pages.ts";
 import { ShardSearch } from "./shard-search.ts";
@@ -14,6 +24,8 @@ export interface ShardParts {
   readonly starts: Uint32Array;
   /** The directory's section. */
   readonly directory: ArrayBuffer;
+  /** The filter's section. */
+  readonly filter: Uint8Array;
   readonly pages: ShardPages;
 }
 
@@ -29,26 +41,28 @@ export class Shard {
   /** Suffixes: bytes of data. */
   readonly entries: number;
   readonly #search: ShardSearch;
+  readonly #filter: ShardFilter;
   readonly #pages: ShardPages;
   readonly #byteOf: Uint8Array;
   readonly #minima: Int32Array;
 
-  constructor({ header, ids, starts, directory, pages }: ShardParts) {
+  constructor({ header, ids, starts, directory, filter, pages }: ShardParts) {
     this.ids = ids;
     this.starts = starts;
     this.entries = header.symbols - header.documents;
     this.#search = new ShardSearch(header, directory, pages);
+    this.#filter = new ShardFilter(filter, symbolsOfBytes(header));
     this.#pages = pages;
     this.#byteOf = bytesOfSymbols(header);
     const { minima, blockCount } = layoutOf(header);
     this.#minima = new Int32Array(directory, minima, 2 * blockCount);
   }
 
-  /** Length of the longest prefix of query[from..to) that occurs in one document. */
-  longestPrefix(query: Uint8Array, from: number, to: number): number {
-    if (from === to) return 0;
+  /** Length of the longest prefix of query[from..to) that occurs in one document, or `known` when none is longer. */
+  longestPrefix(query: Uint8Array, from: number, to: number, known: number): number {
+    if (to - from <= known || !this.#filter.mayHold(query, from, from + known + 1)) return known;
     this.#search.place(query, from, to, false);
-    return Math.max(this.#search.left, this.#search.right);
+    return Math.max(known, this.#search.left, this.#search.right);
   }
 
   /**
@@ -98,6 +112,7 @@ export class Shard {
 
   /** First entry that starts with query[from..to), -1 when there is none. */
   #find(query: Uint8Array, from: number, to: number): number {
+    if (!this.#filter.mayHold(query, from, to)) return -1;
     const place = this.#search.place(query, from, to, false);
     return this.#search.right === to - from ? place : -1;
   }

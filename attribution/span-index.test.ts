@@ -44,7 +44,9 @@ function expectAsScanned(index: SpanIndex, documents: readonly CorpusDocument[],
       const end = query.length - from;
       let start = end;
       while (start > 0 && occurs(start - 1, end)) start--;
-      expect(index.longestMatchBefore(query, 0, end)).toBe(end - start);
+      for (const least of [1, 2, 24]) {
+        expect(index.longestMatchBefore(query, 0, end, least)).toBe(end - start < least ? 0 : end - start);
+      }
     }
     if (to === from) continue;
     const found = occurrences(documents, query.subarray(from, to));
@@ -120,7 +122,7 @@ describe("span index", () => {
             const longest = index.longestMatch(query, from, to);
             if (longest > 0) expect(index.count(query, from, from + longest)).toBeGreaterThan(0);
             if (from + longest < to) expect(index.count(query, from, from + longest + 1)).toBe(0);
-            const before = index.longestMatchBefore(query, from, to);
+            const before = index.longestMatchBefore(query, from, to, 1);
             if (before > 0) expect(index.count(query, to - before, to)).toBeGreaterThan(0);
             if (before < to - from) expect(index.count(query, to - before - 1, to)).toBe(0);
           }
@@ -143,7 +145,7 @@ describe("span index", () => {
   it("answers of no contribution that nothing occurs", () => {
     const index = buildSpanIndex([]);
     expect(index.longestMatch(Uint8Array.of(1), 0, 1)).toBe(0);
-    expect(index.longestMatchBefore(Uint8Array.of(1), 0, 1)).toBe(0);
+    expect(index.longestMatchBefore(Uint8Array.of(1), 0, 1, 1)).toBe(0);
     expect(index.earliest(Uint8Array.of(1), 0, 1)).toBeUndefined();
   });
 

@@ -36,8 +36,8 @@ export interface SpanIndex {
   readonly bytes: number;
   /** Length of the longest prefix of query[from..to) that occurs in one contribution; 0 when not even its first byte does. */
   longestMatch(query: Uint8Array, from: number, to: number): number;
-  /** Length of the longest suffix of query[from..to) that occurs in one contribution. */
-  longestMatchBefore(query: Uint8Array, from: number, to: number): number;
+  /** Length of the longest suffix of query[from..to) that occurs in one contribution; 0 when it is below `least`. */
+  longestMatchBefore(query: Uint8Array, from: number, to: number, least: number): number;
   /** Exact number of occurrences of query[from..to). Precondition here and below: from < to. */
   count(query: Uint8Array, from: number, to: number): number;
   /** Lowest contribution id that holds query[from..to), and its lowest offset there; undefined when none does. */
@@ -63,15 +63,14 @@ export function joinShards(shards: readonly Shard[], release: () => void = () =>
 
     longestMatch(query, from, to) {
       let longest = 0;
-      for (const shard of shards) {
-        longest = Math.max(longest, shard.longestPrefix(query, from, to));
-        if (longest === to - from) break;
+      for (let i = 0; i < recent.length && longest < to - from; i++) {
+        longest = recent[i]!.longestPrefix(query, from, to, longest);
       }
       return longest;
     },
 
-    longestMatchBefore(query, from, to) {
-      let longest = 0;
+    longestMatchBefore(query, from, to, least) {
+      let longest = least - 1;
       let holder = 0;
       for (let i = 0; i < recent.length && longest < to - from; i++) {
         const length = recent[i]!.longestSuffix(query, from, to, longest);
@@ -79,7 +78,7 @@ export function joinShards(shards: readonly Shard[], release: () => void = () =>
         longest = length;
       }
       if (holder > 0) recent.unshift(...recent.splice(holder, 1));
-      return longest;
+      return longest < least ? 0 : longest;
     },
 
     count(query, from, to) {

@@ -1,5 +1,6 @@
 /** Suffix arrays by the WebAssembly module of attribution/wasm/suffix-sort.as, over memory that the caller fills. */
 import { readFileSync } from "node:fs";
+import { FILTERED_BYTES } from "./shard-filter.ts";
 import { mostShared, PAGE_BYTES, type Symbols } from "./shard-layout.ts";
 
 /** wasm32 addresses 4 GiB: 5 bytes a symbol of one byte, 6 of two, and what a reduced problem may need beside. */
@@ -26,6 +27,7 @@ interface SuffixSortModule {
     out: number,
     most: number,
   ): void;
+  fillFilter(width: number, text: number, from: number, to: number, filter: number, bits: number): void;
 }
 
 export interface SortArea {
@@ -41,10 +43,15 @@ export interface SortArea {
    * suffixes without the first `skipped`. Valid until the next call.
    */
   leafPages(skipped: number, leaf: number, pages: number): Uint8Array;
+  /** A filter of so many bytes over the text (attribution/shard-filter.ts). Ends what else the area is for. */
+  filter(bytes: number): Uint8Array;
 }
 
 /** What `leafPages` writes at once. */
 export const LEAF_PAGES = 256;
+
+/** Symbols between two turns of the module: as there, so that code that was made quickly is replaced. */
+const FILTER_PIECE = 1 << 16;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -73,6 +80,15 @@ export function sortArea(length: number, width: 1 | 2): SortArea {
       const sa = (suffixes + 4 * skipped) | 0;
       module.writeLeafPages(width, 0, length, sa, length - skipped, leaf, pages, scratch | 0, mostShared(width));
       return new Uint8Array(memory.buffer, scratch, pages * PAGE_BYTES);
+    },
+    filter(bytes) {
+      // Where the suffix array was.
+      new Uint8Array(memory.buffer, suffixes, bytes).fill(0);
+      for (let from = 0; from < length; from += FILTER_PIECE) {
+        const to = Math.min(from + FILTER_PIECE + FILTERED_BYTES, length);
+        module.fillFilter(width, 0, from, to, suffixes | 0, 8 * bytes);
+      }
+      return new Uint8Array(memory.buffer, suffixes, bytes);
     },
   };
 }

@@ -43,8 +43,8 @@ function wordBoundaries(output: Uint8Array, from: number, to: number): Int32Arra
  * reaches never falls as starts rise, and a start's longest match is maximal exactly when it ends beyond those of all
  * earlier starts. So a start only counts when it reaches `goal`: the first boundary beyond all that was reached and far
  * enough for the minimum. Starts from which the goal cannot be reached are passed over at once: how far back the bytes
- * up to the goal occur, one query tells. What is passed over is too short or not maximal, whatever goal it has itself,
- * for goals rise with starts.
+ * up to the goal occur, one query tells; when not even the minimum does, only starts nearer to the goal are left, which
+ * have goals of their own. What is passed over is too short or not maximal, for goals rise with starts.
  */
 function findMaximalMatches(
   index: SpanIndex,
@@ -68,9 +68,10 @@ function findMaximalMatches(
     if (start + length < end) {
       if (goal === known)
         throw new Error("the index contradicts itself: what occurs backwards does not occur forwards");
-      const first = firstAtLeast(boundaries, end - index.longestMatchBefore(output, start, end));
+      const back = index.longestMatchBefore(output, start, end, minimum);
+      const first = firstAtLeast(boundaries, end - (back > 0 ? back : minimum - 1));
       isSliding = first === at;
-      known = goal;
+      if (back > 0) known = goal;
       at = first;
       continue;
     }

@@ -388,3 +388,92 @@ export function writeLeafPages(
     }
   }
 }
+
+/** The next hash of 16 symbols: `added` comes, `removed` goes. */
+@inline
+function roll(hash: u32, added: u32, removed: u32): u32 {
+  return hash * 0x2c9277b5 + added - removed * 0x1cf7a6c1;
+}
+
+/** Spreads a hash's bits: their order among each other, and where they are noted. */
+@inline
+function spread(hash: u32): u32 {
+  let x = hash ^ (hash >>> 16);
+  x *= 0x7feb352d;
+  x ^= x >>> 15;
+  x *= 0x846ca68b;
+  return x ^ (x >>> 16);
+}
+
+@inline
+function note(filter: usize, bits: u32, hash: u32): void {
+  // Three bits of one line of 512. What is noted are small hashes: they are spread once more.
+  let x = hash * 0x9e3779b1;
+  const line = <u32>((<u64>x * <u64>(bits >>> 9)) >>> 32) << 9;
+  x = (x ^ (x >>> 15)) * 0x85ebca6b;
+  x >>>= 5;
+  for (let k = 0; k < 3; k++) {
+    const bit = line + (x & 511);
+    const at = filter + (bit >>> 3);
+    store<u8>(at, <u32>load<u8>(at) | (<u32>1 << (bit & 7)));
+    x >>>= 9;
+  }
+}
+
+/**
+ * Notes in a filter of `bits` (a multiple of 512) the smallest hash of each 9 neighbouring runs of 16 symbols within a
+ * contribution (attribution/shard-filter.ts). Continues over a piece [from, to) of the text: pieces overlap by 24 symbols.
+ */
+export function fillFilter(width: i32, text: usize, from: i32, to: i32, filter: usize, bits: u32): void {
+  if (width == 1) fillFilterOf<u8>(text, from, to, filter, bits);
+  else fillFilterOf<u16>(text, from, to, filter, bits);
+}
+
+function fillFilterOf<T>(text: usize, from: i32, to: i32, filter: usize, bits: u32): void {
+  let hash: u32 = 0;
+  let run = 0; // symbols since the separator
+  let smallest: u32 = 0;
+  let smallestAt = -1;
+  for (let i = from; i < to; i++) {
+    const added = symbol<T>(text, i);
+    if (added == 0) {
+      run = 0;
+      hash = 0;
+      continue;
+    }
+    hash = roll(hash, added, run >= 16 ? symbol<T>(text, i - 16) : 0);
+    run++;
+    if (run < 16) continue;
+    const value = spread(hash);
+    if (run == 16 || value <= smallest) {
+      smallest = value;
+      smallestAt = i;
+      if (run >= 24) note(filter, bits, smallest);
+      continue;
+    }
+    if (smallestAt <= i - 9) {
+      // It left: the smallest of the last 9, from the oldest on.
+      let other = hashAt<T>(text, i - 8);
+      smallest = spread(other);
+      smallestAt = i - 8;
+      for (let k = i - 7; k <= i; k++) {
+        other = roll(other, symbol<T>(text, k), symbol<T>(text, k - 16));
+        const one = spread(other);
+        if (one <= smallest) {
+          smallest = one;
+          smallestAt = k;
+        }
+      }
+      note(filter, bits, smallest);
+    } else if (run == 24) {
+      note(filter, bits, smallest);
+    }
+  }
+}
+
+/** Hash of the 16 symbols up to and including `at`. */
+function hashAt<T>(text: usize, at: i32): u32 {
+  let hash: u32 = 0;
+  for (let k = at - 15; k <= at; k++) hash = roll(hash, symbol<T>(text, k), 0);
+  return hash;
+}
