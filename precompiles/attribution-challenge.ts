@@ -9,16 +9,10 @@ import { isBoundary, isWithinWindow, MAX_SPANS, type Span, WINDOW_BYTES, windowO
 import { requireSignature } from "./attribution-answer.ts";
 import { type Claim, type Committed, requireChallengeable, requireClaim } from "./attribution-claim.ts";
 import { error, FAULT, type Handler, type Inputs } from "./attribution-interface.ts";
-import {
-  type ContentOf,
-  type LiveContribution,
-  loadClaimedContent,
-  loadLive,
-  loadModelData,
-  loadRootOf,
-} from "./attribution-live.ts";
+import { type ContentOf, loadClaimedContent, loadLive, loadModelData, loadRootOf } from "./attribution-live.ts";
 import { loadRequestRoot, requireInference } from "./attribution-state.ts";
 import { voidClaim } from "./attribution-void.ts";
+import { loadOrigin } from "./datanet-state.ts";
 import { hashOf } from "./storage.ts";
 
 type Context = PrecompileContext;
@@ -70,7 +64,7 @@ export const proveOmission: Handler<"proveOmission"> = (context, args) => {
     fault: FAULT.omission,
     challenger: context.caller,
     contributionId,
-    leftOut: contribution.contributor,
+    leftOut: loadOrigin(context, contribution.slot).contributor,
   });
 };
 
@@ -86,7 +80,7 @@ export const proveEarlierHolder: Handler<"proveEarlierHolder"> = (context, args)
     fault: FAULT.earlierHolder,
     challenger: context.caller,
     contributionId,
-    leftOut: contribution.contributor,
+    leftOut: loadOrigin(context, contribution.slot).contributor,
   });
 };
 
@@ -123,7 +117,7 @@ function requireSpan({ spans }: Claim, spanIndex: bigint): Span {
   return span;
 }
 
-function requireLive(context: Context, { head, served }: Committed, contributionId: bigint): LiveContribution {
+function requireLive(context: Context, { head, served }: Committed, contributionId: bigint): ContentOf {
   const live = loadLive(context, contributionId, loadModelData(context, head.modelId), served.requestedAt);
   if (live === undefined) throw error("ContributionNotInModel", { index: 0n, contributionId });
   return live;

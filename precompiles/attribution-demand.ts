@@ -5,7 +5,7 @@ import type { PrecompileContext } from "../core/precompile.ts";
 import { provenBytes } from "./attribution-challenge.ts";
 import { requireAudience, requireClaim } from "./attribution-claim.ts";
 import { emit, error, FAULT, type Handler, STATE } from "./attribution-interface.ts";
-import { type LiveContribution, loadLive, loadModelData, loadRootOf } from "./attribution-live.ts";
+import { type ContentOf, loadLive, loadModelData, loadRootOf } from "./attribution-live.ts";
 import {
   type Demand,
   type DemandKey,
@@ -129,7 +129,7 @@ function requireOpenDemand(context: Context, key: DemandKey): Demand {
   return demand;
 }
 
-function requireLive(context: Context, { slot, head }: Found, contributionId: bigint): LiveContribution {
+function requireLive(context: Context, { slot, head }: Found, contributionId: bigint): ContentOf {
   const { requestedAt } = loadHost(context, slot);
   const live = loadLive(context, contributionId, loadModelData(context, head.modelId), requestedAt);
   if (live === undefined) throw error("ContributionNotInModel", { index: 0n, contributionId });

@@ -1,6 +1,6 @@
 /** Which contributions are live for an inference (docs/spec.md "span-v1"). */
 import type { PrecompileContext } from "../core/precompile.ts";
-import { contributionSlot, loadContentRoot, loadExtent, loadOrigin, STATUS } from "./datanet-state.ts";
+import { contributionSlot, loadContentRoot, loadStanding, STATUS } from "./datanet-state.ts";
 import { loadData, loadModelHead, modelSlot } from "./models-state.ts";
 import { wordOf } from "./storage.ts";
 
@@ -22,17 +22,15 @@ export interface ContentOf {
   readonly size: bigint;
 }
 
-export interface LiveContribution extends ContentOf {
-  readonly contributor: Uint8Array;
-}
-
 /**
  * The content of a contribution that a commitment names. Not asked whether it is live: the commitment was, and a
  * withdrawal later in the request's block does not change what it claims.
  */
 export function loadClaimedContent(context: Context, contributionId: bigint): ContentOf {
   const slot = contributionSlot(context, contributionId);
-  return { slot, size: loadExtent(context, slot).size };
+  const standing = loadStanding(context, slot);
+  if (standing === undefined) throw new Error(`claim of contribution ${contributionId}, which does not exist`);
+  return { slot, size: standing.size };
 }
 
 /** Undefined when the contribution was not live for a request in block `requestedAt`. */
@@ -41,15 +39,15 @@ export function loadLive(
   contributionId: bigint,
   data: ModelData,
   requestedAt: bigint,
-): LiveContribution | undefined {
+): ContentOf | undefined {
   const slot = contributionSlot(context, contributionId);
-  const origin = loadOrigin(context, slot);
-  if (origin?.status !== STATUS.accepted) return undefined;
-  const count = data.get(origin.datanetId);
+  const standing = loadStanding(context, slot);
+  if (standing?.status !== STATUS.accepted) return undefined;
+  const { datanetId, leafIndex, withdrawnAt, size } = standing;
+  const count = data.get(datanetId);
   if (count === undefined) return undefined;
-  const { leafIndex, withdrawnAt, size } = loadExtent(context, slot);
   const consented = withdrawnAt === 0n || withdrawnAt > requestedAt;
-  return leafIndex < count && consented ? { slot, contributor: origin.contributor, size } : undefined;
+  return leafIndex < count && consented ? { slot, size } : undefined;
 }
 
 export const loadRootOf = (context: Context, { slot }: ContentOf): Uint8Array => wordOf(loadContentRoot(context, slot));

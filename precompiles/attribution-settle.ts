@@ -100,9 +100,8 @@ function accrueShares(context: Context, inferenceId: bigint, shares: Settlement,
   };
   for (const { contribution, weight, amountWei } of shares.contributors) {
     if (amountWei === 0n) continue;
-    const origin = loadOrigin(context, contributionSlot(context, contribution));
-    if (origin === undefined) throw new Error(`span of contribution ${contribution}, which does not exist`);
-    accrue(REWARD.contributor, origin.contributor, contribution, weight, amountWei);
+    const { contributor } = loadOrigin(context, contributionSlot(context, contribution));
+    accrue(REWARD.contributor, contributor, contribution, weight, amountWei);
   }
   const { modelId, model, host, ancestors } = parties;
   accrue(REWARD.modelOwner, model.owner, modelId, 0n, shares.modelOwnerWei);

@@ -10,7 +10,7 @@ import type { PrecompileContext } from "../core/precompile.ts";
 import { emit, error, requireLength } from "./datanet-interface.ts";
 import {
   ACCESS_PERMISSIONED,
-  type ContributionOrigin,
+  type ContributionStanding,
   contributionSlot,
   type DatanetHead,
   hasRole,
@@ -21,8 +21,8 @@ import {
   loadCounters,
   loadDatanet,
   loadDatanetBond,
-  loadExtent,
   loadOrigin,
+  loadStanding,
   STATUS,
   storeAcceptedId,
   storeBond,
@@ -31,8 +31,8 @@ import {
   storeContentRoot,
   storeCounters,
   storeDatanet,
-  storeExtent,
   storeOrigin,
+  storeStanding,
 } from "./datanet-state.ts";
 import { appendLeaf, MAX_LEAVES } from "./datanet-tree.ts";
 import type { Handlers } from "./interface.ts";
@@ -74,8 +74,8 @@ export const submitContribution: Handler<"submitContribution"> = (context, args)
   const contributionId = counters.contributions + 1n;
   storeCounters(context, { ...counters, contributions: contributionId });
   const slot = contributionSlot(context, contributionId);
-  storeOrigin(context, slot, { datanetId, contributor, status: STATUS.pending, licence, score: 0 });
-  storeExtent(context, slot, { size, revealedAt: context.blockNumber, withdrawnAt: 0n, leafIndex: 0 });
+  storeStanding(context, slot, { datanetId, status: STATUS.pending, size, withdrawnAt: 0n, leafIndex: 0 });
+  storeOrigin(context, slot, { contributor, licence, score: 0, revealedAt: context.blockNumber });
   if (bond !== 0n) storeBond(context, slot, { duplicateOf: 0n, bond });
   storeContentRoot(context, slot, wordToInteger(contentRoot));
   storeByRoot(context, datanetId, contentRoot, contributionId);
@@ -118,36 +118,36 @@ function spendCommitment(context: Context, datanetId: bigint, contentRoot: Uint8
 }
 
 export const acceptContribution: Handler<"acceptContribution"> = (context, { contributionId, score }) => {
-  const { slot, origin, head } = requirePending(context, contributionId);
+  const { slot, standing, head } = requirePending(context, contributionId);
   if (score > LIMITS.maxScore) throw error("InvalidScore", { score });
+  const origin = loadOrigin(context, slot);
   if (!licenceAllows(origin.licence, head.licence)) {
     throw error("LicenceConflict", { contributionLicence: origin.licence, datanetLicence: head.licence });
   }
-  const { datanetId } = origin;
+  const { datanetId } = standing;
   const leafIndex = head.accepted;
   if (leafIndex >= MAX_LEAVES) throw error("DatanetFull", { datanetId });
 
-  const extent = loadExtent(context, slot);
   appendLeaf(context, datanetId, leafIndex, {
     contributionId,
     contentRoot: wordOf(loadContentRoot(context, slot)),
-    size: extent.size,
+    size: standing.size,
     contributor: origin.contributor,
     licence: origin.licence,
   });
   storeAcceptedId(context, datanetId, leafIndex, contributionId);
   storeDatanet(context, datanetId, { ...head, accepted: leafIndex + 1 });
-  storeOrigin(context, slot, { ...origin, status: STATUS.accepted, score });
-  if (leafIndex !== 0) storeExtent(context, slot, { ...extent, leafIndex });
+  storeStanding(context, slot, { ...standing, status: STATUS.accepted, leafIndex });
+  storeOrigin(context, slot, { ...origin, score });
   returnBond(context, slot, contributionId, origin.contributor);
   emit(context, "ContributionAccepted", { datanetId, contributionId, curator: context.caller, score, leafIndex });
 };
 
 export const rejectContribution: Handler<"rejectContribution"> = (context, { contributionId, reason }) => {
-  const { slot, origin } = requirePending(context, contributionId);
+  const { slot, standing } = requirePending(context, contributionId);
   requireLength(reason, LIMITS.reasonBytes);
-  const { datanetId } = origin;
-  storeOrigin(context, slot, { ...origin, status: STATUS.rejected });
+  const { datanetId } = standing;
+  storeStanding(context, slot, { ...standing, status: STATUS.rejected });
   releaseRoot(context, slot, datanetId);
   const bondForfeited = forfeitBond(context, slot, 0n);
   emit(context, "ContributionRejected", {
@@ -160,31 +160,32 @@ export const rejectContribution: Handler<"rejectContribution"> = (context, { con
 };
 
 export const acceptDuplicate: Handler<"acceptDuplicate"> = (context, { contributionId, duplicateOf }) => {
-  const { slot, origin } = requirePending(context, contributionId);
-  const { datanetId } = origin;
+  const { slot, standing } = requirePending(context, contributionId);
+  const { datanetId } = standing;
   const original =
-    duplicateOf < contributionId ? loadOrigin(context, contributionSlot(context, duplicateOf)) : undefined;
+    duplicateOf < contributionId ? loadStanding(context, contributionSlot(context, duplicateOf)) : undefined;
   if (original?.status !== STATUS.accepted || original.datanetId !== datanetId) {
     throw error("InvalidDuplicateOf", { contributionId, duplicateOf });
   }
-  storeOrigin(context, slot, { ...origin, status: STATUS.duplicate });
+  storeStanding(context, slot, { ...standing, status: STATUS.duplicate });
   forfeitBond(context, slot, duplicateOf);
   emit(context, "ContributionDuplicate", { datanetId, contributionId, curator: context.caller, duplicateOf });
 };
 
 export const withdrawConsent: Handler<"withdrawConsent"> = (context, { contributionId }) => {
   const slot = contributionSlot(context, contributionId);
-  const origin = loadOrigin(context, slot);
-  if (origin === undefined) throw error("UnknownContribution", { contributionId });
-  const { datanetId, contributor, status } = origin;
+  const standing = loadStanding(context, slot);
+  if (standing === undefined) throw error("UnknownContribution", { contributionId });
+  const { datanetId, status } = standing;
+  const { contributor } = loadOrigin(context, slot);
   if (!equalsBytes(contributor, context.caller)) throw error("NotContributor", { caller: context.caller });
-  const extent = loadExtent(context, slot);
   const withdrawable = status === STATUS.pending || status === STATUS.accepted;
-  if (!withdrawable || extent.withdrawnAt !== 0n) throw error("NotWithdrawable", { contributionId, status });
+  if (!withdrawable || standing.withdrawnAt !== 0n) throw error("NotWithdrawable", { contributionId, status });
 
-  storeExtent(context, slot, { ...extent, withdrawnAt: context.blockNumber });
-  if (status === STATUS.pending) {
-    storeOrigin(context, slot, { ...origin, status: STATUS.withdrawn });
+  const isPending = status === STATUS.pending;
+  const after = isPending ? STATUS.withdrawn : status;
+  storeStanding(context, slot, { ...standing, status: after, withdrawnAt: context.blockNumber });
+  if (isPending) {
     releaseRoot(context, slot, datanetId);
     returnBond(context, slot, contributionId, contributor);
   }
@@ -193,11 +194,11 @@ export const withdrawConsent: Handler<"withdrawConsent"> = (context, { contribut
 
 export const readContribution: Handler<"contribution"> = (context, { contributionId }) => {
   const slot = contributionSlot(context, contributionId);
-  const origin = loadOrigin(context, slot);
-  if (origin === undefined) throw error("UnknownContribution", { contributionId });
+  const standing = loadStanding(context, slot);
+  if (standing === undefined) throw error("UnknownContribution", { contributionId });
   return {
-    ...origin,
-    ...loadExtent(context, slot),
+    ...standing,
+    ...loadOrigin(context, slot),
     ...loadBond(context, slot),
     contentRoot: wordOf(loadContentRoot(context, slot)),
   };
@@ -205,22 +206,22 @@ export const readContribution: Handler<"contribution"> = (context, { contributio
 
 interface Pending {
   readonly slot: Uint8Array;
-  readonly origin: ContributionOrigin;
+  readonly standing: ContributionStanding;
   readonly head: DatanetHead;
 }
 
 /** A pending contribution that the caller may decide about. */
 function requirePending(context: Context, contributionId: bigint): Pending {
   const slot = contributionSlot(context, contributionId);
-  const origin = loadOrigin(context, slot);
-  if (origin === undefined) throw error("UnknownContribution", { contributionId });
-  if (!hasRole(context, origin.datanetId, context.caller, "curator")) {
+  const standing = loadStanding(context, slot);
+  if (standing === undefined) throw error("UnknownContribution", { contributionId });
+  if (!hasRole(context, standing.datanetId, context.caller, "curator")) {
     throw error("NotCurator", { caller: context.caller });
   }
-  if (origin.status !== STATUS.pending) throw error("NotPending", { contributionId, status: origin.status });
-  const head = loadDatanet(context, origin.datanetId);
+  if (standing.status !== STATUS.pending) throw error("NotPending", { contributionId, status: standing.status });
+  const head = loadDatanet(context, standing.datanetId);
   if (head === undefined) throw new Error(`contribution ${contributionId} of a Datanet that does not exist`);
-  return { slot, origin, head };
+  return { slot, standing, head };
 }
 
 /** Nothing rejected or withdrawn may keep others from offering the same content. */

@@ -32,14 +32,15 @@ const datanetLayout = packedSlot({
   accepted: "uint32",
 });
 const commitmentLayout = packedSlot({ datanetId: "uint64", committedAt: "uint64" });
-const originLayout = packedSlot({
+/** All that says whether a contribution is live, in one slot: a commitment reads no other for each that it names. */
+const standingLayout = packedSlot({
   datanetId: "uint64",
-  contributor: "address",
   status: "uint8",
-  licence: "uint8",
-  score: "uint16",
+  size: "uint64",
+  withdrawnAt: "uint64",
+  leafIndex: "uint32",
 });
-const extentLayout = packedSlot({ size: "uint64", revealedAt: "uint64", withdrawnAt: "uint64", leafIndex: "uint32" });
+const originLayout = packedSlot({ contributor: "address", licence: "uint8", score: "uint16", revealedAt: "uint64" });
 const bondLayout = packedSlot({ duplicateOf: "uint64", bond: "uint128" });
 const versionLayout = packedSlot({ count: "uint32", publishedAt: "uint64" });
 
@@ -110,24 +111,24 @@ export const storeCommitment = (
   context.store(commitmentSlot(context, sender, commitment), value === undefined ? 0n : commitmentLayout.pack(value));
 
 /** A contribution's four slots; each function below pays for the ones it touches. */
+export type ContributionStanding = ReturnType<typeof standingLayout.unpack>;
 export type ContributionOrigin = ReturnType<typeof originLayout.unpack>;
-export type ContributionExtent = ReturnType<typeof extentLayout.unpack>;
 
 export const contributionSlot = (context: Context, contributionId: bigint): Uint8Array =>
   mapSlot(context, CONTRIBUTIONS, contributionId);
 
 /** Undefined when there is no such contribution. */
-export function loadOrigin(context: Context, slot: Uint8Array): ContributionOrigin | undefined {
-  const origin = originLayout.unpack(load(context, slot));
-  return origin.status === STATUS.none ? undefined : origin;
+export function loadStanding(context: Context, slot: Uint8Array): ContributionStanding | undefined {
+  const standing = standingLayout.unpack(load(context, slot));
+  return standing.status === STATUS.none ? undefined : standing;
 }
-export const storeOrigin = (context: Context, slot: Uint8Array, origin: ContributionOrigin): void =>
-  context.store(slot, originLayout.pack(origin));
+export const storeStanding = (context: Context, slot: Uint8Array, standing: ContributionStanding): void =>
+  context.store(slot, standingLayout.pack(standing));
 
-export const loadExtent = (context: Context, slot: Uint8Array): ContributionExtent =>
-  extentLayout.unpack(load(context, slotAt(slot, 1)));
-export const storeExtent = (context: Context, slot: Uint8Array, extent: ContributionExtent): void =>
-  context.store(slotAt(slot, 1), extentLayout.pack(extent));
+export const loadOrigin = (context: Context, slot: Uint8Array): ContributionOrigin =>
+  originLayout.unpack(load(context, slotAt(slot, 1)));
+export const storeOrigin = (context: Context, slot: Uint8Array, origin: ContributionOrigin): void =>
+  context.store(slotAt(slot, 1), originLayout.pack(origin));
 
 export type ContributionBond = Packed<{ duplicateOf: "uint64"; bond: "uint128" }>;
 export const loadBond = (context: Context, slot: Uint8Array): ContributionBond =>

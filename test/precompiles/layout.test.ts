@@ -81,8 +81,8 @@ test("Datanet storage", async () => {
   expect(fields(at(3n, [alice.hex, commitment]), 64, 64)).toEqual([net, world.number]);
 
   const withdrawn = await world.view<{ revealedAt: bigint; withdrawnAt: bigint }>("datanet", "contribution", [ids[2]]);
-  expect(fields(at(4n, [ids[2]!]), 64, 160, 8, 8, 16)).toEqual([net, BigInt(alice.hex), 2n, 7n, 9_000n]);
-  expect(fields(at(4n, [ids[2]!], 1n), 64, 64, 64, 32)).toEqual([9n, withdrawn.revealedAt, withdrawn.withdrawnAt, 2n]);
+  expect(fields(at(4n, [ids[2]!]), 64, 8, 64, 64, 32)).toEqual([net, 2n, 9n, withdrawn.withdrawnAt, 2n]);
+  expect(fields(at(4n, [ids[2]!], 1n), 160, 8, 16, 64)).toEqual([BigInt(alice.hex), 7n, 9_000n, withdrawn.revealedAt]);
   expect(withdrawn.withdrawnAt).toBe(world.number);
   expect(word(at(4n, [ids[2]!], 3n))).toBe(rootOf(text("content 2")));
   expect(fields(at(4n, [pending], 2n), 64, 128)).toEqual([0n, 9n]);
