@@ -211,6 +211,52 @@ function induce<T>(text: usize, n: i32, sa: usize, bucket: usize, alphabet: i32)
   for (let i = n; i > 0; i -= PIECE) suffixesDown(sizeof<T>(), text, n, sa, bucket, max(i - PIECE, 0), i);
 }
 
+/** Symbols that the suffixes at a and b share, at most `limit`: eight bytes at a time. */
+function shared<T>(text: usize, n: i32, a: i32, b: i32, limit: i32): i32 {
+  const most = <usize>min(limit, n - max(a, b)) << alignof<T>();
+  const atA = text + (<usize>a << alignof<T>());
+  const atB = text + (<usize>b << alignof<T>());
+  let k: usize = 0;
+  for (; k + 8 <= most; k += 8) {
+    const difference = load<u64>(atA + k) ^ load<u64>(atB + k);
+    if (difference != 0) return <i32>((k + <usize>(ctz(difference) >> 3)) >> alignof<T>());
+  }
+  while (k < most && load<T>(atA + k) == load<T>(atB + k)) k += sizeof<T>();
+  return <i32>(k >> alignof<T>());
+}
+
+/** Names given so far, and the position and length of the substring that got the last one. */
+let names: i32 = 0;
+let named: i32 = 0;
+let namedLength: i32 = 0;
+
+function giveNamesOf<T>(text: usize, n: i32, sa: usize, count: i32, from: i32, to: i32): void {
+  let read = 0;
+  for (let i = from; i < to; i++) {
+    if (i + AHEAD < count) read += symbol<T>(text, get(sa, i + AHEAD));
+    const position = get(sa, i);
+    const slot = count + (position >> 1);
+    const length = get(sa, slot);
+    // The substring that runs into the end of the text equals no other.
+    const same =
+      length == namedLength &&
+      position + length < n &&
+      named + length < n &&
+      shared<T>(text, n, position, named, length + 1) == length + 1;
+    if (!same) names++;
+    set(sa, slot, names);
+    named = position;
+    namedLength = length;
+  }
+  touched = read;
+}
+
+export function giveNames(width: i32, text: usize, n: i32, sa: usize, count: i32, from: i32, to: i32): void {
+  if (width == 1) giveNamesOf<u8>(text, n, sa, count, from, to);
+  else if (width == 2) giveNamesOf<u16>(text, n, sa, count, from, to);
+  else giveNamesOf<i32>(text, n, sa, count, from, to);
+}
+
 /**
  * Names the `count` LMS substrings whose sorted positions are sa[0..count), equal ones alike, and leaves the names in
  * text order, from 0, in sa[n-count..n). Returns how many names there are.
@@ -235,23 +281,10 @@ function nameSubstrings<T>(text: usize, n: i32, sa: usize, count: i32): i32 {
     next = c;
   }
 
-  let names = 0;
-  let previous = 0;
-  let previousLength = 0;
-  for (let i = 0; i < count; i++) {
-    const position = get(sa, i);
-    const slot = count + (position >> 1);
-    const length = get(sa, slot);
-    // The substring that runs into the end of the text equals no other.
-    let same = length == previousLength && position + length < n && previous + length < n;
-    for (let k = 0; same && k <= length; k++) {
-      same = symbol<T>(text, position + k) == symbol<T>(text, previous + k);
-    }
-    if (!same) names++;
-    set(sa, slot, names);
-    previous = position;
-    previousLength = length;
-  }
+  names = 0;
+  named = 0;
+  namedLength = 0;
+  for (let i = 0; i < count; i += PIECE) giveNames(sizeof<T>(), text, n, sa, count, i, min(i + PIECE, count));
 
   for (let i = n - 1, to = n; i >= count; i--) {
     const name = get(sa, i);
@@ -337,14 +370,6 @@ export function suffixSort(
   else sort<u16>(text, n, sa, bucket, alphabet, beyond);
 }
 
-/** Symbols that the suffixes at a and b share, at most `limit`. The text ends with a symbol of its own. */
-function shared<T>(text: usize, n: i32, a: i32, b: i32, limit: i32): i32 {
-  const most = min(limit, n - max(a, b));
-  let k = 0;
-  while (k < most && symbol<T>(text, a + k) == symbol<T>(text, b + k)) k++;
-  return k;
-}
-
 /** What entry i shares with the one before it, at most `most`, and its symbol there. */
 @inline
 function mark<T>(text: usize, n: i32, sa: usize, i: i32, most: i32): i32 {
@@ -356,10 +381,14 @@ function mark<T>(text: usize, n: i32, sa: usize, i: i32, most: i32): i32 {
 
 function writeLeafOf<T>(text: usize, n: i32, sa: usize, entries: i32, first: i32, out: usize, most: i32): void {
   const count = min(64, entries - first);
+  let read = 0;
   for (let i = 0; i < count; i++) {
+    const ahead = first + i + AHEAD;
+    if (ahead < entries) read += symbol<T>(text, get(sa, ahead));
     if (i > 0) store<u16>(out + (<usize>i << 1), mark<T>(text, n, sa, first + i, most));
     store<i32>(out + 128 + (<usize>i << 2), get(sa, first + i));
   }
+  touched = read;
 }
 
 /**
