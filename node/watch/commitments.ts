@@ -1,12 +1,14 @@
 /** What was committed, as a watcher needs it: the claim with its proof, and the output where it can be had. */
 import { decodeFunctionData, type PublicClient } from "viem";
 import type { Claim } from "../../attribution/challenge.ts";
-import { ATTRIBUTION_ADDRESS } from "../../core/addresses.ts";
+import { ATTRIBUTION_ADDRESS, MODELS_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
+import { modelsAbi } from "../../precompiles/interfaces/models.abi.ts";
 import { batchProofs } from "../host/chain.ts";
 
+const MODELS = { address: bytesToHex(MODELS_ADDRESS), abi: modelsAbi } as const;
 const ATTRIBUTION = { address: bytesToHex(ATTRIBUTION_ADDRESS), abi: attributionAbi } as const;
 
 export type CommitmentClient = Pick<PublicClient, "getContractEvents" | "getTransaction">;
@@ -20,12 +22,24 @@ export interface Commitment {
   readonly transaction: Hex;
 }
 
-/** Models of which something was requested in blocks from..to, with the last block of a request. */
-export async function readRequests(client: CommitmentClient, from: bigint, to: bigint): Promise<Map<bigint, bigint>> {
-  const range = { fromBlock: from, toBlock: to };
-  const eventName = "InferenceRequested";
-  const logs = await client.getContractEvents({ ...ATTRIBUTION, eventName, ...range, strict: true });
-  return new Map(logs.map(({ args, blockNumber }) => [args.modelId, blockNumber]));
+/** Models that were registered, got a host, or of which something was requested in blocks from..to, with the last such block. */
+export async function readActiveModels(
+  client: CommitmentClient,
+  from: bigint,
+  to: bigint,
+): Promise<Map<bigint, bigint>> {
+  const range = { fromBlock: from, toBlock: to, strict: true } as const;
+  const logs = await Promise.all([
+    client.getContractEvents({ ...MODELS, eventName: "ModelRegistered", ...range }),
+    client.getContractEvents({ ...MODELS, eventName: "HostJoined", ...range }),
+    client.getContractEvents({ ...ATTRIBUTION, eventName: "InferenceRequested", ...range }),
+  ]);
+  const active = new Map<bigint, bigint>();
+  for (const { args, blockNumber } of logs.flat()) {
+    const known = active.get(args.modelId) ?? 0n;
+    if (blockNumber >= known) active.set(args.modelId, blockNumber);
+  }
+  return active;
 }
 
 /** Commitments in blocks from..to, in their order. */

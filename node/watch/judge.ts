@@ -81,9 +81,12 @@ export class Judge {
     return challengeCall(named, claim, output, content);
   }
 
-  /** Opens the index for requests of this model and block, which may take minutes the first time. */
-  async prepare(modelId: bigint, requestedAt: bigint): Promise<void> {
-    await this.#corpus(modelId, await liveContributions(this.#ports.chain, modelId, requestedAt));
+  /** Opens the index for requests of this model and block, which may take minutes the first time. True when it was not open. */
+  async prepare(modelId: bigint, requestedAt: bigint): Promise<boolean> {
+    const before = this.#open.get(modelId)?.corpus;
+    const live = await liveContributions(this.#ports.chain, modelId, requestedAt);
+    await this.#corpus(modelId, live);
+    return this.#open.get(modelId)?.corpus !== before;
   }
 
   close(): void {

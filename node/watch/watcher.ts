@@ -12,7 +12,7 @@ import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts"
 import { type Call, RevertError, type Sender } from "../host/sender.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
-import { type Commitment, outputFromCalldata, readCommitments, readRequests } from "./commitments.ts";
+import { type Commitment, outputFromCalldata, readActiveModels, readCommitments } from "./commitments.ts";
 import { ContentMissingError, contradiction, type Judge, type Refutation } from "./judge.ts";
 import type { GivenAnswer } from "./signed-answers.ts";
 
@@ -106,7 +106,7 @@ export class Watcher {
       for (const commitment of await readCommitments(client, from, to)) {
         this.#pending.set(commitment.claim.inferenceId, commitment);
       }
-      for (const [modelId, block] of await readRequests(client, from, to)) this.#prepare(modelId, block);
+      for (const [modelId, block] of await readActiveModels(client, from, to)) this.#prepare(modelId, block);
       this.#next = to + 1n;
     }
     for (const commitment of [...this.#pending.values()]) {
@@ -120,9 +120,13 @@ export class Watcher {
   #prepare(modelId: bigint, block: bigint): void {
     const { models, judge, log } = this.#parts;
     if (models !== undefined && !models.has(modelId)) return;
-    judge.prepare(modelId, block).catch((error: unknown) => {
-      log.warn({ modelId: String(modelId), reason: (error as Error).message.split("\n")[0] }, "no index yet");
-    });
+    judge.prepare(modelId, block).then(
+      (isNew) => isNew && log.info({ modelId: String(modelId) }, "model indexed"),
+      (error: unknown) => {
+        const reason = (error as Error).message.split("\n")[0];
+        log.warn({ modelId: String(modelId), reason }, "no index yet");
+      },
+    );
   }
 
   /** True when there is nothing left to do about it. */

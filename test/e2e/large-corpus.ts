@@ -156,6 +156,7 @@ export async function largeCorpus(megabytes: number, questions: number): Promise
       ]),
     );
     stops.push(() => host.stop());
+    await watcher.says('"msg":"model indexed"');
 
     const asked: Asked[] = [];
     for (let i = 0; i < questions; i++) {
