@@ -81,17 +81,15 @@ export class Shard {
         probe = (low + high + 1) >>> 1;
         continue;
       }
+      // Marks say how many there are; only few are worth the reads of their text.
+      const few = this.#fewFrom(entry, probe);
       let extended = 0;
-      let isLast = false;
-      for (let k = 0; k < MAX_EXTENDED && !isLast; k++) {
+      for (let k = 0; k < Math.max(1, few); k++) {
         const position = this.position(entry + k);
         extended = Math.max(extended, this.#search.sharedBefore(position, query, from, to - probe));
-        const isNext = this.#search.continues(entry + k + 1, probe);
-        if (isNext === undefined) break;
-        isLast = !isNext;
       }
       low = probe + extended;
-      if (isLast) return low;
+      if (few > 0) return low;
       probe = (low + high + 1) >>> 1;
     }
     return low;
@@ -101,13 +99,19 @@ export class Shard {
   interval(query: Uint8Array, from: number, to: number): Interval {
     const first = this.#find(query, from, to);
     if (first < 0) return { from: 0, to: 0 };
-    const length = to - from;
-    for (let end = first + 1; end <= first + MAX_EXTENDED; end++) {
-      const isNext = this.#search.continues(end, length);
-      if (isNext === undefined) break;
-      if (!isNext) return { from: first, to: end };
-    }
+    const few = this.#fewFrom(first, to - from);
+    if (few > 0) return { from: first, to: first + few };
     return { from: first, to: this.#search.place(query, from, to, true) };
+  }
+
+  /** How many entries from `first` on share `length` symbols with it; 0 when they are many, or marks do not tell. */
+  #fewFrom(first: number, length: number): number {
+    for (let few = 1; few <= FEW; few++) {
+      const isNext = this.#search.continues(first + few, length);
+      if (isNext === undefined) return 0;
+      if (!isNext) return few;
+    }
+    return 0;
   }
 
   /** First entry that starts with query[from..to), -1 when there is none. */
@@ -190,4 +194,4 @@ export class Shard {
 /** Bytes of the first look for a suffix: what is shorter is rarely of use, what is longer often absent. */
 const FIRST_PROBE = 24;
 /** Occurrences that are looked at one by one. */
-const MAX_EXTENDED = 4;
+const FEW = 4;
