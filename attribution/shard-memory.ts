@@ -43,7 +43,7 @@ export class ShardMemory {
     this.#makeRoom(stored.fileBytes);
     const inMemory = this.#bytes + stored.fileBytes <= this.#maxBytes;
     // What stays in memory of one on disk: directory, checksums, caches of text and leaves.
-    const bytes = inMemory ? stored.fileBytes : Math.ceil(stored.bytes / 7) + 2 * PAGE_BYTES * this.#cachePages;
+    const bytes = inMemory ? stored.fileBytes : Math.ceil(stored.bytes / 4) + 2 * PAGE_BYTES * this.#cachePages;
     let opened: Opened | undefined;
     const load = async () => {
       const file = await open(stored.path);

@@ -23,7 +23,7 @@ export type { IndexedDocument } from "./shard-plan.ts";
 export interface ShardStoreLimits {
   /** Of contents in a shard; building takes six times as much memory. A larger content has a shard of its own. */
   readonly maxShardBytes: number;
-  /** For shards held in memory; those beyond are read from disk, of which an eighth of their contents is in memory. */
+  /** For shards held in memory; those beyond are read from disk, of which a quarter of their contents is in memory. */
   readonly memoryBytes: number;
   /** Files of shards that no open view uses are removed above this, those that were not used longest first. */
   readonly diskBytes: number;
