@@ -4,7 +4,7 @@
  */
 import { bytesToHex, type Hex } from "../core/bytes.ts";
 import { CHUNK_BYTES, ContentTree } from "../core/content.ts";
-import { isBoundary, MAX_SPANS, type Span, WINDOW_BYTES, windowOf } from "../core/span-rule.ts";
+import { findOmissionFault, isBoundary, type Span, WINDOW_BYTES, windowOf } from "../core/span-rule.ts";
 
 /** IAttribution.Claim */
 export interface Claim {
@@ -58,7 +58,8 @@ export function findChallenge({ spans, output, expected, earliest, content }: Ju
     }
   }
   for (const { outputStart: start, length, contribution, contentOffset } of expected) {
-    if (isOmitted(spans, start, length)) return { kind: "omission", start, length, contribution, contentOffset };
+    if (findOmissionFault(spans, start, length) !== undefined) continue;
+    return { kind: "omission", start, length, contribution, contentOffset };
   }
   return undefined;
 }
@@ -71,15 +72,6 @@ function firstDifference(
   const offset = Number(contentOffset);
   for (let i = 0; i < length; i++) if (output[outputStart + i] !== content[offset + i]) return i;
   return undefined;
-}
-
-/** Whether a match at [start, start + length) refutes the list: not contained, and among the 64 that count. */
-export function isOmitted(spans: readonly Span[], start: number, length: number): boolean {
-  const end = start + length;
-  if (spans.some((span) => span.outputStart <= start && end <= span.outputStart + span.length)) return false;
-  if (spans.length < MAX_SPANS) return true;
-  const last = spans.reduce((worst, span) => (span.length <= worst.length ? span : worst));
-  return length > last.length || (length === last.length && start < last.outputStart);
 }
 
 /** IAttribution.Chunks */

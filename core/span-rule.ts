@@ -113,6 +113,25 @@ export function findSpanFault(
   return undefined;
 }
 
+/** Why a match at [start, start + length) is no omission from a list. */
+export type OmissionFault =
+  | { readonly kind: "covered"; readonly index: number }
+  | { readonly kind: "not-longest"; readonly shortest: number };
+
+/**
+ * Undefined when the match refutes the list: no span contains it and, where all 64 places are taken, it goes before the
+ * span that would have to make room. That one is, of the shortest, the one that starts last.
+ */
+export function findOmissionFault(spans: readonly Span[], start: number, length: number): OmissionFault | undefined {
+  const end = start + length;
+  const index = spans.findIndex((span) => span.outputStart <= start && end <= span.outputStart + span.length);
+  if (index >= 0) return { kind: "covered", index };
+  if (spans.length < MAX_SPANS) return undefined;
+  const last = spans.reduce((worst, span) => (span.length <= worst.length ? span : worst));
+  const goesBefore = length > last.length || (length === last.length && start < last.outputStart);
+  return goesBefore ? undefined : { kind: "not-longest", shortest: last.length };
+}
+
 /** abi.encode(Span[]): 32 ‖ count ‖ four 32-byte words a span. */
 export function encodeSpans(spans: readonly Span[]): Uint8Array {
   const bytes = new Uint8Array(64 + spans.length * 128);

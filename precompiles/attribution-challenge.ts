@@ -5,7 +5,7 @@
 import { equalsBytes, ZERO_32 } from "../core/bytes.ts";
 import { CHUNK_BYTES, contentRangeRoot } from "../core/content.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
-import { isBoundary, isWithinWindow, MAX_SPANS, type Span, WINDOW_BYTES, windowOf } from "../core/span-rule.ts";
+import { findOmissionFault, isBoundary, isWithinWindow, type Span, WINDOW_BYTES, windowOf } from "../core/span-rule.ts";
 import { requireSignature } from "./attribution-answer.ts";
 import { type Claim, type Committed, requireChallengeable, requireClaim } from "./attribution-claim.ts";
 import { error, FAULT, type Handler, type Inputs } from "./attribution-interface.ts";
@@ -51,7 +51,7 @@ export const proveOmission: Handler<"proveOmission"> = (context, args) => {
   const minimum = committed.head.minSpan;
   if (length < minimum) throw error("RangeTooShort", { length: BigInt(length), minimum: BigInt(minimum) });
   context.useGas(SPAN_GAS * BigInt(claim.spans.length));
-  requireUncovered(claim.spans, start, length);
+  requireOmitted(claim.spans, start, length);
 
   const contribution = requireLive(context, committed, contributionId);
   const window = requireWindow(context, claim, output, start);
@@ -123,17 +123,11 @@ function requireLive(context: Context, { head, served }: Committed, contribution
   return live;
 }
 
-/** No claimed span contains the range; when all 64 are used, it beats the shortest of them. */
-function requireUncovered(spans: readonly Span[], start: number, length: number): void {
-  const end = start + length;
-  const cover = spans.findIndex((span) => span.outputStart <= start && end <= span.outputStart + span.length);
-  if (cover >= 0) throw error("RangeCovered", { spanIndex: BigInt(cover) });
-  if (spans.length < MAX_SPANS) return;
-  // The one that would have to go: of the shortest, the one that starts last.
-  const last = spans.reduce((worst, span) => (span.length <= worst.length ? span : worst));
-  if (length < last.length || (length === last.length && start > last.outputStart)) {
-    throw error("RangeNotLongest", { length: BigInt(length), shortest: BigInt(last.length) });
-  }
+function requireOmitted(spans: readonly Span[], start: number, length: number): void {
+  const fault = findOmissionFault(spans, start, length);
+  if (fault === undefined) return;
+  if (fault.kind === "covered") throw error("RangeCovered", { spanIndex: BigInt(fault.index) });
+  throw error("RangeNotLongest", { length: BigInt(length), shortest: BigInt(fault.shortest) });
 }
 
 function requireEqual(expected: Uint8Array, found: Uint8Array): void {
