@@ -5,6 +5,7 @@
 
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
 import { equalsBytes } from "../core/bytes.ts";
+import { appendLeaf, MAX_LEAVES } from "../core/datanet-tree.ts";
 import { LICENCES, licenceAllows } from "../core/licences.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
 import { emit, error, requireLength } from "./datanet-interface.ts";
@@ -13,6 +14,7 @@ import {
   type ContributionStanding,
   contributionSlot,
   type DatanetHead,
+  frontierOf,
   hasRole,
   loadBond,
   loadByRoot,
@@ -34,7 +36,6 @@ import {
   storeOrigin,
   storeStanding,
 } from "./datanet-state.ts";
-import { appendLeaf, MAX_LEAVES } from "./datanet-tree.ts";
 import type { Handlers } from "./interface.ts";
 import type { datanetAbi } from "./interfaces/datanet.abi.ts";
 import { LIMITS } from "./limits.ts";
@@ -128,7 +129,7 @@ export const acceptContribution: Handler<"acceptContribution"> = (context, { con
   const leafIndex = head.accepted;
   if (leafIndex >= MAX_LEAVES) throw error("DatanetFull", { datanetId });
 
-  appendLeaf(context, datanetId, leafIndex, {
+  appendLeaf(frontierOf(context, datanetId), leafIndex, {
     contributionId,
     contentRoot: wordOf(loadContentRoot(context, slot)),
     size: standing.size,

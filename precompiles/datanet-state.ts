@@ -1,7 +1,8 @@
 /** Storage of the Datanet precompile: docs/precompiles.md "Datanet storage". Other precompiles read it by address. */
 import { DATANET_ADDRESS } from "../core/addresses.ts";
+import type { Frontier } from "../core/datanet-tree.ts";
 import type { PrecompileContext } from "../core/precompile.ts";
-import { mapSlot, type Packed, packedSlot, rootSlot, slotAt, wordOf } from "./storage.ts";
+import { hashOf, mapSlot, type Packed, packedSlot, rootSlot, slotAt, wordOf, wordToInteger } from "./storage.ts";
 
 const COUNTERS = rootSlot(0);
 const DATANETS = rootSlot(1);
@@ -189,5 +190,12 @@ export function storeAcceptedId(context: Context, datanetId: bigint, leafIndex: 
   context.store(slot, load(context, slot) | (contributionId << idShift(leafIndex)));
 }
 
-/** Slot of the incremental tree's frontier at level 0; level h is h slots further on. */
-export const frontierSlot = (context: Context, datanetId: bigint): Uint8Array => mapSlot(context, FRONTIERS, datanetId);
+/** The Datanet tree's frontier: the node of height h lies h slots after the first. */
+export function frontierOf(context: Context, datanetId: bigint): Frontier {
+  const first = mapSlot(context, FRONTIERS, datanetId);
+  return {
+    get: (height) => wordOf(context.load(slotAt(first, height))),
+    set: (height, node) => context.store(slotAt(first, height), wordToInteger(node)),
+    hash: hashOf(context),
+  };
+}

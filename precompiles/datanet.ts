@@ -2,6 +2,7 @@
 
 import { DATANET_ADDRESS } from "../core/addresses.ts";
 import { equalsBytes } from "../core/bytes.ts";
+import { treeRoot } from "../core/datanet-tree.ts";
 import { LICENCES, licenceAllows } from "../core/licences.ts";
 import type { Precompile, PrecompileContext } from "../core/precompile.ts";
 import { encodeStrings } from "./codec.ts";
@@ -17,6 +18,7 @@ import {
 import { emit, error, precompile, requireLength } from "./datanet-interface.ts";
 import {
   type DatanetHead,
+  frontierOf,
   hasRole,
   loadAcceptedIds,
   loadByRoot,
@@ -33,7 +35,6 @@ import {
   storeRole,
   storeVersion,
 } from "./datanet-state.ts";
-import { treeRoot } from "./datanet-tree.ts";
 import { LIMITS } from "./limits.ts";
 import { wordToInteger } from "./storage.ts";
 
@@ -97,7 +98,7 @@ export const datanetPrecompile: Precompile = precompile("Datanet", DATANET_ADDRE
     const published = head.versions === 0 ? 0 : loadVersion(context, datanetId, head.versions).count;
     if (count === published) throw error("NothingToPublish", { datanetId });
     const version = head.versions + 1;
-    const root = treeRoot(context, datanetId, count);
+    const root = treeRoot(frontierOf(context, datanetId), count);
     storeVersion(context, datanetId, version, { count, publishedAt: context.blockNumber }, wordToInteger(root));
     storeDatanet(context, datanetId, { ...head, versions: version });
     emit(context, "VersionPublished", { datanetId, version, count, root });
