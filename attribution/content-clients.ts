@@ -1,40 +1,12 @@
 /** What each client of a server may still ask, in bounded memory. A client is an IPv4 address or an IPv6 network of 64 bits. */
 import { isIPv6 } from "node:net";
-import type { ContentServerLimits, Rate } from "./content-limits.ts";
-
-class Bucket {
-  readonly #rate: Rate;
-  #tokens: number;
-  #atMs: number;
-
-  constructor(rate: Rate, nowMs: number) {
-    this.#rate = rate;
-    this.#tokens = rate.burst;
-    this.#atMs = nowMs;
-  }
-
-  charge(count: number, nowMs: number): void {
-    this.#refill(nowMs);
-    this.#tokens -= count;
-  }
-
-  /** Until there are `count`; 0 when there are now. */
-  waitMs(count: number, nowMs: number): number {
-    this.#refill(nowMs);
-    return Math.max(0, ((count - this.#tokens) * 1_000) / this.#rate.perSecond);
-  }
-
-  #refill(nowMs: number): void {
-    const { perSecond, burst } = this.#rate;
-    const elapsedMs = Math.max(0, nowMs - this.#atMs);
-    this.#tokens = Math.min(burst, this.#tokens + (elapsedMs * perSecond) / 1_000);
-    this.#atMs = nowMs;
-  }
-}
+import { RecentMap } from "../core/recent-map.ts";
+import { TokenBucket } from "../core/token-bucket.ts";
+import type { ContentServerLimits } from "./content-limits.ts";
 
 interface Client {
-  readonly requests: Bucket;
-  readonly bytes: Bucket;
+  readonly requests: TokenBucket;
+  readonly bytes: TokenBucket;
 }
 
 type Limits = Pick<ContentServerLimits, "requestRate" | "byteRate" | "clients" | "clientAtOnce" | "trustsLoopback">;
@@ -42,13 +14,13 @@ type Limits = Pick<ContentServerLimits, "requestRate" | "byteRate" | "clients" |
 export class Clients {
   readonly #limits: Limits;
   readonly #nowMs: () => number;
-  /** The one seen longest ago first. */
-  readonly #known = new Map<string, Client>();
+  readonly #known: RecentMap<string, Client>;
   readonly #underWay = new Map<string, number>();
 
   constructor(limits: Limits, nowMs: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#nowMs = nowMs;
+    this.#known = new RecentMap(limits.clients);
   }
 
   get size(): number {
@@ -92,13 +64,11 @@ export class Clients {
   }
 
   #of(client: string, nowMs: number): Client {
-    const known = this.#known.get(client);
-    if (known !== undefined) this.#known.delete(client);
-    const { requestRate, byteRate, clients } = this.#limits;
-    const found = known ?? { requests: new Bucket(requestRate, nowMs), bytes: new Bucket(byteRate, nowMs) };
-    this.#known.set(client, found);
-    if (this.#known.size > clients) this.#known.delete(this.#known.keys().next().value!);
-    return found;
+    const { requestRate, byteRate } = this.#limits;
+    return this.#known.getOrMake(client, () => ({
+      requests: new TokenBucket(requestRate, nowMs),
+      bytes: new TokenBucket(byteRate, nowMs),
+    }));
   }
 }
 

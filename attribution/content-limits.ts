@@ -1,4 +1,5 @@
 /** Every bound of the content store and its server, in one place. Sizes in bytes, rates a second, times in milliseconds. */
+import type { Rate } from "../core/token-bucket.ts";
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
@@ -12,12 +13,6 @@ export const STORE_LIMITS = {
   treeCacheBytes: 32 * MIB,
   treesCached: 4_096,
 } as const;
-
-/** A token bucket: `burst` at once, and `perSecond` in the long run. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly burst: number;
-}
 
 /** Whoever sends or reads a body must keep up: only the time spent waiting for it counts. */
 export interface PaceLimits {

@@ -2,10 +2,11 @@
  * Brings the contents of open Datanets that this node is to hold from its peers: one question for many roots, a few
  * downloads at a time, longer and longer pauses for what nobody has.
  */
+
 import type { ContentStore } from "../../attribution/content-store.ts";
 import type { Hex } from "../../core/bytes.ts";
+import { TokenBucket } from "../../core/token-bucket.ts";
 import type { Logger } from "../log.ts";
-import { TokenBucket } from "../p2p/token-bucket.ts";
 import type { Network, PeerId } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
 import type { Catalog } from "./catalog.ts";

@@ -2,9 +2,10 @@
 import type { PrivateKey } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { multiaddr } from "@multiformats/multiaddr";
+import type { Rate } from "../../core/token-bucket.ts";
 import { UsageError } from "../errors.ts";
 import { type PeerAddress, parsePeerAddress, parsePeerId } from "./address.ts";
-import type { ProtocolLimits, Rate } from "./limits.ts";
+import type { ProtocolLimits } from "./limits.ts";
 import type { LinkTicks } from "./links.ts";
 import type { PeerId, Protocol, Topic } from "./types.ts";
 

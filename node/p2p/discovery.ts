@@ -7,6 +7,7 @@
  */
 import type { PeerStore } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
+import { RecentMap } from "../../core/recent-map.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import { mayTeach, withPeerId } from "./address.ts";
@@ -14,7 +15,6 @@ import type { Dialer } from "./dialer.ts";
 import { MAX_PEER_ADDRESSES, MAX_PEER_SAMPLE, MAX_REMEMBERED } from "./limits.ts";
 import type { ConnectedPeer, PeerTable } from "./peer-table.ts";
 import { PENALTY } from "./reputation.ts";
-import { RecentMap } from "./token-bucket.ts";
 import { type PeerId, type Protocol, RequestError } from "./types.ts";
 
 /** The same peer is asked at most so often, and somebody at most so often. */

@@ -9,10 +9,10 @@ import { type Gossipsub, messageId, messageIdToString, type Rpc, type RpcMessage
 import { GOSSIP_BYTES, GOSSIP_FRAMES, MAX_REMEMBERED, MAX_SEEN, TOPIC_LIMITS, type TopicLimits } from "./limits.ts";
 import type { Names } from "./names.ts";
 import { PAYLOAD_HEADER_BYTES } from "./payload.ts";
+import { PeerBuckets } from "./peer-buckets.ts";
 import { Places } from "./places.ts";
 import { PENALTY } from "./reputation.ts";
 import type { Counters } from "./stats.ts";
-import { PeerBuckets } from "./token-bucket.ts";
 import { type MessageHandler, type PeerId, TOPICS, type Topic, type Verdict } from "./types.ts";
 
 /** Messages that a peer asked for travel in frames of about this size. */

@@ -1,14 +1,9 @@
 /** Every bound of the network, in one place. Sizes in bytes, rates per second. All nodes of a network share the sizes. */
+import type { Rate } from "../../core/token-bucket.ts";
 import type { Protocol, Topic } from "./types.ts";
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
-
-/** A token bucket: `burst` at once, and `perSecond` in the long run. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly burst: number;
-}
 
 export interface TopicLimits {
   /** Of one message before compression. */

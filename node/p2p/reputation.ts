@@ -2,9 +2,9 @@
  * What the node itself holds against peers, next to what gossipsub counts: points that halve every two minutes, and bans
  * that end. Both outlive the connection, both are bounded.
  */
+import { RecentMap } from "../../core/recent-map.ts";
 import type { Clock } from "../ports.ts";
 import { MAX_REMEMBERED } from "./limits.ts";
-import { RecentMap } from "./token-bucket.ts";
 import type { PeerId } from "./types.ts";
 
 /** Points for what no honest node does; for what one may do by accident, few. */

@@ -1,5 +1,6 @@
 /** Answering peers, within what each of them may ask. */
 import type { Stream } from "@libp2p/interface";
+import { TokenBucket } from "../../core/token-bucket.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import {
@@ -10,12 +11,12 @@ import {
   REQUEST_READ_MS,
   REQUESTS_AT_ONCE,
 } from "./limits.ts";
+import { PeerBuckets } from "./peer-buckets.ts";
 import { Deadline, Places, TimeUp } from "./places.ts";
 import { PENALTY } from "./reputation.ts";
 import { frame, readU32, STATUS, TRAILER, u32 } from "./request-frames.ts";
 import type { Counters } from "./stats.ts";
 import { StreamEnded, StreamReader, writeTo } from "./streams.ts";
-import { PeerBuckets, TokenBucket } from "./token-bucket.ts";
 import { type PeerId, PROTOCOLS, type Protocol, type RequestHandler } from "./types.ts";
 
 export interface RequestServerParts {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PeerBuckets, RecentMap, TokenBucket } from "./token-bucket.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 describe("token bucket", () => {
   it("gives a burst, then its rate", () => {
@@ -29,6 +29,13 @@ describe("token bucket", () => {
     expect(bucket.take(1, 1_100)).toBe(true);
   });
 
+  it("says how long to wait, after which there is enough", () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 3 }, 0);
+    expect(bucket.waitMs(3, 0)).toBe(0);
+    bucket.charge(13, 0);
+    expect([bucket.waitMs(0, 0), bucket.waitMs(1, 0), bucket.waitMs(1, 1_050)]).toEqual([1_000, 1_100, 50]);
+  });
+
   it("a clock that is set back fills nothing", () => {
     const bucket = new TokenBucket({ perSecond: 10, burst: 1 }, 1_000);
     expect(bucket.take(1, 1_000)).toBe(true);
@@ -50,26 +57,5 @@ describe("token bucket", () => {
         expect(taken).toBeLessThanOrEqual(5 + Math.floor((nowMs * 7) / 1_000 + 1e-9));
       }),
     );
-  });
-});
-
-describe("recent map", () => {
-  it("forgets what was used longest ago", () => {
-    const map = new RecentMap<string, number>(2);
-    map.set("a", 1);
-    map.set("b", 2);
-    map.get("a");
-    map.set("c", 3);
-    expect([...map.entries()]).toEqual([
-      ["a", 1],
-      ["c", 3],
-    ]);
-  });
-});
-
-describe("peer buckets", () => {
-  it("are one a peer", () => {
-    const buckets = new PeerBuckets({ perSecond: 1, burst: 1 }, 10);
-    expect([buckets.take("a", 1, 0), buckets.take("a", 1, 0), buckets.take("b", 1, 0)]).toEqual([true, false, true]);
   });
 });
