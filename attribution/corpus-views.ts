@@ -1,5 +1,8 @@
 /** Opened corpora, shared by the answers that draw on them: the least recently used one that nobody uses is closed. */
 
+import { createHash } from "node:crypto";
+import type { CorpusEntry } from "./corpus.ts";
+
 /** What is opened for a live set. */
 export interface Closable {
   close(): void;
@@ -90,4 +93,11 @@ function close({ opening }: View<Closable>): void {
     (value) => value.close(),
     () => {},
   );
+}
+
+/** Ids and roots say all about the contents; two models over the same live set share a view. */
+export function corpusKey(live: readonly Pick<CorpusEntry, "id" | "contentRoot">[]): string {
+  const hash = createHash("sha256");
+  for (const { id, contentRoot } of live) hash.update(`${id}:${contentRoot},`);
+  return hash.digest("hex");
 }

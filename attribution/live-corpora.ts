@@ -1,11 +1,10 @@
 /** A host's corpora: which contributions a request draws on, opened and shared, with retrieval where it is wanted. */
-import { createHash } from "node:crypto";
 import { equalsBytes, hexToBytes } from "../core/bytes.ts";
 import { contentRoot } from "../core/content.ts";
 import { type AcceptedContribution, type ChainReader, liveContributions } from "./chain-reader.ts";
 import type { ContentSource } from "./content-store.ts";
 import type { Corpus, CorpusEntry, OpenCorpus } from "./corpus.ts";
-import { type Closable, CorpusViews } from "./corpus-views.ts";
+import { type Closable, CorpusViews, corpusKey } from "./corpus-views.ts";
 import type { Passage } from "./engines/engine.ts";
 import { checkCorpus, fromChain } from "./host-checks.ts";
 import type { ModelHostLimits } from "./model-host-limits.ts";
@@ -94,11 +93,4 @@ export function createLiveCorpora(
     },
     close: () => views.close(),
   };
-}
-
-/** Ids and roots say all about the contents; two models over the same live set share a view. */
-function corpusKey(live: readonly AcceptedContribution[]): string {
-  const hash = createHash("sha256");
-  for (const { id, contentRoot } of live) hash.update(`${id}:${contentRoot},`);
-  return hash.digest("hex");
 }

@@ -1,9 +1,13 @@
 /** Re-traces a committed answer and finds the call that refutes it. */
+import { recoverTypedDataAddress } from "viem";
+import { answerTypedData } from "../../attribution/answer.ts";
 import type { AcceptedContribution, ChainReader, InferenceRequest } from "../../attribution/chain-reader.ts";
 import { liveContributions } from "../../attribution/chain-reader.ts";
 import { challengeCall, findChallenge } from "../../attribution/challenge.ts";
 import type { ContentSource } from "../../attribution/content-store.ts";
 import type { Corpus, OpenCorpus } from "../../attribution/corpus.ts";
+import { CorpusViews, corpusKey } from "../../attribution/corpus-views.ts";
+import { ShardDamagedError } from "../../attribution/shard-layout.ts";
 import { traceSpans } from "../../attribution/trace.ts";
 import { bytesToHex, equalsBytes, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
@@ -38,8 +42,7 @@ export interface Refutation {
 /** Keeps the indexes that it used last open: commitments of one model follow each other, and windows are short. */
 export class Judge {
   readonly #ports: JudgePorts;
-  /** By model, the last used last. */
-  readonly #open = new Map<bigint, { readonly key: string; readonly corpus: Promise<Corpus> }>();
+  readonly #views = new CorpusViews<Corpus>(MAX_OPEN);
 
   constructor(ports: JudgePorts) {
     this.#ports = ports;
@@ -53,7 +56,6 @@ export class Judge {
     const { claim } = commitment;
     const live = await liveContributions(this.#ports.chain, request.modelId, request.requestedAt);
     const byId = new Map(live.map((entry) => [entry.id, entry]));
-    const corpus = await this.#corpus(request.modelId, live);
     const contents = new Map<bigint, Uint8Array>();
     const load = async (id: bigint): Promise<void> => {
       const entry = byId.get(id);
@@ -64,13 +66,15 @@ export class Judge {
     for (const { contribution } of claim.spans) await load(contribution);
 
     const spans = claim.spans.filter(({ contribution }) => contents.has(contribution));
-    const challenge = findChallenge({
-      spans,
-      output,
-      expected: live.length === 0 ? [] : traceSpans(corpus, output, request.minSpanBytes),
-      earliest: (start, end) => corpus.earliest(output, start, end),
-      content: (id) => contents.get(id)!,
-    });
+    const challenge = await this.#use(live, async (corpus) =>
+      findChallenge({
+        spans,
+        output,
+        expected: live.length === 0 ? [] : traceSpans(corpus, output, request.minSpanBytes),
+        earliest: (start, end) => corpus.earliest(output, start, end),
+        content: (id) => contents.get(id)!,
+      }),
+    );
     if (challenge === undefined) return undefined;
     if ("contribution" in challenge) await load(challenge.contribution);
     const content = "contribution" in challenge ? contents.get(challenge.contribution) : undefined;
@@ -83,45 +87,39 @@ export class Judge {
 
   /** Opens the index for requests of this model and block, which may take minutes the first time. True when it was not open. */
   async prepare(modelId: bigint, requestedAt: bigint): Promise<boolean> {
-    const before = this.#open.get(modelId)?.corpus;
     const live = await liveContributions(this.#ports.chain, modelId, requestedAt);
-    await this.#corpus(modelId, live);
-    return this.#open.get(modelId)?.corpus !== before;
+    let isNew = false;
+    await this.#use(
+      live,
+      async () => {},
+      () => {
+        isNew = true;
+      },
+    );
+    return isNew;
   }
 
   close(): void {
-    for (const modelId of [...this.#open.keys()]) this.#forget(modelId);
+    this.#views.close();
   }
 
-  async #corpus(modelId: bigint, live: readonly AcceptedContribution[]): Promise<Corpus> {
-    const key = live.map(({ id }) => id).join();
-    const known = this.#open.get(modelId);
-    this.#open.delete(modelId);
-    if (known?.key === key) {
-      this.#open.set(modelId, known);
-      return known.corpus;
-    }
-    known?.corpus.then((corpus) => corpus.close()).catch(() => {});
-    const corpus = this.#ports.openCorpus(live, (entry) => this.#read(entry));
-    this.#open.set(modelId, { key, corpus });
-    for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= MAX_OPEN) break;
-      this.#forget(oldest);
-    }
+  async #use<R>(
+    live: readonly AcceptedContribution[],
+    use: (corpus: Corpus) => Promise<R>,
+    onOpen?: () => void,
+  ): Promise<R> {
+    const key = corpusKey(live);
+    const open = (): Promise<Corpus> => {
+      onOpen?.();
+      return this.#ports.openCorpus(live, (entry) => this.#read(entry));
+    };
     try {
-      return await corpus;
+      return await this.#views.use(key, open, use);
     } catch (error) {
-      if (this.#open.get(modelId)?.corpus === corpus) this.#open.delete(modelId);
+      // The shard store builds it again for the next view.
+      if (error instanceof ShardDamagedError) this.#views.forget(key);
       throw error;
     }
-  }
-
-  #forget(modelId: bigint): void {
-    this.#open
-      .get(modelId)
-      ?.corpus.then((corpus) => corpus.close())
-      .catch(() => {});
-    this.#open.delete(modelId);
   }
 
   async #read({
@@ -142,14 +140,25 @@ export class Judge {
   }
 }
 
-/** Undefined when none of the given answers differs from what was committed. */
-export function contradiction({ claim }: Commitment, given: readonly GivenAnswer[]): Refutation | undefined {
+/**
+ * Undefined when none of the given answers that the host signed differs from what was committed. Others prove nothing: one
+ * that somebody made up must not keep the answer from being judged.
+ */
+export async function findContradiction(
+  chainId: bigint,
+  { claim, host }: Commitment,
+  requestRoot: Hex,
+  given: readonly GivenAnswer[],
+): Promise<Refutation | undefined> {
+  const { inferenceId } = claim;
   const committed = bytesToHex(spansHash(claim.spans));
-  const other = given.find(
-    ({ outputRoot, outputBytes, spansHash: hash }) =>
-      outputRoot !== claim.outputRoot.toLowerCase() || outputBytes !== claim.outputBytes || hash !== committed,
-  );
-  if (other === undefined) return undefined;
-  const { outputRoot, outputBytes, spansHash: hash, signature } = other;
-  return { functionName: "proveContradiction", args: [claim, outputRoot, outputBytes, hash, signature] };
+  for (const { outputRoot, outputBytes, spansHash: hash, signature } of given) {
+    const isSame = outputRoot === claim.outputRoot && outputBytes === claim.outputBytes && hash === committed;
+    if (isSame) continue;
+    const data = answerTypedData(chainId, { inferenceId, requestRoot, outputRoot, outputBytes, spansHash: hash });
+    const signer = await recoverTypedDataAddress({ ...data, signature }).catch(() => undefined);
+    if (signer?.toLowerCase() !== host) continue;
+    return { functionName: "proveContradiction", args: [claim, outputRoot, outputBytes, hash, signature] };
+  }
+  return undefined;
 }

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { createPublicClient, http, type PublicClient } from "viem";
 import { ContentStore } from "../../attribution/content-store.ts";
+import { openFromShards } from "../../attribution/corpus.ts";
 import { ShardStore } from "../../attribution/shard-store.ts";
 import { viemChainReader } from "../../attribution/viem-chain-reader.ts";
 import { PARAMETERS_ADDRESS } from "../../core/addresses.ts";
@@ -21,7 +22,7 @@ import { systemClock } from "../ports.ts";
 import { signalled } from "../signals.ts";
 import { lockValidator } from "../validator/lock.ts";
 import { Judge } from "./judge.ts";
-import { readGivenAnswers } from "./signed-answers.ts";
+import { GivenAnswers } from "./signed-answers.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
@@ -47,11 +48,12 @@ export async function runWatch(args: readonly string[]): Promise<number> {
   const store = await ContentStore.open(join(directory, "content"));
   const content = keptContents(store, values["content.url"] as readonly string[]);
   const shards = await ShardStore.open(join(directory, "index-shards"));
-  const judge = new Judge({ chain, content, openCorpus: (live, read) => shards.view(live, read) });
+  const judge = new Judge({ chain, content, openCorpus: openFromShards(shards) });
   const pollMs = values["rpc.poll"] as number;
   const sender = new Sender({ client, account, clock: systemClock, log: log.child({ module: "sender" }), pollMs });
   const watcher = new Watcher({
     client,
+    chainId: BigInt(chainId),
     chain,
     judge,
     sender,
@@ -63,7 +65,7 @@ export async function runWatch(args: readonly string[]): Promise<number> {
     demandsPerMille: values.demand as number,
     bondWei: () => readBond(client),
     random: randomInt,
-    given: () => (answers === undefined ? new Map() : readGivenAnswers(answers)),
+    answers: answers === undefined ? undefined : new GivenAnswers(answers),
   });
   try {
     watcher.start();
@@ -71,9 +73,10 @@ export async function runWatch(args: readonly string[]): Promise<number> {
     await ending;
     return EXIT.ok;
   } finally {
-    await watcher.stop();
     sender.stop();
+    await watcher.stop();
     judge.close();
+    await shards.close();
     lock.release();
     log.info({ ...watcher.counts }, "stopped");
   }

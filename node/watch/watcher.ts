@@ -8,19 +8,30 @@ import { liveContributions } from "../../attribution/chain-reader.ts";
 import { ATTRIBUTION_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import { CHUNK_BYTES, chunkCount } from "../../core/content.ts";
+import { RecentMap } from "../../core/recent-map.ts";
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
 import { type Call, RevertError, type Sender } from "../host/sender.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import { type Commitment, outputFromCalldata, readActiveModels, readCommitments } from "./commitments.ts";
-import { ContentMissingError, contradiction, type Judge, type Refutation } from "./judge.ts";
-import type { GivenAnswer } from "./signed-answers.ts";
+import { findContradiction, type Judge, type Refutation } from "./judge.ts";
+import type { GivenAnswers } from "./signed-answers.ts";
+
+const firstLine = (error: unknown): string | undefined => (error as Error).message.split("\n")[0];
 
 const ATTRIBUTION = bytesToHex(ATTRIBUTION_ADDRESS);
+/** No further blocks are read before everything that was committed in these is examined. */
 const LOG_RANGE_BLOCKS = 1_000n;
+/** Answers that could not be judged are tried again after the poll's time, then twice that, up to this. */
+const MAX_RETRY_MS = 60_000;
+/** Beyond this the one tried longest ago is given up. */
+const MAX_UNJUDGED = 10_000;
+/** Demands of this watcher that are followed up. */
+const MAX_DEMANDED = 10_000;
 
 export interface WatcherParts {
   readonly client: PublicClient;
+  readonly chainId: bigint;
   readonly chain: ChainReader;
   readonly judge: Judge;
   readonly sender: Sender;
@@ -35,7 +46,8 @@ export interface WatcherParts {
   readonly bondWei: () => Promise<bigint>;
   /** 0 to n - 1. */
   readonly random: (n: number) => number;
-  readonly given: () => ReadonlyMap<bigint, readonly GivenAnswer[]>;
+  /** Undefined: none. */
+  readonly answers: GivenAnswers | undefined;
 }
 
 /** A chunk that this watcher demanded. */
@@ -47,20 +59,28 @@ interface Demanded {
   readonly deadline: bigint;
 }
 
+interface Unjudged {
+  readonly commitment: Commitment;
+  readonly waitMs: number;
+  readonly atMs: number;
+}
+
 export interface WatchCounts {
   checked: number;
   challenged: number;
   upheld: number;
   demanded: number;
-  /** Could not be judged: output or content is not to be had. */
+  /** Could not be judged at first: output or content was not to be had, or something failed. */
   unknown: number;
 }
 
 export class Watcher {
   readonly counts: WatchCounts = { checked: 0, challenged: 0, upheld: 0, demanded: 0, unknown: 0 };
   readonly #parts: WatcherParts;
-  /** Those that could not be judged yet, tried again while their window is open. */
-  readonly #pending = new Map<bigint, Commitment>();
+  /** Of the blocks read last, those that are not examined yet, in their order. */
+  #toExamine: Commitment[] = [];
+  /** Tried again while their window is open. */
+  readonly #unjudged = new RecentMap<bigint, Unjudged>(MAX_UNJUDGED);
   #demanded: Demanded[] = [];
   readonly #underWay = new Set<Promise<void>>();
   #next: bigint | undefined;
@@ -76,19 +96,21 @@ export class Watcher {
     this.#turn = this.#tick();
   }
 
-  /** Resolves when the turn under way has ended. */
+  /** Resolves when what is under way has ended. The sender is to be stopped first: some of it waits for blocks. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancel?.();
     await this.#turn;
+    await Promise.all(this.#underWay);
   }
 
   async #tick(): Promise<void> {
     const { clock, log, pollMs } = this.#parts;
     try {
+      this.#readAnswers();
       await this.#follow();
     } catch (error) {
-      log.warn({ reason: (error as Error).message.split("\n")[0] }, "the chain cannot be read; trying again");
+      log.warn({ reason: firstLine(error) }, "the chain cannot be read; trying again");
     }
     if (this.#isStopped) return;
     this.#cancel = clock.at(clock.nowMs() + pollMs, () => {
@@ -96,24 +118,66 @@ export class Watcher {
     });
   }
 
+  #readAnswers(): void {
+    const { answers, log } = this.#parts;
+    try {
+      for (const { message } of answers?.refresh() ?? []) log.warn(message);
+    } catch (error) {
+      log.warn({ reason: firstLine(error) }, "--answers cannot be read; trying again");
+    }
+  }
+
   async #follow(): Promise<void> {
     const { client, chain, lookbackBlocks } = this.#parts;
     const head = await chain.head();
-    const start = this.#next ?? (head.number > lookbackBlocks ? head.number - lookbackBlocks : 0n);
-    for (let from = start; from <= head.number && !this.#isStopped; from += LOG_RANGE_BLOCKS) {
-      const last = from + LOG_RANGE_BLOCKS - 1n;
+    let next = this.#next ?? (head.number > lookbackBlocks ? head.number - lookbackBlocks : 0n);
+    for (;;) {
+      await this.#examineAll();
+      if (this.#isStopped || this.#toExamine.length > 0 || next > head.number) break;
+      const last = next + LOG_RANGE_BLOCKS - 1n;
       const to = last < head.number ? last : head.number;
-      for (const commitment of await readCommitments(client, from, to)) {
-        this.#pending.set(commitment.claim.inferenceId, commitment);
-      }
-      for (const [modelId, block] of await readActiveModels(client, from, to)) this.#prepare(modelId, block);
-      this.#next = to + 1n;
+      const [commitments, active] = await Promise.all([
+        readCommitments(client, next, to),
+        readActiveModels(client, next, to),
+      ]);
+      for (const [modelId, block] of active) this.#prepare(modelId, block);
+      this.#toExamine = commitments;
+      next = to + 1n;
+      this.#next = next;
     }
-    for (const commitment of [...this.#pending.values()]) {
-      if (this.#isStopped || !this.#parts.sender.hasRoom) break;
-      if (await this.#examine(commitment)) this.#pending.delete(commitment.claim.inferenceId);
-    }
+    await this.#retry();
     await this.#collect(head.timestamp);
+  }
+
+  get #mayExamine(): boolean {
+    return !this.#isStopped && this.#parts.sender.hasRoom;
+  }
+
+  /** As many as there is room for. */
+  async #examineAll(): Promise<void> {
+    const { pollMs } = this.#parts;
+    while (this.#mayExamine) {
+      const commitment = this.#toExamine.shift();
+      if (commitment === undefined) return;
+      if (await this.#examine(commitment)) continue;
+      this.counts.unknown++;
+      this.#tryLater(commitment, pollMs);
+    }
+  }
+
+  async #retry(): Promise<void> {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const [inferenceId, { commitment, waitMs, atMs }] of [...this.#unjudged.entries()]) {
+      if (!this.#mayExamine) return;
+      if (atMs > nowMs) continue;
+      if (await this.#examine(commitment)) this.#unjudged.delete(inferenceId);
+      else this.#tryLater(commitment, Math.min(MAX_RETRY_MS, waitMs * 2));
+    }
+  }
+
+  #tryLater(commitment: Commitment, waitMs: number): void {
+    const atMs = this.#parts.clock.nowMs() + waitMs;
+    this.#unjudged.set(commitment.claim.inferenceId, { commitment, waitMs, atMs });
   }
 
   /** An answer will follow, and its window may be shorter than what it takes to index the model's data. */
@@ -123,30 +187,27 @@ export class Watcher {
     judge.prepare(modelId, block).then(
       (isNew) => isNew && log.info({ modelId: String(modelId) }, "model indexed"),
       (error: unknown) => {
-        const reason = (error as Error).message.split("\n")[0];
-        log.warn({ modelId: String(modelId), reason }, "no index yet");
+        log.warn({ modelId: String(modelId), reason: firstLine(error) }, "no index yet");
       },
     );
   }
 
-  /** True when there is nothing left to do about it. */
+  /** True when there is nothing left to do about it. Whatever fails is of this answer alone: others must not wait for it. */
   async #examine(commitment: Commitment): Promise<boolean> {
     const { chain, models, log } = this.#parts;
     const { inferenceId } = commitment.claim;
     if (models !== undefined && !models.has(commitment.modelId)) return true;
-    const request = await chain.inference(inferenceId);
-    if (request?.state !== "committed") return true;
-    const { timestamp } = await chain.head();
-    if (timestamp >= request.settleAfter) return true;
     try {
+      const request = await chain.inference(inferenceId);
+      if (request?.state !== "committed") return true;
+      const { timestamp } = await chain.head();
+      if (timestamp >= request.settleAfter) return true;
       const call = await this.#refute(commitment, request);
       this.counts.checked++;
       this.#beside(call === undefined ? this.#demandNow(commitment, request) : this.#challenge(commitment, call));
       return true;
     } catch (error) {
-      if (!(error instanceof ContentMissingError)) throw error;
-      log.warn({ inferenceId: String(inferenceId) }, `cannot be judged: ${error.message}`);
-      this.counts.unknown++;
+      log.warn({ inferenceId: String(inferenceId), reason: firstLine(error) }, "cannot be judged yet");
       return false;
     }
   }
@@ -155,26 +216,23 @@ export class Watcher {
   #beside(work: Promise<void>): void {
     const { log } = this.#parts;
     const done: Promise<void> = work
-      .catch((error: unknown) => log.warn({ reason: (error as Error).message.split("\n")[0] }, "a transaction failed"))
+      .catch((error: unknown) => log.warn({ reason: firstLine(error) }, "a transaction failed"))
       .finally(() => this.#underWay.delete(done));
     this.#underWay.add(done);
   }
 
+  /** Undefined when the answer is right. Throws when it cannot be said. */
   async #refute(commitment: Commitment, request: InferenceRequest): Promise<Refutation | undefined> {
-    const { client, judge, given, log } = this.#parts;
+    const { client, chainId, judge } = this.#parts;
     const { inferenceId, outputRoot } = commitment.claim;
-    const answers = given().get(inferenceId) ?? [];
-    const other = contradiction(commitment, answers);
+    const given = this.#parts.answers?.of(inferenceId) ?? [];
+    const other = await findContradiction(chainId, commitment, request.requestRoot, given);
     if (other !== undefined) return other;
     const output =
       (await outputFromCalldata(client, commitment)) ??
-      answers.find((answer) => answer.outputRoot === outputRoot)?.output;
-    if (output !== undefined) return judge.refute(commitment, request, output);
-    if (request.audience === "public") {
-      log.warn({ inferenceId: String(inferenceId) }, "its output is not in the commitment's calldata: not judged");
-    }
-    this.counts.unknown++;
-    return undefined;
+      given.find((answer) => answer.outputRoot === outputRoot)?.output;
+    if (output === undefined) throw new Error("its output is neither in the commitment's calldata nor in --answers");
+    return judge.refute(commitment, request, output);
   }
 
   async #challenge(commitment: Commitment, { functionName, args }: Refutation): Promise<void> {
@@ -203,7 +261,7 @@ export class Watcher {
   /** For a share of the answers: does the host hold the data? */
   async #demandNow(commitment: Commitment, request: InferenceRequest): Promise<void> {
     const { chain, client, demandsPerMille, random, bondWei, log } = this.#parts;
-    if (random(1_000) >= demandsPerMille) return;
+    if (random(1_000) >= demandsPerMille || this.#demanded.length >= MAX_DEMANDED) return;
     const live = await liveContributions(chain, request.modelId, request.requestedAt);
     const entry = live[random(Math.max(1, live.length))];
     if (entry === undefined) return;

@@ -26,6 +26,7 @@ const THIRD = utf8(
 );
 const OUTPUT = concatBytes(utf8("It says: "), FIRST.subarray(0, 200), utf8(" -- and then -- "), THIRD.subarray(0, 60));
 
+const FORGED = `0x${"11".repeat(64)}1b`;
 const VOID = 5;
 const FAULTS = ["Mismatch", "Boundary", "Omission", "EarlierHolder", "Contradiction", "Unavailable"];
 
@@ -39,6 +40,7 @@ beforeAll(async () => {
   node = await startDevnet(join(directory.path, "node"));
   stage = await setStage(node, [FIRST, SECOND, THIRD]);
   mkdirSync(answers);
+  writeFileSync(join(answers, "broken.json"), '{"openledger":');
   watcher = startCommand([
     ...["watch", "--datadir", join(directory.path, "watch"), "--rpc", node.rpcUrl, "--content.url", node.contentUrl],
     ...["--account", "9", "--answers", answers, "--demand", "1000", "--rpc.poll", "100", "--log.format", "json"],
@@ -114,6 +116,16 @@ test("each lie is found and slashed, an honest answer is settled", async () => {
   const told: [string, bigint, string][] = [];
   for (const [name, spans, expected] of lies) {
     const id = await stage.request();
+    // Made up by somebody: it proves nothing, and must not keep the lie from being found.
+    const root = bytesToHex(contentRoot(OUTPUT.subarray(1)));
+    const forged = {
+      inferenceId: `${id}`,
+      outputRoot: root,
+      outputBytes: OUTPUT.length - 1,
+      spans: [],
+      signature: FORGED,
+    };
+    writeFileSync(join(answers, `forged-${id}.json`), JSON.stringify(forged));
     await stage.commit(id, OUTPUT, spans);
     told.push([name, id, expected]);
   }
