@@ -9,6 +9,7 @@
  *    20 timestamp (uint64)            164 operatorFeeScalar (uint32): zero
  *    28 number (uint64)               168 operatorFeeConstant (uint64): zero
  */
+import { DEPOSITOR_ADDRESS } from "../core/addresses.ts";
 import { bigIntToFixed, bytesToBigInt, concatBytes, equalsBytes, hexToBytes } from "../core/bytes.ts";
 import { type Deposit, sourceHash } from "./deposit.ts";
 
@@ -28,8 +29,6 @@ export interface L1Attributes {
   readonly blobBaseFeeScalar: bigint;
 }
 
-/** Sends the attributes; nobody has its key. */
-export const DEPOSITOR_ADDRESS = hexToBytes("0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001");
 /** The predeploy that keeps them. */
 export const L1_BLOCK_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000015");
 

@@ -13,10 +13,14 @@ export const TREASURY_ADDRESS = hexToBytes("0x4200000000000000000000000000000000
 export const STAKERS_ESCROW_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000902");
 /** The predeploy that holds the validator sets (contracts/l2/ValidatorSet.sol). */
 export const VALIDATOR_SET_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000903");
+/** OP Stack's L2ToL1MessagePasser: what leaves for L1 is noted in its storage. */
+export const MESSAGE_PASSER_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000016");
 /** Receives the L1 data fee. */
 export const L1_FEE_VAULT_ADDRESS = hexToBytes("0x420000000000000000000000000000000000001a");
 /** Whom the protocol calls contracts as (EIP-4788). Nobody has its key. */
 export const SYSTEM_ADDRESS = hexToBytes("0xfffffffffffffffffffffffffffffffffffffffe");
+/** Sender of each block's first deposit, which carries L1's attributes (OP Stack). Nobody has its key. */
+export const DEPOSITOR_ADDRESS = hexToBytes("0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001");
 
 const ALIAS_OFFSET = BigInt("0x1111000000000000000000000000000000001111");
 

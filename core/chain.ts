@@ -119,6 +119,8 @@ export interface ExecutedBlock {
  */
 export interface ChainSource {
   readonly head: { readonly number: bigint; readonly hash: Uint8Array };
+  /** Numbers of the blocks that are safe and final on L1. Absent without an L1: then every block is both. */
+  readonly tags?: { readonly safe: bigint; readonly finalized: bigint } | undefined;
   /** Undefined when the number is above the head. */
   block(number: bigint): ExecutedBlock | undefined;
   /** Returns the function that unsubscribes. */

@@ -30,7 +30,7 @@ export interface OpenOptions {
  * older schema; the old file stays beside it as `<path>.<reason>` (one of each reason is kept).
  * Throws IndexError INDEX_NEWER.
  */
-export function openIndex(path: string, options: OpenOptions = {}): OpenedIndex {
+export async function openIndex(path: string, options: OpenOptions = {}): Promise<OpenedIndex> {
   mkdirSync(dirname(path), { recursive: true });
   const problem = existsSync(path) ? inspect(path) : undefined;
   let rebuilt: OpenedIndex["rebuilt"];

@@ -6,7 +6,7 @@ import { TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
  * Raised with every change of tables.ts or of what project.ts writes. A newer index is refused; an older one is
  * rebuilt from the chain, which is where all of it comes from.
  */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const SQLITE_TYPES: Readonly<Record<string, string>> = { int: "INTEGER", text: "TEXT", bytes: "BLOB", uint: "BLOB" };
 
@@ -32,14 +32,15 @@ function tableSql(table: TableName): string[] {
     index("from", ["valid_from"]);
     index("to", ["valid_to"], ' WHERE "valid_to" IS NOT NULL');
   }
-  for (const columns of indexes)
-    index(columns.join("_"), columns, kind === "entity" ? ' WHERE "valid_to" IS NULL' : "");
+  // Earlier states too: lists can be asked of any block.
+  for (const columns of indexes) index(columns.join("_"), columns);
   return statements;
 }
 
 export const SCHEMA_SQL: readonly string[] = [
   ...TABLE_NAMES.flatMap(tableSql),
   `CREATE TABLE "checkpoint" ("id" INTEGER PRIMARY KEY CHECK ("id" = 1), "block" INTEGER NOT NULL, "hash" BLOB NOT NULL, "genesis_hash" BLOB NOT NULL, "schema_hash" TEXT NOT NULL) STRICT`,
+  `CREATE TABLE "progress" ("id" INTEGER PRIMARY KEY CHECK ("id" = 1), "head" INTEGER NOT NULL, "safe" INTEGER NOT NULL, "finalized" INTEGER NOT NULL, "error" TEXT) STRICT`,
 ];
 
 /** Hex, 64 digits. */

@@ -1,12 +1,19 @@
-/** Logs of the three precompiles as typed events. Pure. */
+/** Logs of the three precompiles, the message passer and the validator set as typed events. Pure. */
 import {
   type AbiEvent,
   type AbiParameter,
   type DecodeEventLogReturnType,
   decodeAbiParameters,
+  parseAbi,
   toEventSelector,
 } from "viem";
-import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../core/addresses.ts";
+import {
+  ATTRIBUTION_ADDRESS,
+  DATANET_ADDRESS,
+  MESSAGE_PASSER_ADDRESS,
+  MODELS_ADDRESS,
+  VALIDATOR_SET_ADDRESS,
+} from "../core/addresses.ts";
 import { bytesToHex, type Hex } from "../core/bytes.ts";
 import type { ExecutedBlock, Log } from "../core/chain.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
@@ -14,7 +21,18 @@ import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import { IndexError } from "./errors.ts";
 
+/** OP Stack's L2ToL1MessagePasser. */
+export const messagePasserAbi = parseAbi([
+  "event MessagePassed(uint256 indexed nonce, address indexed sender, address indexed target, uint256 value, uint256 gasLimit, bytes data, bytes32 withdrawalHash)",
+]);
+/** contracts/l2/ValidatorSet.sol. */
+export const validatorSetAbi = parseAbi([
+  "event SnapshotSubmitted(uint64 indexed number, bytes32 setHash, uint256 count, uint256 totalStake)",
+]);
+
 export type LedgerEvent =
+  | DecodeEventLogReturnType<typeof messagePasserAbi>
+  | DecodeEventLogReturnType<typeof validatorSetAbi>
   | DecodeEventLogReturnType<typeof datanetAbi>
   | DecodeEventLogReturnType<typeof modelsAbi>
   | DecodeEventLogReturnType<typeof attributionAbi>;
@@ -47,9 +65,11 @@ const DECODERS: ReadonlyMap<string, ReadonlyMap<string, Decoder>> = new Map([
   [bytesToHex(DATANET_ADDRESS), decodersOf(datanetAbi)],
   [bytesToHex(MODELS_ADDRESS), decodersOf(modelsAbi)],
   [bytesToHex(ATTRIBUTION_ADDRESS), decodersOf(attributionAbi)],
+  [bytesToHex(MESSAGE_PASSER_ADDRESS), decodersOf(messagePasserAbi)],
+  [bytesToHex(VALIDATOR_SET_ADDRESS), decodersOf(validatorSetAbi)],
 ]);
 
-/** Undefined for a log of any other account: contracts may emit look-alikes, only the precompiles' own count. */
+/** Undefined for a log of any other account: contracts may emit look-alikes, only the protocol's own count. */
 export function decodeLog(log: Log): LedgerEvent | undefined {
   const address = bytesToHex(log.address);
   const decoders = DECODERS.get(address);
@@ -59,7 +79,7 @@ export function decodeLog(log: Log): LedgerEvent | undefined {
   if (decoder === undefined || decoder.indexed.length !== topics.length - 1) {
     throw new IndexError(
       "UNKNOWN_EVENT",
-      `precompile ${address} emitted an event that this program does not know (topic ${topics[0]}): run a version that knows this chain's rules`,
+      `${address} emitted an event that this program does not know (topic ${topics[0]}): run a version that knows this chain's rules`,
     );
   }
   const args: Record<string, unknown> = {};

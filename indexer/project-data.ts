@@ -3,6 +3,7 @@ import { type Hex, hexToBytes } from "../core/bytes.ts";
 import { type Change, insert, revise } from "./changes.ts";
 import { EDGE_KIND, NODE_KIND, type NodeKind, STATUS } from "./codes.ts";
 import { type Args, changedAt, edge, type Position, text, toId } from "./project-rows.ts";
+import { searchable } from "./search.ts";
 
 export function datanetCreated(args: Args<"DatanetCreated">, at: Position): Change[] {
   const id = toId(args.datanetId);
@@ -20,6 +21,7 @@ export function datanetCreated(args: Args<"DatanetCreated">, at: Position): Chan
       access: args.access,
       bond: args.bond,
     }),
+    ...searchable(at.block, NODE_KIND.DATANET, id, text(args.name), text(args.domain)),
   ];
 }
 
@@ -61,6 +63,7 @@ export function contributionSubmitted(args: Args<"ContributionSubmitted">, at: P
       withdrawn_tx: null,
     }),
     statusEvent(id, STATUS.PENDING, args.contributor, at),
+    ...searchable(at.block, NODE_KIND.CONTRIBUTION, id, text(args.uri)),
     upstream(0, EDGE_KIND.PART_OF, NODE_KIND.DATANET, datanet),
     ...args.parents.map((parent, i) => upstream(i + 1, EDGE_KIND.DERIVED_FROM, NODE_KIND.CONTRIBUTION, toId(parent))),
   ];
@@ -101,6 +104,7 @@ export function modelRegistered(args: Args<"ModelRegistered">, at: Position): Ch
       royalty_ppm: args.royaltyPpm,
       host_ppm: args.hostPpm,
     }),
+    ...searchable(block, NODE_KIND.MODEL, id, text(args.name)),
   ];
   args.data.forEach((ref, i) => {
     const datanet = toId(ref.datanetId);

@@ -91,14 +91,14 @@ export function outputCommitted(args: Args<"OutputCommitted">, at: Position): Ch
   ];
 }
 
-export function rewardAccrued(args: Args<"RewardAccrued">, at: Position): Change[] {
+export function rewardAccrued(args: Args<"RewardAccrued">, at: Position, time: number): Change[] {
   const account = hexToBytes(args.account);
   const { kind, amount, weight } = args;
   const source = args.source === 0n ? null : toId(args.source);
   const zero = { accrued: 0n, rewards: 0 };
   const add = { accrued: amount, rewards: 1 };
   const changes: Change[] = [
-    insert("rewards", { ...at, inference: toId(args.inferenceId), account, kind, source, weight, amount }),
+    insert("rewards", { ...at, inference: toId(args.inferenceId), account, kind, source, weight, amount, time }),
     revise("accounts", { address: account }, { add, create: { address: account, claimed: 0n, stake: 0n, ...zero } }),
     revise("reward_totals", { account, kind }, { add, create: { account, kind, ...zero } }),
   ];

@@ -7,6 +7,7 @@ import { type Change, insert, revise } from "./changes.ts";
 import { DEMAND_STATE, INFERENCE_STATE, ROLE, STAKE_KIND, STATUS } from "./codes.ts";
 import type { PlacedEvent } from "./decode.ts";
 import { IndexError } from "./errors.ts";
+import { deposits, messagePassed } from "./project-bridge.ts";
 import { contributionSubmitted, datanetCreated, decided, grant, modelRegistered, statusEvent } from "./project-data.ts";
 import {
   auditorSet,
@@ -35,13 +36,14 @@ export function project(block: ExecutedBlock, events: readonly PlacedEvent[]): C
       events: events.length,
     }),
   ];
+  const time = toTime(header.timestamp);
   for (const event of events) {
-    changes.push(...projectEvent(event, { block: number, log_index: event.logIndex, tx_hash: event.txHash }));
+    changes.push(...projectEvent(event, { block: number, log_index: event.logIndex, tx_hash: event.txHash }, time));
   }
-  return changes;
+  return [...changes, ...deposits(block)];
 }
 
-function projectEvent(event: PlacedEvent, at: Position): Change[] {
+function projectEvent(event: PlacedEvent, at: Position, time: number): Change[] {
   switch (event.eventName) {
     case "DatanetCreated":
       return datanetCreated(event.args, at);
@@ -136,7 +138,7 @@ function projectEvent(event: PlacedEvent, at: Position): Change[] {
       return [revise("inferences", { id: toId(inferenceId) }, { set })];
     }
     case "RewardAccrued":
-      return rewardAccrued(event.args, at);
+      return rewardAccrued(event.args, at, time);
     case "RewardClaimed": {
       const account = hexToBytes(event.args.account);
       const { amount } = event.args;
@@ -168,6 +170,13 @@ function projectEvent(event: PlacedEvent, at: Position): Change[] {
     }
     case "DemandReturned":
       return [demandClosed(event.args, DEMAND_STATE.RETURNED)];
+    case "MessagePassed":
+      return [messagePassed(event.args, at)];
+    case "SnapshotSubmitted": {
+      const { number, setHash, count, totalStake } = event.args;
+      const row = { number: toId(number), set_hash: hexToBytes(setHash), count: toId(count), total_stake: totalStake };
+      return [insert("validator_sets", { ...at, ...row })];
+    }
     default:
       return unreachable(event);
   }

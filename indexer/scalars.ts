@@ -1,7 +1,7 @@
 /** How values travel in GraphQL. Parsing refuses with a message that names the value; a `parse` failure is the client's. */
 import { GraphQLError } from "graphql/index.js";
 import { checksumAddress, isAddress, isHex } from "viem";
-import { bytesToBigInt, bytesToHex, type Hex, hexToBytes } from "../core/bytes.ts";
+import { bytesToHex, type Hex, hexToBytes } from "../core/bytes.ts";
 
 export const badInput = (message: string): GraphQLError =>
   new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" } });
@@ -11,12 +11,8 @@ const shown = (value: unknown): string => {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 };
 
-/** A stored integer: 32-byte BLOB or plain number. */
-export const toBigInt = (value: Uint8Array | bigint | number): bigint =>
-  value instanceof Uint8Array ? bytesToBigInt(value) : BigInt(value);
-
 /** Decimal string, so that no client rounds wei to a float. */
-export const serializeBigInt = (value: Uint8Array | bigint | number): string => toBigInt(value).toString();
+export const serializeBigInt = (value: bigint | number): string => value.toString();
 
 export function parseBigInt(value: unknown): bigint {
   if (typeof value === "string" && /^(0|[1-9]\d{0,77})$/.test(value)) return BigInt(value);

@@ -1,5 +1,4 @@
 /** GraphQL types of the money: accounts, rewards, claims. */
-import { bytesToBigInt } from "../core/bytes.ts";
 import { REWARD_KIND } from "./codes.ts";
 import { builder, ContributionStatus, found, InferenceState, OnChain, pageArgs, RewardKind } from "./schema-builder.ts";
 import {
@@ -92,7 +91,7 @@ Account.implement({
       description: "accrued - claimed",
       resolve: async ({ address }, _, { reader }) => {
         const row = await reader.account.load(address);
-        return row === undefined ? 0 : bytesToBigInt(row.accrued) - bytesToBigInt(row.claimed);
+        return row === undefined ? 0 : row.accrued - row.claimed;
       },
     }),
     stake: t.field({

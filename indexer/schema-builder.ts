@@ -13,7 +13,7 @@ export interface GraphqlContext {
   readonly hasIndexingErrors: boolean;
 }
 
-type StoredInteger = Uint8Array | bigint | number;
+type StoredInteger = bigint | number;
 
 interface SchemaTypes {
   Context: GraphqlContext;

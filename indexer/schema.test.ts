@@ -120,7 +120,7 @@ function denseEdges(levels: number, width: number): Row<"edges">[] {
 
 test("a dense graph, whose paths are beyond counting, costs its nodes and edges", async () => {
   const path = newPath();
-  const { db } = openIndex(path);
+  const { db } = await openIndex(path);
   const edges = denseEdges(16, 30);
   await db.transaction().execute((transaction) =>
     applyChanges(

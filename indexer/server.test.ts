@@ -7,6 +7,7 @@ import { buildSchema, printSchema } from "graphql/index.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
 import { bytesToHex } from "../core/bytes.ts";
+import { SCHEMA_VERSION } from "./ddl.ts";
 import { serializeAddress } from "./scalars.ts";
 import { schema } from "./schema.ts";
 import { createGraphqlServer, type GraphqlServer } from "./server.ts";
@@ -32,7 +33,7 @@ const log = { info: () => {}, warn: () => {}, error: (fields: object) => void lo
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "graphql-"));
   ({ chain, ledger } = standardChain());
-  indexer = createIndexer({ source: chain, path: join(folder, "index.sqlite") });
+  indexer = createIndexer({ source: chain, location: join(folder, "index.sqlite") });
   await indexer.start();
   await indexer.caughtUp();
   server = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0, log });
@@ -87,7 +88,7 @@ describe("queries", () => {
         parentHash: bytesToHex(head!.header.parentHash),
       },
       hasIndexingErrors: false,
-      schemaVersion: 2,
+      schemaVersion: SCHEMA_VERSION,
     });
     expect(_meta.deployment).toMatch(new RegExp(`^${bytesToHex(chain.blocks[0]!.hash)}-[0-9a-f]{16}$`));
   });
@@ -405,7 +406,7 @@ describe("queries", () => {
 
 test("an answer that was found wrong: fault, challenger, what was slashed and to whom, demands, its batch", async () => {
   const path = join(folder, "challenged.sqlite");
-  const challenged = createIndexer({ source: challengedChain().chain, path });
+  const challenged = createIndexer({ source: challengedChain().chain, location: path });
   await challenged.start();
   await challenged.caughtUp();
   const other = await createGraphqlServer({ indexer: challenged, host: "127.0.0.1", port: 0, log });
@@ -666,7 +667,7 @@ describe("limits", () => {
 describe("life", () => {
   test("many requests at once each read a whole block while blocks arrive", async () => {
     const { chain: live, ledger: writer } = standardChain("live");
-    const follower = createIndexer({ source: live, path: join(folder, "live.sqlite") });
+    const follower = createIndexer({ source: live, location: join(folder, "live.sqlite") });
     await follower.start();
     await follower.caughtUp();
     const reading = await createGraphqlServer({ indexer: follower, host: "127.0.0.1", port: 0 });
@@ -690,7 +691,7 @@ describe("life", () => {
 
   test("a halted index goes on answering and says so", async () => {
     const { chain: broken } = standardChain("broken");
-    const halting = createIndexer({ source: broken, path: join(folder, "broken.sqlite") });
+    const halting = createIndexer({ source: broken, location: join(folder, "broken.sqlite") });
     await halting.start();
     await halting.caughtUp();
     broken.append([[{ eventName: "PricesSet", args: { modelId: 50n, requestPrice: 1n, outputPrice: 1n } }]]);

@@ -16,7 +16,7 @@ import type { Database } from "./tables.ts";
 
 export interface GraphqlServerOptions {
   /** A started indexer: its file is there. */
-  readonly indexer: Pick<Indexer, "path" | "status">;
+  readonly indexer: Pick<Indexer, "location" | "status">;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -70,7 +70,7 @@ query Lineage {
 /** Rejects when the port cannot be bound (Node's EADDRINUSE, EACCES). */
 export async function createGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
   const { indexer, host, port, log } = options;
-  const readers = openReader(indexer.path, { connections: READ_CONNECTIONS });
+  const readers = openReader(indexer.location, { connections: READ_CONNECTIONS });
   const yoga = createYoga<object, object>({
     schema,
     graphqlEndpoint: ENDPOINT,

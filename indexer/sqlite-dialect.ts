@@ -10,6 +10,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { bigIntToFixed, bytesToBigInt } from "../core/bytes.ts";
+import { UINT_COLUMNS } from "./tables.ts";
 
 export interface SqliteDialectOptions {
   /** Opens one connection. Called `connections` times at first use; the dialect closes what it opened. */
@@ -80,10 +82,21 @@ class NodeSqliteDriver implements Driver {
   }
 }
 
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly columns: number;
+  /** Names of those that may hold uint256. */
+  readonly uints: readonly string[];
+}
+
+/** uint256 as 32 bytes big-endian; everything else as it is. */
+const encode = (value: unknown): SQLInputValue =>
+  typeof value === "bigint" ? bigIntToFixed(value, 32) : (value as SQLInputValue);
+
 class NodeSqliteConnection implements DatabaseConnection {
   readonly database: DatabaseSync;
   readonly #beforeStatement: SqliteDialectOptions["beforeStatement"];
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new Map<string, Prepared>();
 
   constructor(database: DatabaseSync, beforeStatement: SqliteDialectOptions["beforeStatement"]) {
     this.database = database;
@@ -92,9 +105,18 @@ class NodeSqliteConnection implements DatabaseConnection {
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     await this.#beforeStatement?.(sql);
-    const statement = this.#prepare(sql);
-    const values = parameters as readonly SQLInputValue[];
-    if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] };
+    const { statement, columns, uints } = this.#prepare(sql);
+    const values = parameters.map(encode);
+    if (columns > 0) {
+      const rows = statement.all(...values);
+      for (const row of rows) {
+        for (const column of uints) {
+          const value = row[column];
+          if (value instanceof Uint8Array) (row as Record<string, unknown>)[column] = bytesToBigInt(value);
+        }
+      }
+      return { rows: rows as R[] };
+    }
     const { changes } = statement.run(...values);
     return { rows: [], numAffectedRows: BigInt(changes) };
   }
@@ -104,15 +126,17 @@ class NodeSqliteConnection implements DatabaseConnection {
     throw new Error("streaming is not supported: read pages instead");
   }
 
-  #prepare(sql: string): StatementSync {
+  #prepare(sql: string): Prepared {
     const kept = this.#statements.get(sql);
     if (kept !== undefined) return kept;
     const statement = this.database.prepare(sql);
+    const names = statement.columns().map(({ name }) => name);
+    const prepared = { statement, columns: names.length, uints: names.filter((name) => UINT_COLUMNS.has(name)) };
     if (this.#statements.size >= MAX_STATEMENTS) {
       const oldest = this.#statements.keys().next().value;
       if (oldest !== undefined) this.#statements.delete(oldest);
     }
-    this.#statements.set(sql, statement);
-    return statement;
+    this.#statements.set(sql, prepared);
+    return prepared;
   }
 }

@@ -11,8 +11,8 @@ import { isDamage, type OpenedIndex, type OpenOptions, openIndex } from "./datab
 import { decodeBlock } from "./decode.ts";
 import { IndexError } from "./errors.ts";
 import { project } from "./project.ts";
-import type { Checkpoint, Database } from "./tables.ts";
-import { applyChanges, blockHash, readCheckpoint, rewindTo, writeCheckpoint } from "./writer.ts";
+import type { Checkpoint, Database, Progress } from "./tables.ts";
+import { applyChanges, blockHash, readCheckpoint, rewindTo, writeCheckpoint, writeProgress } from "./writer.ts";
 
 /** What pino offers and this needs. */
 export interface IndexerLog {
@@ -23,8 +23,8 @@ export interface IndexerLog {
 
 export interface IndexerOptions extends OpenOptions {
   readonly source: ChainSource;
-  /** File of the index. */
-  readonly path: string;
+  /** Of the index: a file, or a postgres:// URL. */
+  readonly location: string;
   readonly log?: IndexerLog;
   /** Most blocks in one SQL transaction while catching up. Each block's work yields to the event loop. */
   readonly batchBlocks?: number;
@@ -40,7 +40,7 @@ export interface IndexerStatus {
 }
 
 export interface Indexer {
-  readonly path: string;
+  readonly location: string;
   /** Opens the index and begins to follow. Throws IndexError INDEX_NEWER; other trouble shows in status(). */
   start(): Promise<void>;
   /** Finishes the transaction in hand and closes the file. */
@@ -61,7 +61,7 @@ interface Waiter {
 }
 
 export function createIndexer(options: IndexerOptions): Indexer {
-  const { source, path, log, batchBlocks = BATCH_BLOCKS } = options;
+  const { source, location, log, batchBlocks = BATCH_BLOCKS } = options;
   let db: Kysely<Database> | undefined;
   let checkpoint: Pick<Checkpoint, "block" | "hash"> | undefined;
   let state: IndexerStatus["state"] = "stopped";
@@ -74,7 +74,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
 
   async function start(): Promise<void> {
     if (db !== undefined) throw new Error("the indexer runs already");
-    const opened = openIndex(path, options);
+    const opened = await openIndex(location, options);
     reportRebuild(opened);
     db = opened.db;
     stopping = false;
@@ -85,8 +85,9 @@ export function createIndexer(options: IndexerOptions): Indexer {
     try {
       checkpoint = await readCheckpoint(running);
       await rewindToChain(running);
+      await writeProgress(running, progress(null));
     } catch (cause) {
-      halt(cause);
+      await halt(cause);
       return;
     }
     following = follow(running).catch(halt);
@@ -139,6 +140,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
         await yieldToEventLoop();
       }
       if (last !== undefined && last !== checkpoint) await writeCheckpoint(transaction, last.block, last.hash);
+      await writeProgress(transaction, progress(null));
     });
     checkpoint = last;
     settleWaiters();
@@ -179,12 +181,19 @@ export function createIndexer(options: IndexerOptions): Indexer {
   }
 
   /** The node lives on: whoever reads the index sees the error in status() and `_meta.hasIndexingErrors`. */
-  function halt(cause: unknown): void {
+  async function halt(cause: unknown): Promise<void> {
     error = cause instanceof Error ? cause : new Error(String(cause));
     state = "halted";
     const remedy = isDamage(cause) ? "restart: the damaged index will be rebuilt" : "the chain is not affected";
     log?.error({ err: error, block: nextNumber(), remedy }, "indexing halted");
+    // Servers in other processes see it there; when the index cannot be written, they see that it stays behind.
+    if (db !== undefined) await writeProgress(db, progress(error.message)).catch(() => {});
     settleWaiters(error);
+  }
+
+  function progress(failure: string | null): Omit<Progress, "id"> {
+    const { safe, finalized } = source.tags ?? { safe: source.head.number, finalized: source.head.number };
+    return { head: headNumber(), safe: Number(safe), finalized: Number(finalized), error: failure };
   }
 
   function settleWaiters(failure?: Error): void {
@@ -214,10 +223,10 @@ export function createIndexer(options: IndexerOptions): Indexer {
 
   function reportRebuild({ rebuilt }: OpenedIndex): void {
     if (rebuilt === undefined) return;
-    log?.warn({ path, ...rebuilt }, "index moved aside: building a new one from the chain");
+    log?.warn({ location, ...rebuilt }, "index moved aside: building a new one from the chain");
   }
 
-  return { path, start, stop, caughtUp, status };
+  return { location, start, stop, caughtUp, status };
 }
 
 /** Writes one block's rows and returns the number of its events. */

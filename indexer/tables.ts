@@ -5,8 +5,9 @@
  * entity  one row for each state it has had, valid in blocks [valid_from, valid_to); valid_to is NULL for the current one.
  *         So the state at any block is a query, and a rewind deletes newer rows and reopens the range below.
  *
- * int: a JavaScript safe integer. uint: uint256 as a 32-byte big-endian BLOB, which sorts as the number does
- * (SQLite's own integers end at 2^63, its NUMERIC is a float). A trailing "?" allows NULL.
+ * int: a JavaScript safe integer. uint: uint256, a bigint in rows and parameters; SQLite keeps it as 32 bytes
+ * big-endian, which sort as the number does (its integers end at 2^63, its NUMERIC is a float), PostgreSQL as
+ * numeric(78). A trailing "?" allows NULL.
  */
 type ColumnType = "int" | "text" | "bytes" | "uint";
 type Column = ColumnType | `${ColumnType}?`;
@@ -266,7 +267,7 @@ export const TABLES = {
     indexes: [["block"], ["contribution", "inference"]],
   },
   /**
-   * The lineage graph, pointing upstream. Node kinds and edge kinds: lineage.ts. `weight` is set where the edge has
+   * The lineage graph, pointing upstream. Node kinds and edge kinds: codes.ts. `weight` is set where the edge has
    * one (an output and a contribution: the merged weight of its spans); `detail` is the Datanet version for training data.
    */
   edges: {
@@ -299,12 +300,16 @@ export const TABLES = {
       source: "int?",
       weight: "uint",
       amount: "uint",
+      /** Of the block: Unix seconds. */
+      time: "int",
     },
     key: ["block", "log_index"],
     indexes: [
       ["account", "block", "log_index"],
+      ["account", "time"],
       ["inference", "block", "log_index"],
       ["kind", "source"],
+      ["time"],
     ],
   },
   claims: {
@@ -319,6 +324,56 @@ export const TABLES = {
     columns: { ...position, host: "bytes", kind: "int", amount: "uint", total: "uint" },
     key: ["block", "log_index"],
     indexes: [["host", "block", "log_index"]],
+  },
+  /** Deposits from L1 as they arrive, without each block's first one, which carries L1's attributes. */
+  deposits: {
+    kind: "fact",
+    columns: {
+      block: "int",
+      tx_index: "int",
+      tx_hash: "bytes",
+      source_hash: "bytes",
+      sender: "bytes",
+      recipient: "bytes?",
+      mint: "uint",
+      value: "uint",
+      /** As its receipt has it: what failed has minted nevertheless. */
+      succeeded: "int",
+    },
+    key: ["block", "tx_index"],
+    indexes: [
+      ["sender", "block", "tx_index"],
+      ["recipient", "block", "tx_index"],
+    ],
+  },
+  /** Messages to L1, as the message passer notes them. */
+  withdrawals: {
+    kind: "fact",
+    columns: {
+      ...position,
+      nonce: "uint",
+      sender: "bytes",
+      target: "bytes",
+      value: "uint",
+      gas_limit: "uint",
+      withdrawal_hash: "bytes",
+    },
+    key: ["block", "log_index"],
+    indexes: [["sender", "block", "log_index"], ["withdrawal_hash"]],
+  },
+  /** Snapshots of the validator registry that arrived; one takes over when its epoch ends, if no newer one has come. */
+  validator_sets: {
+    kind: "fact",
+    columns: { ...position, number: "int", set_hash: "bytes", count: "int", total_stake: "uint" },
+    key: ["block", "log_index"],
+    indexes: [],
+  },
+  /** Words of names, domains and URIs: search.ts. Node kinds: codes.ts. */
+  search_words: {
+    kind: "fact",
+    columns: { block: "int", word: "text", kind: "int", id: "int" },
+    key: ["word", "kind", "id"],
+    indexes: [["block"]],
   },
   /** Rollup: what an account has accrued and claimed, and its stake as a host. */
   accounts: {
@@ -355,18 +410,15 @@ interface Values {
   bytes: Uint8Array;
   uint: bigint;
 }
-interface StoredValues extends Omit<Values, "uint"> {
-  uint: Uint8Array;
-}
-type ValueOf<V extends Record<ColumnType, unknown>, C> = C extends ColumnType
-  ? V[C]
+type ValueOf<C> = C extends ColumnType
+  ? Values[C]
   : C extends `${infer B extends ColumnType}?`
-    ? V[B] | null
+    ? Values[B] | null
     : never;
 
 /** A row as the projection writes it. */
 export type Row<T extends TableName> = {
-  -readonly [C in keyof Shape<T>["columns"]]: ValueOf<Values, Shape<T>["columns"][C]>;
+  -readonly [C in keyof Shape<T>["columns"]]: ValueOf<Shape<T>["columns"][C]>;
 };
 export type KeyColumn<T extends TableName> = Extract<Shape<T>["key"][number], keyof Row<T>>;
 /** Columns that a rollup may add to. */
@@ -375,9 +427,8 @@ export type CountedColumn<T extends TableName> = {
 }[keyof Row<T>];
 
 /** A row as a query returns it. */
-type StoredRow<T extends TableName> = {
-  -readonly [C in keyof Shape<T>["columns"]]: ValueOf<StoredValues, Shape<T>["columns"][C]>;
-} & (Shape<T>["kind"] extends "entity" ? { valid_from: number; valid_to: number | null } : unknown);
+type StoredRow<T extends TableName> = Row<T> &
+  (Shape<T>["kind"] extends "entity" ? { valid_from: number; valid_to: number | null } : unknown);
 
 export interface Checkpoint {
   /** Always 1: there is one checkpoint. */
@@ -388,7 +439,19 @@ export interface Checkpoint {
   schema_hash: string;
 }
 
-export type Database = { [T in TableName]: StoredRow<T> } & { checkpoint: Checkpoint };
+/** What the writer knows of the chain besides its blocks, and of itself. It is no part of what a rebuild must equal. */
+export interface Progress {
+  /** Always 1: there is one. */
+  id: number;
+  /** Numbers of the chain's blocks; `head` may be ahead of the checkpoint. */
+  head: number;
+  safe: number;
+  finalized: number;
+  /** Why the index has halted; null while it follows. */
+  error: string | null;
+}
+
+export type Database = { [T in TableName]: StoredRow<T> } & { checkpoint: Checkpoint; progress: Progress };
 export type Stored<T extends keyof Database> = Database[T];
 
 export function tableShape(table: TableName): TableShape {
@@ -396,3 +459,10 @@ export function tableShape(table: TableName): TableShape {
 }
 
 export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];
+
+/** Columns of uint256. No other column of that name holds bytes. */
+export const UINT_COLUMNS: ReadonlySet<string> = new Set(
+  TABLE_NAMES.flatMap((table) =>
+    Object.entries(tableShape(table).columns).flatMap(([name, type]) => (type.startsWith("uint") ? [name] : [])),
+  ),
+);

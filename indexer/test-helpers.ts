@@ -3,14 +3,16 @@
  * `Ledger` writes. The ledger keeps just enough state to write events that are consistent with each other; its fees and
  * shares are those of core/settlement.ts.
  */
-import { DatabaseSync } from "node:sqlite";
+import { sql } from "kysely";
 import { type AbiEvent, encodeAbiParameters, encodeEventTopics, getAddress } from "viem";
 import {
   ATTRIBUTION_ADDRESS,
   DATANET_ADDRESS,
+  MESSAGE_PASSER_ADDRESS,
   MODELS_ADDRESS,
   STAKERS_ESCROW_ADDRESS,
   TREASURY_ADDRESS,
+  VALIDATOR_SET_ADDRESS,
 } from "../core/addresses.ts";
 import { bigIntToFixed, bytesToHex, EMPTY_BYTES, type Hex, hexToBytes, ZERO_32 } from "../core/bytes.ts";
 import type { ChainSource, ExecutedBlock, Header, Log, Receipt, Transaction } from "../core/chain.ts";
@@ -21,7 +23,8 @@ import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import { REWARD_KIND } from "./codes.ts";
-import type { LedgerEvent } from "./decode.ts";
+import { openReader } from "./database.ts";
+import { type LedgerEvent, messagePasserAbi, validatorSetAbi } from "./decode.ts";
 import { createIndexer } from "./store.ts";
 import { TABLE_NAMES, tableShape } from "./tables.ts";
 
@@ -29,6 +32,8 @@ const ABIS = [
   [DATANET_ADDRESS, datanetAbi],
   [MODELS_ADDRESS, modelsAbi],
   [ATTRIBUTION_ADDRESS, attributionAbi],
+  [MESSAGE_PASSER_ADDRESS, messagePasserAbi],
+  [VALIDATOR_SET_ADDRESS, validatorSetAbi],
 ] as const;
 
 /** The log that a precompile writes for an event. */
@@ -656,25 +661,33 @@ export function challengedChain(): { chain: FakeChain; ledger: Ledger } {
   return { chain, ledger };
 }
 
-/** Every row of the index file, by table, in key order. */
-export function dumpIndex(path: string): Record<string, unknown[]> {
-  const database = new DatabaseSync(path, { readOnly: true });
+/** Every row of the index, by table, in key order. */
+export async function dumpIndex(location: string): Promise<Record<string, unknown[]>> {
+  const db = openReader(location, { connections: 1 });
   const dump: Record<string, unknown[]> = {};
   for (const table of TABLE_NAMES) {
-    const { kind, key } = tableShape(table);
-    const order = (kind === "entity" ? [...key, "valid_from"] : key).map((column) => `"${column}"`).join(", ");
-    dump[table] = database.prepare(`SELECT * FROM "${table}" ORDER BY ${order}`).all();
+    const { kind, columns, key } = tableShape(table);
+    const all = kind === "entity" ? [...Object.keys(columns), "valid_from", "valid_to"] : Object.keys(columns);
+    const order = kind === "entity" ? [...key, "valid_from"] : key;
+    // The tables differ only in names here, so one of them stands for all in kysely's types.
+    let query = db.selectFrom(table as "blocks").select(all.map((column) => sql.ref(column).as(column)));
+    for (const column of order) query = query.orderBy(sql.ref(column));
+    dump[table] = (await query.execute()).map(plain);
   }
-  dump.checkpoint = database.prepare("SELECT * FROM checkpoint").all();
-  database.close();
+  dump.checkpoint = (await db.selectFrom("checkpoint").selectAll().execute()).map(plain);
+  await db.destroy();
   return dump;
 }
 
+/** Alike from every store: bytes as hex. */
+const plain = (row: object): unknown =>
+  Object.fromEntries(Object.entries(row).map(([name, v]) => [name, v instanceof Uint8Array ? bytesToHex(v) : v]));
+
 /** Index of the whole chain, built at once by a new indexer. */
-export async function freshIndex(source: ChainSource, path: string): Promise<Record<string, unknown[]>> {
-  const indexer = createIndexer({ source, path });
+export async function freshIndex(source: ChainSource, location: string): Promise<Record<string, unknown[]>> {
+  const indexer = createIndexer({ source, location });
   await indexer.start();
   await indexer.caughtUp();
   await indexer.stop();
-  return dumpIndex(path);
+  return await dumpIndex(location);
 }

@@ -1,10 +1,10 @@
 /** Applies a block's changes to the tables, and takes blocks back. Every function runs inside the caller's transaction. */
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely";
-import { bigIntToFixed, bytesToBigInt, bytesToHex } from "../core/bytes.ts";
+import { bytesToHex } from "../core/bytes.ts";
 import type { Change } from "./changes.ts";
 import { SCHEMA_HASH } from "./ddl.ts";
 import { IndexError } from "./errors.ts";
-import { type Checkpoint, type Database, TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
+import { type Checkpoint, type Database, type Progress, TABLE_NAMES, type TableName, tableShape } from "./tables.ts";
 
 type Executor = Kysely<Database> | Transaction<Database>;
 type Value = number | bigint | string | Uint8Array | null;
@@ -13,11 +13,8 @@ type AnyRow = Record<string, Value>;
 const quote = (names: readonly string[], separator = ", ", suffix = ""): string =>
   names.map((name) => `"${name}"${suffix}`).join(separator);
 
-/** bigint -> 32 bytes; everything else is stored as it is. */
-const encode = (value: Value): Value => (typeof value === "bigint" ? bigIntToFixed(value, 32) : value);
-
 function run(db: Executor, query: string, parameters: readonly Value[]): Promise<{ rows: AnyRow[] }> {
-  return db.executeQuery<AnyRow>(CompiledQuery.raw(query, parameters.map(encode))) as Promise<{ rows: AnyRow[] }>;
+  return db.executeQuery<AnyRow>(CompiledQuery.raw(query, [...parameters])) as Promise<{ rows: AnyRow[] }>;
 }
 
 /** Applies the changes of block `number` in order. Throws IndexError where an entity is missing. */
@@ -82,7 +79,7 @@ function merge(before: AnyRow, set: AnyRow, add: AnyRow): AnyRow {
   for (const [column, amount] of Object.entries(add)) {
     const value = after[column];
     if (typeof amount === "bigint") {
-      after[column] = (value instanceof Uint8Array ? bytesToBigInt(value) : BigInt(value as bigint)) + amount;
+      after[column] = (value as bigint) + amount;
     } else {
       after[column] = (value as number) + (amount as number);
     }
@@ -124,6 +121,14 @@ export async function rewindTo(db: Executor, number: number): Promise<void> {
 
 export async function readCheckpoint(db: Executor): Promise<Checkpoint | undefined> {
   return await db.selectFrom("checkpoint").selectAll().executeTakeFirst();
+}
+
+export async function writeProgress(db: Executor, progress: Omit<Progress, "id">): Promise<void> {
+  await db
+    .insertInto("progress")
+    .values({ id: 1, ...progress })
+    .onConflict((conflict) => conflict.column("id").doUpdateSet(progress))
+    .execute();
 }
 
 /** Precondition: block 0 is in the index. */

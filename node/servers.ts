@@ -67,7 +67,7 @@ export async function startServers(
   let indexer: Indexer | undefined;
   let graphql: string | undefined;
   if (config.graphql !== undefined) {
-    indexer = createIndexer({ source: chain, path: directory.index, log: log.child({ module: "indexer" }) });
+    indexer = createIndexer({ source: chain, location: directory.index, log: log.child({ module: "indexer" }) });
     await indexer.start();
     closers.push(() => indexer?.stop());
     graphql = await startGraphql(config.graphql, indexer, serving);

@@ -3,8 +3,8 @@
  * one, seal it. Everything happens on a layer of its own, so that nothing remains of a block that is given up.
  */
 import type { L1Attributes } from "../../bridge/l1-attributes.ts";
-import { VALIDATOR_SET_ADDRESS } from "../../core/addresses.ts";
-import { EMPTY_BYTES, hexToBytes, ZERO_32 } from "../../core/bytes.ts";
+import { MESSAGE_PASSER_ADDRESS, VALIDATOR_SET_ADDRESS } from "../../core/addresses.ts";
+import { EMPTY_BYTES, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
 import type { BlockHashSource } from "../evm/host.ts";
 import { type ChainRules, isLastOfEpoch } from "../rules.ts";
@@ -60,9 +60,6 @@ export interface ProducedBlock {
   readonly sealed: SealedState;
   readonly raw: Uint8Array;
 }
-
-/** Its storage root is the header's withdrawalsRoot (OP Stack, Isthmus). */
-const MESSAGE_PASSER_ADDRESS = hexToBytes("0x4200000000000000000000000000000000000016");
 
 /** Upper bound of what the header, the empty lists and the lists' own headers take of an encoded block. */
 const BLOCK_OVERHEAD_BYTES = 1_024;
@@ -195,6 +192,7 @@ export class OpenBlock {
       ...this.#header,
       gasUsed: this.#gasUsed,
       stateRoot: sealed.stateRoot,
+      // OP Stack, Isthmus.
       withdrawalsRoot: sealed.storageRoot(MESSAGE_PASSER_ADDRESS),
       transactionsRoot: orderedRoot(this.#transactions.map((tx) => tx.raw)),
       receiptsRoot: orderedRoot(this.#receipts.map(encodeReceipt)),
