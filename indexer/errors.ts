@@ -1,6 +1,10 @@
 export type IndexErrorCode =
   /** The file was written by a newer program. */
   | "INDEX_NEWER"
+  /** What was given as the index's place cannot be one. */
+  | "BAD_LOCATION"
+  /** Another process writes it. */
+  | "INDEX_LOCKED"
   /** The file is not an index, or SQLite finds it damaged. */
   | "INDEX_DAMAGED"
   /** An event refers to something that the index has never seen. */

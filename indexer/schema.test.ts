@@ -14,7 +14,7 @@ import { cursorOf, type ListOrder } from "./paging.ts";
 import { schema } from "./schema.ts";
 import type { Database, Row, Stored } from "./tables.ts";
 import { chainOf, freshIndex, STEP_KINDS, type Step, standardChain } from "./test-helpers.ts";
-import { applyChanges } from "./writer.ts";
+import { applyBlocks } from "./writer.ts";
 
 let folder: string;
 let statements: string[] = [];
@@ -120,15 +120,11 @@ function denseEdges(levels: number, width: number): Row<"edges">[] {
 
 test("a dense graph, whose paths are beyond counting, costs its nodes and edges", async () => {
   const path = newPath();
-  const { db } = await openIndex(path);
+  const { db, bulk, missingIndexes, createIndexes } = await openIndex(path);
+  await createIndexes([...(await missingIndexes()).values()]);
   const edges = denseEdges(16, 30);
-  await db.transaction().execute((transaction) =>
-    applyChanges(
-      transaction,
-      0,
-      edges.map((row) => insert("edges", row)),
-    ),
-  );
+  const changes = edges.map((row) => insert("edges", row));
+  await db.transaction().execute((transaction) => applyBlocks(transaction, bulk, [{ number: 0, changes }]));
   await db.destroy();
   const reader = new Reader(open(path), 10_000);
   const whole = await walkUpstream(reader, 1, { maxDepth: 20, maxNodes: 1_000 });

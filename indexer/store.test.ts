@@ -1,7 +1,6 @@
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
@@ -10,6 +9,7 @@ import type { IndexError } from "./errors.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import type { Stored, TableName } from "./tables.ts";
 import { chainOf, dumpIndex, encodeEvent, freshIndex, STEP_KINDS, type Step, standardChain } from "./test-helpers.ts";
+import { STORES } from "./testing/stores.ts";
 
 let folder: string;
 let files = 0;
@@ -27,44 +27,51 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 
 /** Runs an indexer until it has caught up or halted, and stops it. */
 async function run(indexer: Indexer): Promise<"caught-up" | "halted"> {
-  await indexer.start();
-  const outcome = await indexer.caughtUp().then(
-    () => "caught-up" as const,
-    () => "halted" as const,
-  );
+  const outcome = await indexer
+    .start()
+    .then(() => indexer.caughtUp())
+    .then(
+      () => "caught-up" as const,
+      () => "halted" as const,
+    );
   await indexer.stop();
   return outcome;
 }
 
-describe("exactly once", () => {
+/** What a dead process leaves: the file and the log of it, with whatever of the transaction was written. */
+function copyOfDead(path: string): string {
+  const copy = newPath();
+  for (const suffix of ["", "-wal"]) {
+    if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
+  }
+  return copy;
+}
+
+describe.each(STORES)("exactly once on $name", ({ newLocation, runs }) => {
   test("a crash at any statement, then a restart, equals a fresh index row by row", async () => {
     let crashes = 0;
     await fc.assert(
-      fc.asyncProperty(steps, fc.nat(1_200), fc.integer({ min: 1, max: 8 }), async (history, crashAt, batchBlocks) => {
+      fc.asyncProperty(steps, fc.nat(250), fc.integer({ min: 1, max: 8 }), async (history, crashAt, batchBlocks) => {
         const source = chainOf(history);
-        const expected = await freshIndex(source, newPath());
-        const path = newPath();
-        const copy = newPath();
+        const location = await newLocation();
+        const survivors = [location];
         let statements = 0;
         const beforeStatement = (): void => {
           if (statements++ !== crashAt) return;
-          // What a dead process leaves: the file and the log of it, with whatever of the transaction was written.
-          for (const suffix of ["", "-wal"]) {
-            if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
-          }
+          if (existsSync(location)) survivors.push(copyOfDead(location));
           throw new Error("crash");
         };
-        if ((await run(createIndexer({ source, location: path, batchBlocks, beforeStatement }))) === "caught-up")
-          return;
+        if ((await run(createIndexer({ source, location, batchBlocks, beforeStatement }))) === "caught-up") return;
         crashes += 1;
-        for (const survivor of [path, copy]) {
+        const expected = await freshIndex(source, newPath());
+        for (const survivor of survivors) {
           expect(await run(createIndexer({ source, location: survivor, batchBlocks }))).toBe("caught-up");
           expect(await dumpIndex(survivor)).toEqual(expected);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 2 * runs },
     );
-    expect(crashes).toBeGreaterThan(5);
+    expect(crashes).toBeGreaterThan(runs / 3);
   });
 
   test("stopping after any block and following live equals a fresh index", async () => {
@@ -72,10 +79,10 @@ describe("exactly once", () => {
       fc.asyncProperty(steps, fc.nat(100), async (history, cut) => {
         const whole = chainOf(history);
         const expected = await freshIndex(whole, newPath());
-        const path = newPath();
+        const location = await newLocation();
         const source = whole.fork(1 + (cut % whole.blocks.length));
-        expect(await run(createIndexer({ source, location: path }))).toBe("caught-up");
-        const indexer = createIndexer({ source, location: path });
+        expect(await run(createIndexer({ source, location }))).toBe("caught-up");
+        const indexer = createIndexer({ source, location });
         await indexer.start();
         for (const block of whole.blocks.slice(source.blocks.length)) {
           source.commit(block);
@@ -83,9 +90,9 @@ describe("exactly once", () => {
         }
         await indexer.caughtUp();
         await indexer.stop();
-        expect(await dumpIndex(path)).toEqual(expected);
+        expect(await dumpIndex(location)).toEqual(expected);
       }),
-      { numRuns: 8 },
+      { numRuns: runs },
     );
   });
 
@@ -94,18 +101,18 @@ describe("exactly once", () => {
       fc.asyncProperty(steps, steps, fc.nat(100), async (history, other, cut) => {
         const first = chainOf(history);
         const kept = 1 + (cut % first.blocks.length);
-        const path = newPath();
-        await freshIndex(first, path);
+        const location = await newLocation();
+        await freshIndex(first, location);
         const shorter = first.fork(kept);
-        expect(await freshIndex(shorter, path)).toEqual(await freshIndex(shorter, newPath()));
-        await freshIndex(first, path);
+        expect(await freshIndex(shorter, location)).toEqual(await freshIndex(shorter, newPath()));
+        await freshIndex(first, location);
         const branch = first.fork(kept);
         branch.append([], "another branch");
-        expect(await freshIndex(branch, path)).toEqual(await freshIndex(branch, newPath()));
+        expect(await freshIndex(branch, location)).toEqual(await freshIndex(branch, newPath()));
         const foreign = chainOf(other, "another genesis");
-        expect(await freshIndex(foreign, path)).toEqual(await freshIndex(foreign, newPath()));
+        expect(await freshIndex(foreign, location)).toEqual(await freshIndex(foreign, newPath()));
       }),
-      { numRuns: 8 },
+      { numRuns: runs },
     );
   });
 });
@@ -189,34 +196,6 @@ describe("trouble", () => {
     expect(after.accounts).toEqual(before.accounts);
   });
 
-  test("a newer schema is refused with a clear line", async () => {
-    const { chain } = standardChain();
-    const path = newPath();
-    await freshIndex(chain, path);
-    exec(path, "PRAGMA user_version = 99");
-    const indexer = createIndexer({ source: chain, location: path });
-    await expect(indexer.start()).rejects.toThrow(/schema version 99, this program knows \d+: run the newer program/);
-    await indexer.stop();
-  });
-
-  test.each([
-    ["an older schema", "older-schema", (path: string) => exec(path, "UPDATE checkpoint SET schema_hash = 'old'")],
-    ["bytes that are no database", "damaged", (path: string) => writeFileSync(path, "no database ".repeat(1_000))],
-    ["a foreign database", "damaged", foreignDatabase],
-    ["damaged pages", "damaged", damagePages],
-  ])("%s is moved aside, reported and rebuilt", async (_, reason, harm) => {
-    const { chain } = standardChain();
-    const path = newPath();
-    const expected = await freshIndex(chain, path);
-    harm(path);
-    const warnings: object[] = [];
-    const log = { info: () => {}, warn: (fields: object) => warnings.push(fields), error: () => {} };
-    expect(await run(createIndexer({ source: chain, location: path, log }))).toBe("caught-up");
-    expect(warnings).toMatchObject([{ location: path, reason, movedTo: `${path}.${reason}` }]);
-    expect(existsSync(`${path}.${reason}`)).toBe(true);
-    expect(await dumpIndex(path)).toEqual(expected);
-  });
-
   test("a chain without a block below its head halts", async () => {
     const { chain } = standardChain();
     const holed: ChainSource = {
@@ -257,20 +236,3 @@ describe("trouble", () => {
     expect(turns).toBeGreaterThanOrEqual(chain.blocks.length);
   });
 });
-
-function exec(path: string, statement: string): void {
-  const database = new DatabaseSync(path);
-  database.exec(statement);
-  database.close();
-}
-
-function foreignDatabase(path: string): void {
-  rmSync(path);
-  exec(path, "CREATE TABLE notes (text TEXT)");
-}
-
-function damagePages(path: string): void {
-  const bytes = readFileSync(path);
-  bytes.fill(0xee, 4096);
-  writeFileSync(path, bytes);
-}

@@ -3,16 +3,27 @@
  * checkpoint are written in one SQL transaction, and the chain commits first, so that each block counts exactly once
  * wherever the process dies.
  */
-import { setImmediate as yieldToEventLoop } from "node:timers/promises";
-import type { Kysely, Transaction } from "kysely";
+import { setTimeout as delay, setImmediate as yieldToEventLoop } from "node:timers/promises";
+import type { Kysely } from "kysely";
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import type { ChainSource, ExecutedBlock } from "../core/chain.ts";
-import { isDamage, type OpenedIndex, type OpenOptions, openIndex } from "./database.ts";
+import { Backfill } from "./backfill.ts";
+import type { Bulk } from "./bulk.ts";
+import { isDamage, isUnreachable, openIndex } from "./database.ts";
 import { decodeBlock } from "./decode.ts";
 import { IndexError } from "./errors.ts";
+import { type OpenedIndex, type OpenOptions, printableLocation } from "./location.ts";
 import { project } from "./project.ts";
 import type { Checkpoint, Database, Progress } from "./tables.ts";
-import { applyChanges, blockHash, readCheckpoint, rewindTo, writeCheckpoint, writeProgress } from "./writer.ts";
+import {
+  applyBlocks,
+  type BlockChanges,
+  blockHash,
+  readCheckpoint,
+  rewindTo,
+  writeCheckpoint,
+  writeProgress,
+} from "./writer.ts";
 
 /** What pino offers and this needs. */
 export interface IndexerLog {
@@ -53,6 +64,8 @@ export interface Indexer {
 const BATCH_BLOCKS = 256;
 /** A batch ends earlier when it has taken this many log events, so that a transaction's memory stays bounded. */
 const BATCH_EVENTS = 10_000;
+/** Between attempts to reach a database that is away: the first, and the longest. */
+const RETRY_MS = [500, 30_000] as const;
 
 interface Waiter {
   readonly number: number;
@@ -62,114 +75,161 @@ interface Waiter {
 
 export function createIndexer(options: IndexerOptions): Indexer {
   const { source, location, log, batchBlocks = BATCH_BLOCKS } = options;
-  let db: Kysely<Database> | undefined;
+  let index: OpenedIndex | undefined;
   let checkpoint: Pick<Checkpoint, "block" | "hash"> | undefined;
   let state: IndexerStatus["state"] = "stopped";
   let error: Error | undefined;
-  let stopping = false;
+  let stopping = new AbortController();
   let wake: () => void = () => {};
   let unsubscribe: () => void = () => {};
   let following: Promise<void> = Promise.resolve();
   let waiters: Waiter[] = [];
 
   async function start(): Promise<void> {
-    if (db !== undefined) throw new Error("the indexer runs already");
+    if (index !== undefined) throw new Error("the indexer runs already");
     const opened = await openIndex(location, options);
     reportRebuild(opened);
-    db = opened.db;
-    stopping = false;
+    index = opened;
+    stopping = new AbortController();
     error = undefined;
     state = "catching-up";
     unsubscribe = source.onCommit(() => wake());
-    const running = db;
     try {
-      checkpoint = await readCheckpoint(running);
-      await rewindToChain(running);
-      await writeProgress(running, progress(null));
+      await resume(opened.db);
+      const backfill = await Backfill.begin(opened, headNumber() - (checkpoint?.block ?? -1), log);
+      following = follow(opened, backfill).catch(halt);
     } catch (cause) {
       await halt(cause);
-      return;
     }
-    following = follow(running).catch(halt);
   }
 
   async function stop(): Promise<void> {
-    stopping = true;
+    stopping.abort();
     wake();
     unsubscribe();
     await following;
-    await db?.destroy();
-    db = undefined;
+    await index?.db.destroy();
+    index = undefined;
     state = "stopped";
     settleWaiters(new Error("the indexer was stopped"));
   }
 
-  async function follow(running: Kysely<Database>): Promise<void> {
-    while (!stopping) {
+  /** Finds where the index stands, and that this is on the chain. */
+  async function resume(db: Kysely<Database>): Promise<void> {
+    checkpoint = await readCheckpoint(db);
+    await rewindToChain(db);
+    await writeProgress(db, progress(null));
+  }
+
+  async function follow({ db, bulk }: OpenedIndex, backfill: Backfill): Promise<void> {
+    while (!stopping.signal.aborted) {
       // Taken before looking: a commit that comes between the look and the wait still wakes.
       const committed = new Promise<void>((resolve) => {
         wake = resolve;
       });
       if (nextNumber() <= headNumber()) {
-        await indexBatch(running);
-      } else {
-        if (state === "catching-up") log?.info({ block: checkpoint?.block }, "index caught up");
-        state = "following";
-        if (!stopping) await committed;
+        const events = await patiently(db, () => indexBatch(db, bulk));
+        backfill.report(checkpoint?.block ?? -1, headNumber(), events ?? 0);
+        continue;
       }
+      if (state === "catching-up") {
+        await backfill.finish();
+        log?.info({ block: checkpoint?.block }, "index caught up");
+        state = "following";
+        settleWaiters();
+      }
+      if (!stopping.signal.aborted) await committed;
     }
   }
 
-  /** Everything in one transaction; nothing in memory changes until it has been committed. */
-  async function indexBatch(running: Kysely<Database>): Promise<void> {
+  /** A database that is away may come back: tries again until it does, from where the index stands then. */
+  async function patiently<T>(db: Kysely<Database>, work: () => Promise<T>): Promise<T | undefined> {
+    for (let waitMs: number = RETRY_MS[0]; !stopping.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS[1])) {
+      try {
+        if (waitMs > RETRY_MS[0]) await resume(db);
+        return await work();
+      } catch (cause) {
+        if (!isUnreachable(cause)) throw cause;
+        log?.warn({ err: cause, retryMs: waitMs }, "the index's database is away");
+        await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Blocks in one transaction; nothing in memory changes until it has been committed. Returns the number of events. What
+   * comes before a block that cannot be indexed is kept.
+   */
+  async function indexBatch(db: Kysely<Database>, bulk: Bulk): Promise<number> {
+    const { blocks, last, events, failure } = await projectBatch();
+    if (last !== undefined && blocks.length > 0) {
+      await db.transaction().execute(async (transaction) => {
+        await applyBlocks(transaction, bulk, blocks);
+        await writeCheckpoint(transaction, checkpoint?.block, last.block, last.hash);
+        await writeProgress(transaction, progress(null));
+      });
+      checkpoint = last;
+      settleWaiters();
+    }
+    if (failure !== undefined) throw failure;
+    return events;
+  }
+
+  /** The blocks after the checkpoint, as changes. The event loop turns between them. */
+  async function projectBatch() {
+    const blocks: BlockChanges[] = [];
     let last = checkpoint;
     let events = 0;
-    await running.transaction().execute(async (transaction) => {
-      for (let i = 0; i < batchBlocks && events < BATCH_EVENTS && !stopping; i++) {
-        const number = (last?.block ?? -1) + 1;
-        if (number > headNumber()) break;
-        const block = chainBlock(number);
-        if (last !== undefined && !equalsBytes(block.header.parentHash, last.hash)) {
-          throw new IndexError(
-            "CHAIN_INCOMPLETE",
-            `block ${number} has parent ${bytesToHex(block.header.parentHash)}, the index ends with ${bytesToHex(last.hash)}: restart to rewind the index`,
-          );
-        }
-        events += await indexBlock(transaction, block);
+    let failure: unknown;
+    while (blocks.length < batchBlocks && events < BATCH_EVENTS && !stopping.signal.aborted) {
+      const number = (last?.block ?? -1) + 1;
+      if (number > headNumber()) break;
+      try {
+        const block = chainBlock(number, last);
+        const placed = decodeBlock(block);
+        blocks.push({ number, changes: project(block, placed) });
+        events += placed.length;
         last = { block: number, hash: block.hash };
-        await yieldToEventLoop();
+      } catch (error) {
+        failure = error;
+        break;
       }
-      if (last !== undefined && last !== checkpoint) await writeCheckpoint(transaction, last.block, last.hash);
-      await writeProgress(transaction, progress(null));
-    });
-    checkpoint = last;
-    settleWaiters();
+      await yieldToEventLoop();
+    }
+    return { blocks, last, events, failure };
   }
 
   /** The index may be ahead of the chain, or on another one: goes back to the last block that both have. */
-  async function rewindToChain(running: Kysely<Database>): Promise<void> {
+  async function rewindToChain(db: Kysely<Database>): Promise<void> {
     if (checkpoint === undefined) return;
     const indexed = checkpoint.block;
     let shared = Math.min(indexed, headNumber());
     // One read of each side per block: a whole other chain has another genesis, which one look settles.
-    if (!(await onChain(running, 0))) shared = -1;
-    while (shared >= 0 && !(await onChain(running, shared))) shared -= 1;
+    if (!(await onChain(db, 0))) shared = -1;
+    while (shared >= 0 && !(await onChain(db, shared))) shared -= 1;
     if (shared === indexed) return;
     log?.warn({ indexed, shared, head: headNumber() }, "the index is not on this chain: rewinding");
-    await running.transaction().execute((transaction) => rewindTo(transaction, shared));
-    checkpoint = await readCheckpoint(running);
+    await db.transaction().execute((transaction) => rewindTo(transaction, shared));
+    checkpoint = await readCheckpoint(db);
   }
 
-  async function onChain(running: Kysely<Database>, number: number): Promise<boolean> {
-    const indexed = await blockHash(running, number);
+  async function onChain(db: Kysely<Database>, number: number): Promise<boolean> {
+    const indexed = await blockHash(db, number);
     const block = source.block(BigInt(number));
     return indexed !== undefined && block !== undefined && equalsBytes(indexed, block.hash);
   }
 
-  function chainBlock(number: number): ExecutedBlock {
+  function chainBlock(number: number, parent: typeof checkpoint): ExecutedBlock {
     const block = source.block(BigInt(number));
-    if (block !== undefined) return block;
-    throw new IndexError("CHAIN_INCOMPLETE", `the chain's head is ${headNumber()}, but it has no block ${number}`);
+    if (block === undefined) {
+      throw new IndexError("CHAIN_INCOMPLETE", `the chain's head is ${headNumber()}, but it has no block ${number}`);
+    }
+    if (parent === undefined || equalsBytes(block.header.parentHash, parent.hash)) return block;
+    throw new IndexError(
+      "CHAIN_INCOMPLETE",
+      `block ${number} has parent ${bytesToHex(block.header.parentHash)}, the index ends with ${bytesToHex(parent.hash)}: restart to rewind the index`,
+    );
   }
 
   function nextNumber(): number {
@@ -187,7 +247,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     const remedy = isDamage(cause) ? "restart: the damaged index will be rebuilt" : "the chain is not affected";
     log?.error({ err: error, block: nextNumber(), remedy }, "indexing halted");
     // Servers in other processes see it there; when the index cannot be written, they see that it stays behind.
-    if (db !== undefined) await writeProgress(db, progress(error.message)).catch(() => {});
+    if (index !== undefined) await writeProgress(index.db, progress(error.message)).catch(() => {});
     settleWaiters(error);
   }
 
@@ -223,15 +283,11 @@ export function createIndexer(options: IndexerOptions): Indexer {
 
   function reportRebuild({ rebuilt }: OpenedIndex): void {
     if (rebuilt === undefined) return;
-    log?.warn({ location, ...rebuilt }, "index moved aside: building a new one from the chain");
+    log?.warn(
+      { location: printableLocation(location), ...rebuilt },
+      "index moved aside: building a new one from the chain",
+    );
   }
 
   return { location, start, stop, caughtUp, status };
-}
-
-/** Writes one block's rows and returns the number of its events. */
-async function indexBlock(transaction: Transaction<Database>, block: ExecutedBlock): Promise<number> {
-  const events = decodeBlock(block);
-  await applyChanges(transaction, Number(block.header.number), project(block, events));
-  return events.length;
 }

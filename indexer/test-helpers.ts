@@ -25,7 +25,7 @@ import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import { REWARD_KIND } from "./codes.ts";
 import { openReader } from "./database.ts";
 import { type LedgerEvent, messagePasserAbi, validatorSetAbi } from "./decode.ts";
-import { createIndexer } from "./store.ts";
+import { createIndexer, type IndexerLog } from "./store.ts";
 import { TABLE_NAMES, tableShape } from "./tables.ts";
 
 const ABIS = [
@@ -684,8 +684,12 @@ const plain = (row: object): unknown =>
   Object.fromEntries(Object.entries(row).map(([name, v]) => [name, v instanceof Uint8Array ? bytesToHex(v) : v]));
 
 /** Index of the whole chain, built at once by a new indexer. */
-export async function freshIndex(source: ChainSource, location: string): Promise<Record<string, unknown[]>> {
-  const indexer = createIndexer({ source, location });
+export async function freshIndex(
+  source: ChainSource,
+  location: string,
+  log?: IndexerLog,
+): Promise<Record<string, unknown[]>> {
+  const indexer = createIndexer({ source, location, ...(log && { log }) });
   await indexer.start();
   await indexer.caughtUp();
   await indexer.stop();

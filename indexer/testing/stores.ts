@@ -2,9 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sharedPostgres } from "./postgres.ts";
 
 export interface TestStore {
   readonly name: string;
+  /** How many histories a property is tried on: a new schema takes PostgreSQL a while. */
+  readonly runs: number;
   /** Location of an index that does not exist yet; what was written there is gone when the process ends. */
   newLocation(): Promise<string>;
 }
@@ -12,8 +15,9 @@ export interface TestStore {
 let folder: string | undefined;
 let count = 0;
 
-const sqlite: TestStore = {
+export const SQLITE: TestStore = {
   name: "SQLite",
+  runs: 10,
   async newLocation() {
     if (folder === undefined) {
       const created = mkdtempSync(join(tmpdir(), "openledger-index-"));
@@ -25,4 +29,14 @@ const sqlite: TestStore = {
   },
 };
 
-export const STORES: readonly TestStore[] = [sqlite];
+export const POSTGRES: TestStore = {
+  name: "PostgreSQL",
+  runs: 4,
+  async newLocation() {
+    const { url } = await sharedPostgres();
+    count += 1;
+    return `${url}&schema=index_${count}`;
+  },
+};
+
+export const STORES: readonly TestStore[] = [SQLITE, POSTGRES];

@@ -1,0 +1,142 @@
+/** The index as a SQLite file: opening, checking, moving aside. It holds nothing that the chain does not, so a bad one goes. */
+import { once } from "node:events";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { type AggregateOptions, DatabaseSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+import { Kysely } from "kysely";
+import { bigIntToFixed, bytesToBigInt } from "../core/bytes.ts";
+import { sqliteBulk } from "./bulk.ts";
+import { SCHEMA_HASH, SCHEMA_VERSION, schemaSql } from "./ddl.ts";
+import { IndexError } from "./errors.ts";
+import { missingOf, type OpenedIndex, type OpenOptions, type ReaderOptions, type RebuildReason } from "./location.ts";
+import { sqliteDialect } from "./sqlite-dialect.ts";
+import type { Database } from "./tables.ts";
+
+/** Time that a statement waits for another connection's lock. */
+const BUSY_TIMEOUT_MS = 5_000;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/**
+ * Opens the index at `path` for writing, creates it where there is none, and replaces one that is damaged or has an
+ * older schema; the old file stays beside it as `<path>.<reason>` (one of each reason is kept).
+ * Throws IndexError INDEX_NEWER.
+ */
+export function openSqliteIndex(path: string, options: OpenOptions): OpenedIndex {
+  mkdirSync(dirname(path), { recursive: true });
+  const problem = existsSync(path) ? inspect(path) : undefined;
+  let rebuilt: OpenedIndex["rebuilt"];
+  if (problem !== undefined) {
+    const movedTo = `${path}.${problem.reason}`;
+    moveFile(path, movedTo);
+    rebuilt = { ...problem, movedTo };
+  }
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  // After a power cut the last commits may be missing, never half of one: the chain has them and they are replayed.
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF");
+  if (userVersion(database) === 0) createSchema(database);
+  const db = new Kysely<Database>({ dialect: sqliteDialect({ open: () => database, connections: 1, ...options }) });
+  return { db, bulk: sqliteBulk, createIndexes, missingIndexes, rebuilt };
+
+  async function missingIndexes(): Promise<ReadonlyMap<string, string>> {
+    const there = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'index'").all();
+    return missingOf("sqlite", new Set(there.map(({ name }) => name as string)));
+  }
+
+  async function createIndexes(statements: readonly string[]): Promise<void> {
+    const sql = ["BEGIN IMMEDIATE", ...statements, "COMMIT"].join(";\n");
+    const isEmpty = database.prepare('SELECT 1 FROM "blocks" LIMIT 1').get() === undefined;
+    if (isEmpty) database.exec(sql);
+    else await execInThread(path, sql);
+  }
+}
+
+/** Read-only connections to an index that a writer has created. */
+export function openSqliteReader(path: string, options: ReaderOptions): Kysely<Database> {
+  const open = (): DatabaseSync => {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    database.aggregate("uint_sum", {
+      deterministic: true,
+      start: 0n,
+      step: (sum: bigint, value) => (value instanceof Uint8Array ? sum + bytesToBigInt(value) : sum),
+      result: (sum: bigint) => bigIntToFixed(BigInt.asUintN(256, sum), 32),
+    } as AggregateOptions);
+    return database;
+  };
+  return new Kysely<Database>({ dialect: sqliteDialect({ open, ...options }) });
+}
+
+/** Sorting a large table takes seconds: it is done by a thread, while this one goes on. */
+async function execInThread(path: string, sql: string): Promise<void> {
+  const worker = new Worker(EXEC, { eval: true, workerData: { path, sql, timeout: BUSY_TIMEOUT_MS } });
+  await once(worker, "exit"); // an error rejects before
+}
+
+const EXEC = `
+const { DatabaseSync } = require("node:sqlite");
+const { workerData } = require("node:worker_threads");
+const database = new DatabaseSync(workerData.path, { timeout: workerData.timeout });
+database.exec(workerData.sql);
+database.close();
+`;
+
+/** Whether SQLite says that the file itself is bad. */
+export function isSqliteDamage(error: unknown): boolean {
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return false;
+  const primary = Number(error.errcode) & 0xff;
+  return primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB;
+}
+
+function inspect(path: string): { reason: RebuildReason; detail: string } | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    const version = userVersion(database);
+    if (version > SCHEMA_VERSION) {
+      throw new IndexError(
+        "INDEX_NEWER",
+        `index ${path} has schema version ${version}, this program knows ${SCHEMA_VERSION}: run the newer program, or delete the file to rebuild it from the chain`,
+      );
+    }
+    const check = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+    if (check.quick_check !== "ok") return { reason: "damaged", detail: check.quick_check };
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    if (version === 0) return tables.length === 0 ? undefined : { reason: "damaged", detail: "not an index" };
+    if (version < SCHEMA_VERSION) return { reason: "older-schema", detail: `schema version ${version}` };
+    const checkpoint = database.prepare("SELECT schema_hash FROM checkpoint").get() as
+      | { schema_hash: string }
+      | undefined;
+    if (checkpoint !== undefined && checkpoint.schema_hash !== SCHEMA_HASH) {
+      return { reason: "older-schema", detail: `schema ${checkpoint.schema_hash}` };
+    }
+    return undefined;
+  } catch (error) {
+    if (isSqliteDamage(error) || isMissingTable(error)) return { reason: "damaged", detail: String(error) };
+    throw error;
+  } finally {
+    database?.close();
+  }
+}
+
+function isMissingTable(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("no such table");
+}
+
+function userVersion(database: DatabaseSync): number {
+  return (database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+function createSchema(database: DatabaseSync): void {
+  database.exec(
+    ["BEGIN IMMEDIATE", ...schemaSql("sqlite").tables, `PRAGMA user_version = ${SCHEMA_VERSION}`, "COMMIT"].join(";\n"),
+  );
+}
+
+/** With its log: together they are the database. */
+export function moveFile(path: string, target: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) {
+    rmSync(target + suffix, { force: true });
+    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+  }
+}
