@@ -1,0 +1,169 @@
+/** A subscription over Server-Sent Events (the protocol "GraphQL over SSE", distinct connections), with reconnection. */
+import { LineageQueryError, LineageTransportError } from "./errors.js";
+
+const IDLE_TIMEOUT_MS = 45_000;
+const MAX_RETRIES = 20;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 10_000;
+const MAX_EVENT_CHARS = 4 * 1024 * 1024;
+
+/**
+ * The data of each event. A connection that breaks, or is silent for `idleTimeoutMs`, is made anew after a pause that
+ * doubles; `maxRetries` attempts without an event between them end it with the last error.
+ * @param {string} url
+ * @param {(signal: AbortSignal) => Promise<Response>} connect
+ * @param {import("./lineage.d.ts").SubscribeOptions} options
+ */
+export async function* followEvents(url, connect, options) {
+  const { signal, idleTimeoutMs = IDLE_TIMEOUT_MS, maxRetries = MAX_RETRIES, onRetry } = options;
+  for (let failures = 0; ; ) {
+    signal?.throwIfAborted();
+    const watch = watchdog(idleTimeoutMs, signal);
+    try {
+      const response = await connect(watch.signal);
+      for await (const data of eventsOf(url, response, watch.alive)) {
+        failures = 0;
+        // Whoever takes his time with an event does not make the server silent.
+        watch.pause();
+        yield data;
+        watch.alive();
+      }
+      return;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isFinal(error)) throw error;
+      failures += 1;
+      const reason = asTransportError(url, error);
+      if (failures > maxRetries) throw reason;
+      onRetry?.(reason);
+    } finally {
+      watch.stop();
+    }
+    await pause(Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS), signal);
+  }
+}
+
+/** Ends a connection that is silent for `idleMs`, and with it goes what the caller's signal ends.
+ * @param {number} idleMs
+ * @param {AbortSignal | undefined} outer
+ */
+function watchdog(idleMs, outer) {
+  const controller = new AbortController();
+  const end = () => controller.abort(outer?.reason);
+  outer?.addEventListener("abort", end, { once: true });
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const quiet = () => clearTimeout(timer);
+  function alive() {
+    quiet();
+    timer = setTimeout(() => controller.abort(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+  }
+  alive();
+  return {
+    signal: controller.signal,
+    alive,
+    pause: quiet,
+    stop() {
+      quiet();
+      outer?.removeEventListener("abort", end);
+      controller.abort();
+    },
+  };
+}
+
+/**
+ * Returns when the server says that the subscription is complete; throws when the stream ends without that.
+ * @param {string} url
+ * @param {Response} response
+ * @param {() => void} alive is called for every part that comes
+ */
+async function* eventsOf(url, response, alive) {
+  const { status, body } = response;
+  const type = response.headers.get("content-type") ?? "";
+  if (!response.ok || body === null || !type.includes("text/event-stream")) {
+    const text = (await response.text()).slice(0, 200);
+    const code = response.ok ? "BAD_ANSWER" : "HTTP";
+    throw new LineageTransportError(code, `${url} answered ${status} ${type}: ${text}`, { status });
+  }
+  let event = "";
+  let data = "";
+  for await (const line of linesOf(body, alive)) {
+    if (line === "") {
+      if (event === "complete") return;
+      if (event === "next") yield dataOf(data);
+      event = "";
+      data = "";
+    } else if (line.startsWith("event:")) event = line.slice(6).trim();
+    else if (line.startsWith("data:")) data += line.slice(5);
+    // Comments keep the connection alive; ids and retries are not used.
+  }
+  throw new Error("the stream ended before the subscription did");
+}
+
+/** @param {string} text */
+function dataOf(text) {
+  const { data, errors } = JSON.parse(text);
+  if (Array.isArray(errors) && errors.length > 0) throw new LineageQueryError(errors);
+  return data;
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {() => void} alive
+ */
+async function* linesOf(body, alive) {
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      alive();
+      const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/);
+      rest = lines.pop() ?? "";
+      if (rest.length > MAX_EVENT_CHARS) throw new Error(`an event is longer than ${MAX_EVENT_CHARS} characters`);
+      yield* lines;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** What another attempt would not change.
+ * @param {unknown} error
+ */
+function isFinal(error) {
+  if (error instanceof LineageQueryError) return true;
+  if (!(error instanceof LineageTransportError) || error.status === undefined) return false;
+  return error.status < 500 && error.status !== 429;
+}
+
+/**
+ * @param {string} url
+ * @param {unknown} error
+ */
+function asTransportError(url, error) {
+  if (error instanceof LineageTransportError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new LineageTransportError("UNREACHABLE", `${url} cannot be reached: ${reason}`, { cause: error });
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<void>}
+ */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,28 @@
+/** Fields of the answers that are integers without bound, decimal strings on the way here.
+ * Written by scripts/write-client-types.ts from documents.js and indexer/schema.graphql. Do not edit. */
+export const BIGINT_FIELDS = new Set([
+  "accrued",
+  "amount",
+  "claimable",
+  "claimed",
+  "contentOffset",
+  "contributorsPaid",
+  "coveredBytes",
+  "earned",
+  "escrow",
+  "fee",
+  "modelPaid",
+  "number",
+  "outputBytes",
+  "outputStart",
+  "paid",
+  "platformFee",
+  "refund",
+  "requestBytes",
+  "size",
+  "slashed",
+  "stake",
+  "stakersPaid",
+  "treasuryPaid",
+  "weight",
+]);

@@ -1,0 +1,225 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { buildSchema } from "graphql/index.js";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { testAddress, testHash } from "../indexer/test-helpers.ts";
+import { clientTypes } from "../scripts/write-client-types.ts";
+import { documents } from "./documents.js";
+import { BIGINT_FIELDS } from "./integers.js";
+import {
+  createLineageClient,
+  type LineageClient,
+  LineageError,
+  LineageQueryError,
+  LineageTransportError,
+} from "./lineage.js";
+import { type LiveIndex, liveIndex } from "./testing/live-index.ts";
+
+const BIOME = fileURLToPath(new URL("../node_modules/.bin/biome", import.meta.url));
+
+let index: LiveIndex;
+let client: LineageClient;
+
+beforeAll(async () => {
+  index = await liveIndex();
+  client = createLineageClient({ url: index.url });
+});
+afterAll(() => index.close());
+
+const [alice, bob, carol] = [1, 2, 3].map(testAddress) as [`0x${string}`, `0x${string}`, `0x${string}`];
+
+const placeOf = (id: string): number => id.split("-").reduce((place, part) => place * 1_000 + Number(part), 0);
+/** Each id once, by place in the chain: it is block-log. */
+function inOrder(ids: readonly string[], order: "OLDEST" | "NEWEST"): string[] {
+  const sorted = [...new Set(ids)].sort((a, b) => placeOf(a) - placeOf(b));
+  return order === "OLDEST" ? sorted : sorted.reverse();
+}
+
+async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  return await Array.fromAsync(rows);
+}
+
+describe("documents", () => {
+  const schema = buildSchema(readFileSync(new URL("../indexer/schema.graphql", import.meta.url), "utf8"));
+
+  test("are valid, and the committed types are theirs (node scripts/write-client-types.ts writes them)", () => {
+    const { types, integers } = clientTypes(schema, documents);
+    for (const [name, text] of Object.entries({ "answers.d.ts": types, "integers.js": integers })) {
+      const formatted = execFileSync(BIOME, ["format", `--stdin-file-path=client/${name}`], { input: text });
+      expect(readFileSync(new URL(name, import.meta.url), "utf8")).toBe(formatted.toString());
+    }
+    expect(BIGINT_FIELDS).toContain("amount");
+  });
+
+  test("an invalid one, and a name for two kinds of number, are found", () => {
+    expect(() => clientTypes(schema, { bad: "query Bad { nothing }" })).toThrow(
+      'document bad: Cannot query field "nothing"',
+    );
+    const twice = "query Twice { _meta { schemaVersion block { schemaVersion: number } } }";
+    expect(() => clientTypes(schema, { twice })).toThrow(
+      "field schemaVersion is a Int in one place and a BigInt in another",
+    );
+  });
+});
+
+describe("questions", () => {
+  test("an output by its root, with exact amounts", async () => {
+    const output = await client.outputByRoot(testHash("output 1"));
+    expect(output).toMatchObject({ id: "1", state: "SETTLED", outputRoot: testHash("output 1"), model: { id: "2" } });
+    expect(output?.block).toEqual({ number: 8n, hash: expect.stringMatching(/^0x/), timestamp: 1_700_000_008 });
+    expect(output!.escrow).toBe(10n ** 18n);
+    expect(output!.escrow).toBe(output!.fee! + output!.refund!);
+    expect(await client.output(1n)).toEqual(output);
+    expect(await client.outputByRoot(testHash("nobody's"))).toBeNull();
+    expect(await client.output("404")).toBeNull();
+  });
+
+  test("lineage: weights, nodes of each kind, and the bounds", async () => {
+    const lineage = await client.lineage(1n);
+    expect(lineage?.attributions.map(({ contribution }) => contribution.id)).toEqual(["1", "2", "3"]);
+    expect(lineage?.attributions.reduce((sum, { weightPpm }) => sum + weightPpm, 0)).toBe(1_000_000);
+    expect(new Set(lineage?.nodes.map(({ entity }) => entity.__typename))).toEqual(
+      new Set(["Inference", "Model", "Datanet", "Contribution"]),
+    );
+    expect(lineage?.truncated).toBe(false);
+    expect((await client.lineage(1n, { maxDepth: 1 }))?.truncated).toBe(true);
+    expect(await client.lineage(404n)).toBeNull();
+  });
+
+  test("the largest graph and the largest pages are within the server's limits", async () => {
+    expect((await client.lineage(1n, { maxDepth: 64, maxNodes: 1_000 }))?.truncated).toBe(false);
+    for (const list of [client.rewards(alice, { pageSize: 1_000 }), client.earnings(alice, { pageSize: 1_000 })]) {
+      expect((await all<unknown>(list)).length).toBeGreaterThan(0);
+    }
+  });
+
+  test.each(["OLDEST", "NEWEST"] as const)(
+    "rewards, %s first: every one once, whatever the page size",
+    async (order) => {
+      const { rewardCount, accrued, rewardTotals } = await client.account(alice);
+      for (const pageSize of [1, 2, 1_000]) {
+        const rewards = await all(client.rewards(alice, { pageSize, order }));
+        const ids = rewards.map(({ id }) => id);
+        expect(ids).toHaveLength(rewardCount);
+        expect(ids).toEqual(inOrder(ids, order));
+        expect(rewards.reduce((sum, { amount }) => sum + amount, 0n)).toBe(accrued);
+      }
+      expect(rewardTotals.reduce((sum, { amount }) => sum + amount, 0n)).toBe(accrued);
+      expect((await all(client.rewards(alice, { kind: "ROYALTY" }))).map(({ kind }) => kind)).toEqual([]);
+    },
+  );
+
+  test("what each contribution earned, and from which outputs", async () => {
+    for (const contributor of [alice, bob, carol]) {
+      for await (const { id, earned, rewardCount } of client.earnings(contributor, { pageSize: 1 })) {
+        const rewards = await all(client.contributionRewards(id));
+        expect(rewards).toHaveLength(rewardCount);
+        expect(rewards.reduce((sum, { amount }) => sum + amount, 0n)).toBe(earned);
+        for (const { inference } of rewards) expect(inference).toEqual({ id: "1", outputRoot: testHash("output 1") });
+      }
+    }
+    expect(await all(client.contributionRewards(404n))).toEqual([]);
+  });
+
+  test("a page is asked for only when it is read", async () => {
+    let requests = 0;
+    const counting = createLineageClient({
+      url: index.url,
+      fetch: (input, init) => {
+        requests += 1;
+        return fetch(input, init);
+      },
+    });
+    for await (const { amount } of counting.rewards(bob, { pageSize: 1 })) {
+      expect(amount).toBeGreaterThan(0n);
+      break;
+    }
+    expect(requests).toBe(1);
+  });
+
+  test("any query: variables may be bigints, the answer is as it came", async () => {
+    const document = "query ($id: ID!) { contribution(id: $id) { size } }";
+    expect(await client.query(document, { id: 1n })).toEqual({ contribution: { size: "1001" } });
+    const { block } = await client.meta();
+    expect(block.number).toBe(12n);
+  });
+});
+
+describe("errors", () => {
+  const failure = (asked: Promise<unknown>): Promise<unknown> =>
+    asked.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  async function serverOf(listener: RequestListener): Promise<string> {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+  }
+
+  test("what the server refuses carries its code and all it said", async () => {
+    const error = await failure(client.lineage(1n, { maxDepth: 65 }));
+    expect(error).toBeInstanceOf(LineageQueryError);
+    expect(error).toBeInstanceOf(LineageError);
+    expect(error).toMatchObject({
+      code: "BAD_USER_INPUT",
+      message: expect.stringContaining("maxDepth must be 1 to 64"),
+    });
+    expect(await failure(client.query("{ nothing }"))).toMatchObject({
+      name: "LineageQueryError",
+      message: 'Cannot query field "nothing" on type "Query".',
+      errors: [{ message: expect.any(String) }],
+    });
+    expect(await failure(client.lineage(1n, { maxNodes: 5_000, maxDepth: 64 }))).toMatchObject({ code: "QUERY_LIMIT" });
+  });
+
+  test("nobody there", async () => {
+    const free = await serverOf(() => {});
+    const nobody = createLineageClient({ url: free.replace(/:\d+/, ":1") });
+    const error = await failure(nobody.meta());
+    expect(error).toBeInstanceOf(LineageTransportError);
+    expect(error).toMatchObject({
+      code: "UNREACHABLE",
+      message: "http://127.0.0.1:1/graphql cannot be reached: is the node running?",
+    });
+  });
+
+  test("silence ends at the limit, and the caller's signal before it", async () => {
+    const url = await serverOf(() => {});
+    const silent = createLineageClient({ url, timeoutMs: 20 });
+    expect(await failure(silent.meta())).toMatchObject({
+      code: "TIMEOUT",
+      message: `${url} has not answered within 20 ms`,
+    });
+    const reason = new Error("enough");
+    const patient = createLineageClient({ url });
+    expect(await failure(patient.meta({ signal: AbortSignal.abort(reason) }))).toBe(reason);
+  });
+
+  test.each([
+    [503, '{"errors":[{"message":"too many requests at once"}]}', "HTTP", "answered 503: too many requests at once"],
+    [404, "<html>", "HTTP", "answered 404: Not Found"],
+    [200, "<html>", "BAD_ANSWER", 'answered "<html>", which is not GraphQL: is this its endpoint?'],
+    [200, "{}", "BAD_ANSWER", "is this its endpoint?"],
+  ])("HTTP %i %s", async (status, body, code, message) => {
+    const url = await serverOf((_, response) => response.writeHead(status).end(body));
+    const error = await failure(createLineageClient({ url }).meta());
+    expect(error).toMatchObject({ code, status, message: expect.stringContaining(message) });
+  });
+
+  test("headers are sent", async () => {
+    const url = await serverOf((request, response) =>
+      response.end(`{"data":{"got":"${request.headers.authorization}"}}`),
+    );
+    const named = createLineageClient({ url, headers: { authorization: "Bearer x" } });
+    expect(await named.query("{ got }")).toEqual({ got: "Bearer x" });
+  });
+});

@@ -1,0 +1,32 @@
+/** An index over a synthetic chain, served as a node serves it: what the tests of this folder ask. */
+import { createGraphqlServer, type GraphqlServer } from "../../indexer/server.ts";
+import { createIndexer } from "../../indexer/store.ts";
+import { type FakeChain, type Ledger, standardChain } from "../../indexer/test-helpers.ts";
+import { STORES } from "../../indexer/testing/stores.ts";
+
+export interface LiveIndex {
+  readonly url: string;
+  readonly port: number;
+  readonly chain: FakeChain;
+  readonly ledger: Ledger;
+  close(): Promise<void>;
+}
+
+/** `history`: by default one in which everything happens once. */
+export async function liveIndex({ chain, ledger } = standardChain()): Promise<LiveIndex> {
+  const location = await STORES[0]!.newLocation();
+  const indexer = createIndexer({ source: chain, location });
+  await indexer.start();
+  await indexer.caughtUp();
+  const server: GraphqlServer = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0 });
+  return {
+    url: server.url,
+    port: server.port,
+    chain,
+    ledger,
+    async close() {
+      await server.close();
+      await indexer.stop();
+    },
+  };
+}
