@@ -15,11 +15,12 @@ import {
   VALIDATOR_SET_ADDRESS,
 } from "../core/addresses.ts";
 import { bytesToHex, type Hex } from "../core/bytes.ts";
-import type { ExecutedBlock, Log } from "../core/chain.ts";
+import type { Log } from "../core/chain.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import { IndexError } from "./errors.ts";
+import type { SourceBlock } from "./source.ts";
 
 /** OP Stack's L2ToL1MessagePasser. */
 export const messagePasserAbi = parseAbi([
@@ -96,7 +97,7 @@ export function decodeLog(log: Log): LedgerEvent | undefined {
 }
 
 /** The block's events in order of execution. */
-export function decodeBlock(block: ExecutedBlock): PlacedEvent[] {
+export function decodeBlock(block: SourceBlock): PlacedEvent[] {
   const events: PlacedEvent[] = [];
   let logIndex = 0;
   block.receipts.forEach((receipt, i) => {

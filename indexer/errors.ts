@@ -3,6 +3,8 @@ export type IndexErrorCode =
   | "INDEX_NEWER"
   /** What was given as the index's place cannot be one. */
   | "BAD_LOCATION"
+  /** The checkpoint is not where this process left it. */
+  | "CHECKPOINT_MOVED"
   /** Another process writes it. */
   | "INDEX_LOCKED"
   /** The file is not an index, or SQLite finds it damaged. */

@@ -1,11 +1,11 @@
 /** Rows of what comes from L1 and what leaves for it. */
 import { DEPOSITOR_ADDRESS } from "../core/addresses.ts";
 import { equalsBytes, hexToBytes } from "../core/bytes.ts";
-import type { ExecutedBlock } from "../core/chain.ts";
 import { type Change, insert } from "./changes.ts";
 import type { Args, Position } from "./project-rows.ts";
+import type { SourceBlock } from "./source.ts";
 
-export function deposits({ header, transactions, receipts }: ExecutedBlock): Change[] {
+export function deposits({ header, transactions, receipts }: SourceBlock): Change[] {
   return transactions.flatMap(({ deposit, from, to, value, hash }, i) => {
     if (deposit === undefined || equalsBytes(from, DEPOSITOR_ADDRESS)) return [];
     const row = {

@@ -2,7 +2,6 @@
  * The projection: block -> rows. Pure: the same block gives the same changes on every machine, which is why the index can be thrown away and rebuilt.
  */
 import { hexToBytes } from "../core/bytes.ts";
-import type { ExecutedBlock } from "../core/chain.ts";
 import { type Change, insert, revise } from "./changes.ts";
 import { DEMAND_STATE, INFERENCE_STATE, ROLE, STAKE_KIND, STATUS } from "./codes.ts";
 import type { PlacedEvent } from "./decode.ts";
@@ -20,9 +19,10 @@ import {
   staked,
 } from "./project-inference.ts";
 import { changedAt, type Position, text, toId, toTime } from "./project-rows.ts";
+import type { SourceBlock } from "./source.ts";
 
 /** `events` are the block's, from decodeBlock. */
-export function project(block: ExecutedBlock, events: readonly PlacedEvent[]): Change[] {
+export function project(block: SourceBlock, events: readonly PlacedEvent[]): Change[] {
   const { header } = block;
   const number = Number(header.number);
   const changes: Change[] = [

@@ -6,7 +6,6 @@
 import { setTimeout as delay, setImmediate as yieldToEventLoop } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
-import type { ChainSource, ExecutedBlock } from "../core/chain.ts";
 import { Backfill } from "./backfill.ts";
 import type { Bulk } from "./bulk.ts";
 import { isDamage, isUnreachable, openIndex } from "./database.ts";
@@ -14,6 +13,7 @@ import { decodeBlock } from "./decode.ts";
 import { IndexError } from "./errors.ts";
 import { type OpenedIndex, type OpenOptions, printableLocation } from "./location.ts";
 import { project } from "./project.ts";
+import type { BlockSource, SourceBlock } from "./source.ts";
 import type { Checkpoint, Database, Progress } from "./tables.ts";
 import {
   applyBlocks,
@@ -33,7 +33,7 @@ export interface IndexerLog {
 }
 
 export interface IndexerOptions extends OpenOptions {
-  readonly source: ChainSource;
+  readonly source: BlockSource;
   /** Of the index: a file, or a postgres:// URL. */
   readonly location: string;
   readonly log?: IndexerLog;
@@ -142,15 +142,16 @@ export function createIndexer(options: IndexerOptions): Indexer {
     }
   }
 
-  /** A database that is away may come back: tries again until it does, from where the index stands then. */
+  /** A database that is away may come back, and a rebuilt index takes the place of this one: goes on from where it stands. */
   async function patiently<T>(db: Kysely<Database>, work: () => Promise<T>): Promise<T | undefined> {
     for (let waitMs: number = RETRY_MS[0]; !stopping.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS[1])) {
       try {
         if (waitMs > RETRY_MS[0]) await resume(db);
         return await work();
       } catch (cause) {
-        if (!isUnreachable(cause)) throw cause;
-        log?.warn({ err: cause, retryMs: waitMs }, "the index's database is away");
+        const isMoved = cause instanceof IndexError && cause.code === "CHECKPOINT_MOVED";
+        if (!isUnreachable(cause) && !isMoved) throw cause;
+        log?.warn({ err: cause, retryMs: waitMs }, isMoved ? "the index was replaced" : "the index's database is away");
         await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
       }
     }
@@ -186,7 +187,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
       const number = (last?.block ?? -1) + 1;
       if (number > headNumber()) break;
       try {
-        const block = chainBlock(number, last);
+        const block = await chainBlock(number, last);
         const placed = decodeBlock(block);
         blocks.push({ number, changes: project(block, placed) });
         events += placed.length;
@@ -216,12 +217,12 @@ export function createIndexer(options: IndexerOptions): Indexer {
 
   async function onChain(db: Kysely<Database>, number: number): Promise<boolean> {
     const indexed = await blockHash(db, number);
-    const block = source.block(BigInt(number));
+    const block = await source.block(BigInt(number));
     return indexed !== undefined && block !== undefined && equalsBytes(indexed, block.hash);
   }
 
-  function chainBlock(number: number, parent: typeof checkpoint): ExecutedBlock {
-    const block = source.block(BigInt(number));
+  async function chainBlock(number: number, parent: typeof checkpoint): Promise<SourceBlock> {
+    const block = await source.block(BigInt(number));
     if (block === undefined) {
       throw new IndexError("CHAIN_INCOMPLETE", `the chain's head is ${headNumber()}, but it has no block ${number}`);
     }

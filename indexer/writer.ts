@@ -166,8 +166,8 @@ export async function writeProgress(db: Executor, progress: Omit<Progress, "id">
 }
 
 /**
- * Moves the checkpoint from block `before` (undefined: there is none) to another one. Throws IndexError INDEX_LOCKED
- * when it is elsewhere: then somebody else writes this index. Precondition: block 0 is in the index.
+ * Moves the checkpoint from block `before` (undefined: there is none) to another one. Throws IndexError CHECKPOINT_MOVED
+ * when it is elsewhere: then another index has taken the place of this one. Precondition: block 0 is in the index.
  */
 export async function writeCheckpoint(
   db: Executor,
@@ -182,7 +182,10 @@ export async function writeCheckpoint(
       .where("block", "=", before)
       .executeTakeFirst();
     if (moved.numUpdatedRows === 1n) return;
-    throw new IndexError("INDEX_LOCKED", `the index no longer ends with block ${before}: another process writes it`);
+    throw new IndexError(
+      "CHECKPOINT_MOVED",
+      `the index no longer ends with block ${before}: another has taken its place`,
+    );
   }
   await db
     .insertInto("checkpoint")
