@@ -53,28 +53,31 @@ export function aliasLimit(maxAliases: number) {
   };
 }
 
-interface Measure {
+export interface Measure {
   readonly depth: number;
   readonly cost: number;
 }
 
 /**
- * Undefined when the operation is within the limits. Precondition: the document is valid, so fragments do not form
+ * Depth and cost of the operation that the request names. Precondition: the document is valid, so fragments do not form
  * cycles; each is measured once however often it is spread.
  */
-export function findExcess(args: ExecutionArgs, limits: QueryLimits): GraphQLError | undefined {
-  const { document, operationName, schema, variableValues } = args;
+export function measureOperation({ document, operationName, schema, variableValues }: ExecutionArgs): Measure {
   const operation = document.definitions.find(
     (node) => node.kind === Kind.OPERATION_DEFINITION && (!operationName || node.name?.value === operationName),
   );
-  if (operation?.kind !== Kind.OPERATION_DEFINITION) return undefined;
+  if (operation?.kind !== Kind.OPERATION_DEFINITION) return { depth: 0, cost: 0 };
   const defaults = (operation.variableDefinitions ?? []).map(({ variable, defaultValue }) => [
     variable.name.value,
     defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined,
   ]);
   const root = schema.getRootType(operation.operation);
   const measure = measurer(schema, document, { ...Object.fromEntries(defaults), ...variableValues });
-  const { depth, cost } = measure(operation.selectionSet, root ?? undefined);
+  return measure(operation.selectionSet, root ?? undefined);
+}
+
+/** Undefined when the operation is within the limits. */
+export function findExcess({ depth, cost }: Measure, limits: QueryLimits): GraphQLError | undefined {
   if (depth > limits.maxDepth) return limitError(`the query is ${depth} fields deep, the limit is ${limits.maxDepth}`);
   if (cost > limits.maxCost) {
     return limitError(`the query may resolve ${cost} fields, the limit is ${limits.maxCost}: ask for smaller pages`);

@@ -10,7 +10,8 @@ import { bytesToHex } from "../core/bytes.ts";
 import { SCHEMA_VERSION } from "./ddl.ts";
 import { serializeAddress } from "./scalars.ts";
 import { schema } from "./schema.ts";
-import { createGraphqlServer, type GraphqlServer } from "./server.ts";
+import { createGraphqlServer } from "./server.ts";
+import type { GraphqlServer } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import {
   BOND,
@@ -36,7 +37,7 @@ beforeAll(async () => {
   indexer = createIndexer({ source: chain, location: join(folder, "index.sqlite") });
   await indexer.start();
   await indexer.caughtUp();
-  server = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0, log });
+  server = await createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: 0, log });
 });
 afterAll(async () => {
   await server.close();
@@ -409,7 +410,7 @@ test("an answer that was found wrong: fault, challenger, what was slashed and to
   const challenged = createIndexer({ source: challengedChain().chain, location: path });
   await challenged.start();
   await challenged.caughtUp();
-  const other = await createGraphqlServer({ indexer: challenged, host: "127.0.0.1", port: 0, log });
+  const other = await createGraphqlServer({ location: challenged.location, host: "127.0.0.1", port: 0, log });
   const response = await fetch(other.url, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -642,7 +643,7 @@ describe("limits", () => {
     const closed = await fetch(server.url, { method: "POST", headers, body });
     expect(closed.headers.get("access-control-allow-origin")).toBeNull();
     const open = await createGraphqlServer({
-      indexer,
+      location: indexer.location,
       host: "127.0.0.1",
       port: 0,
       corsOrigins: ["https://dapp.example"],
@@ -653,7 +654,12 @@ describe("limits", () => {
   });
 
   test("a query that runs out of time says so", async () => {
-    const hurried = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0, timeoutMs: -1 });
+    const hurried = await createGraphqlServer({
+      location: indexer.location,
+      host: "127.0.0.1",
+      port: 0,
+      timeoutMs: -1,
+    });
     const response = await fetch(hurried.url, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -670,7 +676,7 @@ describe("life", () => {
     const follower = createIndexer({ source: live, location: join(folder, "live.sqlite") });
     await follower.start();
     await follower.caughtUp();
-    const reading = await createGraphqlServer({ indexer: follower, host: "127.0.0.1", port: 0 });
+    const reading = await createGraphqlServer({ location: follower.location, host: "127.0.0.1", port: 0 });
     const query =
       "{ _meta { block { number eventCount } } datanets { totalCount } contributions { totalCount nodes { datanet { acceptedCount } } } }";
     const asked = Array.from({ length: 20 }, async () => {
@@ -696,7 +702,7 @@ describe("life", () => {
     await halting.caughtUp();
     broken.append([[{ eventName: "PricesSet", args: { modelId: 50n, requestPrice: 1n, outputPrice: 1n } }]]);
     await expect(halting.caughtUp()).rejects.toThrow("models 50 is unknown");
-    const reading = await createGraphqlServer({ indexer: halting, host: "127.0.0.1", port: 0 });
+    const reading = await createGraphqlServer({ location: halting.location, host: "127.0.0.1", port: 0 });
     const response = await fetch(`${reading.url}?query={_meta{hasIndexingErrors block{number}}}`);
     expect(await response.json()).toEqual({ data: { _meta: { hasIndexingErrors: true, block: { number: "12" } } } });
     await reading.close();
@@ -704,7 +710,9 @@ describe("life", () => {
   });
 
   test("a busy port rejects with its code", async () => {
-    await expect(createGraphqlServer({ indexer, host: "127.0.0.1", port: server.port })).rejects.toMatchObject({
+    await expect(
+      createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: server.port }),
+    ).rejects.toMatchObject({
       code: "EADDRINUSE",
     });
   });

@@ -1,238 +1,195 @@
-/** GraphQL over HTTP: reads the index file through connections of its own, so that the writer never waits for a query. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+/** GraphQL over HTTP, Server-Sent Events and WebSocket: reads the index through connections of its own, wherever it is. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
-import { type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
-import { createYoga, type Plugin } from "graphql-yoga";
-import type { Kysely } from "kysely";
+import { createYoga } from "graphql-yoga";
 import { isHostAllowed } from "../core/host-header.ts";
+import type { Rate } from "../core/token-bucket.ts";
 import { openReader } from "./database.ts";
-import { aliasLimit, DEFAULT_LIMITS, findExcess, type QueryLimits } from "./limits.ts";
-import { Reader } from "./loaders.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { PersistedOperations } from "./persisted-operations.ts";
 import { schema } from "./schema.ts";
-import type { GraphqlContext } from "./schema-builder.ts";
-import type { Indexer, IndexerLog } from "./store.ts";
-import type { Database } from "./tables.ts";
+import { ClientRates, clientOf } from "./server-clients.ts";
+import { EXAMPLE_QUERIES } from "./server-examples.ts";
+import { healthOf, isHealthPath } from "./server-health.ts";
+import { headersOf, isStream, listen, readBody, refuse, sendStream, sendWhole } from "./server-http.ts";
+import { type GraphqlServer, type GraphqlServerOptions, TIMEOUT_MS } from "./server-options.ts";
+import {
+  limitsPlugin,
+  persistedPlugin,
+  slowLogPlugin,
+  snapshotPlugin,
+  subscribePlugin,
+  yogaLog,
+} from "./server-plugins.ts";
+import { createWebSocketEndpoint, refuseUpgrade } from "./server-websocket.ts";
+import { EventFeed } from "./subscriptions.ts";
 
-export interface GraphqlServerOptions {
-  /** A started indexer: its file is there. */
-  readonly indexer: Pick<Indexer, "location" | "status">;
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  /**
-   * Host names that requests may name besides localhost, `host` and addresses: DNS rebinding needs a name, which a web
-   * page's owner points here. "*" allows all.
-   */
-  readonly allowedHosts?: readonly string[];
-  /** Origins of web pages that may read the answers. None by default, "*" for all. */
-  readonly corsOrigins?: readonly string[];
-  readonly limits?: Partial<QueryLimits>;
-  readonly timeoutMs?: number;
-  readonly log?: IndexerLog;
-}
-
-export interface GraphqlServer {
-  /** Of the GraphQL endpoint, which also serves GraphiQL to browsers. */
-  readonly url: string;
-  readonly port: number;
-  /** Refuses new requests, finishes those in hand (at most a second) and closes the file. */
-  close(): Promise<void>;
-}
+export type { GraphqlServer, GraphqlServerOptions };
 
 const ENDPOINT = "/graphql";
 const MAX_BODY_BYTES = 100_000;
 const MAX_REQUESTS = 256;
-const READ_CONNECTIONS = 4;
-const TIMEOUT_MS = 10_000;
+const CONNECTIONS = 4;
 const CLOSE_MS = 1_000;
+const SLOW_MS = 1_000;
+/** A page of a busy application at once, and a steady stream after that. */
+const RATE: Rate = { perSecond: 50, burst: 500 };
+const MAX_SUBSCRIBERS = 100;
+const MAX_UNREAD = 256;
+const POLL_MS = 100;
+const HEARTBEAT_MS = 12_000;
 
-const EXAMPLE_QUERY = `# Where does an output come from, and who was paid for it?
-query Lineage {
-  _meta { block { number timestamp } hasIndexingErrors }
-  lineage(output: "1") {
-    root { outputRoot fee coveredBytes outputBytes model { name parent { name } } }
-    attributions {
-      weight
-      weightPpm
-      licence
-      paid
-      contributor { address }
-      contribution { id uri datanet { name } }
-    }
-    truncated
-    asOf { number }
-  }
-  inferences(first: 5, order: NEWEST) { totalCount nodes { id state fee } }
-}
-`;
-
-/** Rejects when the port cannot be bound (Node's EADDRINUSE, EACCES). */
+/** Rejects when the port cannot be bound (Node's EADDRINUSE, EACCES), or the listed operations cannot be read. */
 export async function createGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
-  const { indexer, host, port, log } = options;
-  const readers = openReader(indexer.location, { connections: READ_CONNECTIONS });
+  const { host, log, timeoutMs = TIMEOUT_MS, maxSubscribers = MAX_SUBSCRIBERS, trustsProxy = false } = options;
+  const { rate = RATE, corsOrigins = [] } = options;
+  const operations = new PersistedOperations(options.operations);
+  const readersOf = (connections: number) =>
+    openReader(options.location, { connections, statementTimeoutMs: Math.max(1, timeoutMs) });
+  const readers = readersOf(options.connections ?? CONNECTIONS);
+  // Of its own, so that queries do not keep subscribers waiting.
+  const feedReader = readersOf(1);
+  const feed = new EventFeed({
+    readers: feedReader,
+    timeoutMs,
+    pollMs: options.pollMs ?? POLL_MS,
+    maxSubscribers,
+    maxUnread: MAX_UNREAD,
+    log,
+  });
   const yoga = createYoga<object, object>({
     schema,
     graphqlEndpoint: ENDPOINT,
     // The page is served from here: the one yoga has by default fetches its scripts from a public server.
     renderGraphiQL,
-    graphiql: { defaultQuery: EXAMPLE_QUERY, title: "OpenLedger lineage" },
+    graphiql: { defaultQuery: EXAMPLE_QUERIES, title: "OpenLedger lineage" },
     landingPage: false,
     multipart: false,
-    cors: corsOf(options.corsOrigins ?? []),
+    cors: corsOrigins.length === 0 ? false : { origin: [...corsOrigins], methods: ["GET", "POST"] },
     // Never a stack in an answer, whatever the environment.
     maskedErrors: { isDev: false },
     logging: yogaLog(log),
-    plugins: [limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }), snapshotPlugin(readers, options)],
+    plugins: [
+      persistedPlugin(operations),
+      slowLogPlugin(options.slowMs ?? SLOW_MS, log),
+      limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }),
+      snapshotPlugin(readers, timeoutMs),
+      subscribePlugin(feed),
+    ],
   });
   const hosts = [host, ...(options.allowedHosts ?? [])];
-  let open = 0;
-  const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
-    if (open >= MAX_REQUESTS) return refuse(response, 503, "too many requests at once");
-    open += 1;
-    response.once("close", () => {
-      open -= 1;
-    });
+  const rates = new ClientRates(rate.perSecond === Number.POSITIVE_INFINITY ? undefined : rate);
+  const waitOf = (request: IncomingMessage) => rates.take(clientOf(request, trustsProxy));
+  const busy = new Set<Promise<unknown>>();
+  /** Undefined when there is no room. A query counts until it has ended, also when its client has gone. */
+  const admit = <T>(run: () => Promise<T>): Promise<T> | undefined => {
+    if (busy.size >= MAX_REQUESTS) return undefined;
+    const running = run();
+    busy.add(running);
+    const leave = () => void busy.delete(running);
+    running.then(leave, leave);
+    return running;
+  };
+  const webSockets = createWebSocketEndpoint({
+    yoga,
+    operations,
+    waitOf,
+    admit,
+    maxSockets: maxSubscribers,
+    maxMessageBytes: MAX_BODY_BYTES,
+    heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
+    log,
+  });
+  // Clients that offer "Upgrade: h2c" (Java's do) mean a plain request.
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
+  const server = createServer({ shouldUpgradeCallback, connectionsCheckingInterval: 5_000 }, (request, response) => {
     serve(request, response).catch((error: unknown) => {
       // The client went away: there is nobody to answer.
       if (response.destroyed) return;
       log?.error({ err: error }, "GraphQL request failed");
-      if (!response.headersSent) refuse(response, 500, "the request failed");
+      if (!response.headersSent) refuse(response, 500, "the request failed", "INTERNAL_SERVER_ERROR");
       else response.destroy();
     });
   });
-  server.requestTimeout = options.timeoutMs ?? TIMEOUT_MS;
+  server.requestTimeout = Math.max(1, timeoutMs);
+  server.on("upgrade", upgrade);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!isHostAllowed(request.headers.host, hosts)) {
-      return refuse(response, 403, `host ${request.headers.host} is not allowed; see --http.vhosts`);
+      return refuse(response, 403, `host ${request.headers.host} is not allowed; see --http.vhosts`, "FORBIDDEN");
     }
-    const body = await readBody(request);
-    if (body === undefined) return refuse(response, 413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
-    const { method = "GET" } = request;
     const url = URL.parse(request.url ?? "/", `http://${request.headers.host}`);
-    if (url === null) return refuse(response, 400, "malformed URL");
-    const answer = await yoga.fetch(url, {
-      method,
-      headers: headersOf(request),
-      ...(method === "GET" || method === "HEAD" ? {} : { body }),
-    });
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    response.end(Buffer.from(await answer.arrayBuffer()));
+    if (url === null) return refuse(response, 400, "malformed URL", "BAD_REQUEST");
+    if (isHealthPath(url.pathname)) {
+      const { status, body } = await healthOf(url.pathname, readers);
+      response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+      response.end(JSON.stringify(body));
+      return;
+    }
+    const waitMs = waitOf(request);
+    if (waitMs !== undefined) return refuseRate(response, waitMs);
+    const body = await readBody(request, MAX_BODY_BYTES);
+    if (body === undefined) {
+      return refuse(response, 413, `the body is larger than ${MAX_BODY_BYTES} bytes`, "TOO_LARGE");
+    }
+    const { method = "GET" } = request;
+    const hasBody = method !== "GET" && method !== "HEAD";
+    const init = { method, headers: headersOf(request), ...(hasBody && { body }) };
+    const answer = await admit(async () => await yoga.fetch(url, init));
+    if (answer === undefined) return refuse(response, 503, "too many requests at once", "BUSY");
+    await (isStream(answer) ? sendStream(response, answer) : sendWhole(response, answer));
+  }
+
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A socket that fails before it is a WebSocket: there is nobody to tell.
+    socket.on("error", () => {});
+    const { host: name, origin } = request.headers;
+    const path = URL.parse(request.url ?? "/", "http://localhost")?.pathname;
+    if (path !== ENDPOINT) refuseUpgrade(socket, "404 Not Found");
+    // Browsers let every page open a WebSocket, so that the server has to look where the page is from.
+    else if (!isHostAllowed(name, hosts) || !isOriginAllowed(origin, name, corsOrigins)) {
+      refuseUpgrade(socket, "403 Forbidden");
+    } else if (waitOf(request) !== undefined) refuseUpgrade(socket, "429 Too Many Requests");
+    else webSockets.upgrade(request, socket, head);
   }
 
   try {
-    await listen(server, host, port);
+    await listen(server, host, options.port);
   } catch (error) {
-    await readers.destroy();
+    await feed.close();
+    await Promise.all([readers.destroy(), feedReader.destroy()]);
     throw error;
   }
   const bound = (server.address() as AddressInfo).port;
   return {
-    url: `http://${bracketed(host)}:${bound}${ENDPOINT}`,
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}${ENDPOINT}`,
     port: bound,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await feed.close();
+      await webSockets.close(CLOSE_MS);
       server.closeIdleConnections();
       const forced = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
       await closed;
       clearTimeout(forced);
-      await readers.destroy();
+      await Promise.race([Promise.allSettled(busy), delay(CLOSE_MS, undefined, { ref: false })]);
+      await Promise.all([readers.destroy(), feedReader.destroy()]);
     },
   };
 }
 
-function limitsPlugin(limits: QueryLimits): Plugin {
-  return {
-    onParse: ({ setParseFn }) => {
-      setParseFn((source, options) => parse(source, { ...options, maxTokens: limits.maxTokens }));
-    },
-    onValidate: ({ addValidationRule }) => addValidationRule(aliasLimit(limits.maxAliases)),
-    onExecute: ({ args, setResultAndStopExecution }) => {
-      const excess = findExcess(args, limits);
-      if (excess !== undefined) setResultAndStopExecution({ errors: [excess] });
-    },
-  };
+/** Programs send no Origin; the page of this server itself (GraphiQL) has its own host as origin. */
+function isOriginAllowed(origin: string | undefined, host: string | undefined, allowed: readonly string[]): boolean {
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
+  return URL.parse(origin)?.host === host;
 }
 
-/** One read transaction a request: all of an answer is of one block, which `_meta` names. */
-function snapshotPlugin(
-  readers: Kysely<Database>,
-  { indexer, timeoutMs = TIMEOUT_MS }: Pick<GraphqlServerOptions, "indexer" | "timeoutMs">,
-): Plugin {
-  return {
-    onExecute: ({ executeFn, setExecuteFn }) => {
-      setExecuteFn(async (args): Promise<ExecutionResult> => {
-        const snapshot = await readers.startTransaction().execute();
-        try {
-          const context: GraphqlContext = {
-            reader: new Reader(snapshot, timeoutMs),
-            hasIndexingErrors: indexer.status().error !== undefined,
-          };
-          return await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } });
-        } finally {
-          await snapshot.rollback().execute();
-        }
-      });
-    },
-  };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
+function refuseRate(response: ServerResponse, waitMs: number): void {
+  const seconds = Math.ceil(waitMs / 1_000);
+  refuse(response, 429, `too many requests: ask again in ${seconds} s`, "RATE_LIMITED", {
+    "retry-after": String(seconds),
   });
-}
-
-/** Undefined when the body exceeds the limit; what follows is left unread. Rejects when the client goes away. */
-function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) return Promise.resolve(undefined);
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let length = 0;
-    request.on("data", (part: Buffer) => {
-      length += part.length;
-      if (length <= MAX_BODY_BYTES) parts.push(part);
-      else {
-        request.pause();
-        resolve(undefined);
-      }
-    });
-    request.once("end", () => resolve(Buffer.concat(parts)));
-    request.once("error", reject);
-  });
-}
-
-function headersOf(request: IncomingMessage): [string, string][] {
-  return Object.entries(request.headersDistinct).flatMap(([name, values]) =>
-    (values ?? []).map((value): [string, string] => [name, value]),
-  );
-}
-
-const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
-
-function corsOf(origins: readonly string[]) {
-  return origins.length === 0 ? (false as const) : { origin: [...origins], methods: ["GET", "POST"] };
-}
-
-function refuse(response: ServerResponse, status: number, message: string): void {
-  // The rest of a refused request is not read.
-  response.writeHead(status, { "content-type": "application/json", connection: "close" });
-  response.end(JSON.stringify({ errors: [{ message }] }));
-}
-
-/** Errors that clients get masked stay visible here; the rest of yoga's chatter does not. */
-function yogaLog(log: IndexerLog | undefined) {
-  const silent = (): void => {};
-  const error = (...parts: unknown[]): void => {
-    for (const part of parts) {
-      if (part instanceof GraphQLError && part.originalError === undefined) continue;
-      log?.error({ err: part }, "GraphQL resolver failed");
-    }
-  };
-  return { debug: silent, info: silent, warn: silent, error };
 }

@@ -1,0 +1,122 @@
+/** What stands between a GraphQL request and its resolvers: which operations, how large, on which snapshot, how slow. */
+import { performance } from "node:perf_hooks";
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
+import type { Plugin } from "graphql-yoga";
+import type { ControlledTransaction, Kysely } from "kysely";
+import { isUnreachable } from "./database.ts";
+import { aliasLimit, findExcess, measureOperation, type QueryLimits } from "./limits.ts";
+import { Reader } from "./loaders.ts";
+import { type PersistedOperations, sha256Of } from "./persisted-operations.ts";
+import type { GraphqlContext } from "./schema-builder.ts";
+import type { IndexerLog } from "./store.ts";
+import { type EventFeed, unavailable } from "./subscriptions.ts";
+import type { Database } from "./tables.ts";
+
+/** Fields that a subscriber may have resolved for one event: all that listen to a block share its time. */
+const MAX_EVENT_COST = 5_000;
+
+export function persistedPlugin(operations: PersistedOperations): Plugin {
+  return {
+    onParams: ({ params, setParams }) => {
+      const query = operations.textOf(params);
+      // What is no text is refused by the check of parameters that follows.
+      if (query !== params.query) setParams({ ...params, query: query as string });
+    },
+  };
+}
+
+export function limitsPlugin(limits: QueryLimits): Plugin {
+  return {
+    onParse: ({ setParseFn }) => {
+      setParseFn((source, options) => parse(source, { ...options, maxTokens: limits.maxTokens }));
+    },
+    onValidate: ({ addValidationRule }) => addValidationRule(aliasLimit(limits.maxAliases)),
+    onExecute: ({ args, setResultAndStopExecution }) => {
+      const excess = findExcess(measureOperation(args as ExecutionArgs), limits);
+      if (excess !== undefined) setResultAndStopExecution({ errors: [excess] });
+    },
+    onSubscribe: ({ args, setResultAndStopExecution }) => {
+      const maxCost = Math.min(limits.maxCost, MAX_EVENT_COST);
+      const excess = findExcess(measureOperation(args as ExecutionArgs), { ...limits, maxCost });
+      if (excess !== undefined) setResultAndStopExecution({ errors: [excess] });
+    },
+  };
+}
+
+export function subscribePlugin(feed: EventFeed): Plugin {
+  return {
+    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn((args) => feed.subscribe(args as ExecutionArgs) as never),
+  };
+}
+
+/** One read transaction a request: all of an answer is of one block, which `_meta` names. */
+export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number): Plugin {
+  return {
+    onExecute: ({ executeFn, setExecuteFn }) => {
+      setExecuteFn(async (args): Promise<ExecutionResult> => {
+        const startedMs = Date.now();
+        const snapshot = await begin(readers);
+        try {
+          const leftMs = timeoutMs - (Date.now() - startedMs);
+          if (leftMs < 0 && timeoutMs > 0) return { errors: [busy(timeoutMs)] };
+          const context: GraphqlContext = { reader: new Reader(snapshot, timeoutMs) };
+          return await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } });
+        } finally {
+          // On a connection that broke there is nothing to end.
+          await snapshot
+            .rollback()
+            .execute()
+            .catch(() => {});
+        }
+      });
+    },
+  };
+}
+
+async function begin(readers: Kysely<Database>): Promise<ControlledTransaction<Database>> {
+  try {
+    return await readers.startTransaction().execute();
+  } catch (error) {
+    throw isUnreachable(error) ? unavailable() : error;
+  }
+}
+
+const busy = (timeoutMs: number): GraphQLError =>
+  new GraphQLError(`the server is busy: the query waited ${timeoutMs} ms for its turn`, {
+    extensions: { code: "TIMEOUT", http: { status: 503 } },
+  });
+
+/** Logs what takes long: what was asked, how much of it, never with which values. */
+export function slowLogPlugin(slowMs: number, log: IndexerLog | undefined): Plugin {
+  return {
+    onExecute: ({ args }) => {
+      const startedMs = performance.now();
+      return {
+        onExecuteDone: () => {
+          const durationMs = Math.round(performance.now() - startedMs);
+          if (durationMs < slowMs) return;
+          log?.warn({ ...described(args as ExecutionArgs), durationMs }, "slow GraphQL query");
+        },
+      };
+    },
+  };
+}
+
+function described(args: ExecutionArgs): { operation: string; sha256: string; cost: number } {
+  const operation = args.document.definitions.find((node) => node.kind === "OperationDefinition");
+  const named = args.operationName ?? operation?.name?.value ?? "anonymous";
+  const text = args.document.loc?.source.body ?? "";
+  return { operation: named, sha256: sha256Of(text), cost: measureOperation(args).cost };
+}
+
+/** Errors that clients get masked stay visible here; the rest of yoga's chatter does not. */
+export function yogaLog(log: IndexerLog | undefined) {
+  const silent = (): void => {};
+  const error = (...parts: unknown[]): void => {
+    for (const part of parts) {
+      if (part instanceof GraphQLError && part.originalError === undefined) continue;
+      log?.error({ err: part }, "GraphQL resolver failed");
+    }
+  };
+  return { debug: silent, info: silent, warn: silent, error };
+}

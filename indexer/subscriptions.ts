@@ -1,0 +1,306 @@
+/**
+ * Subscriptions: one feed a server follows the index and executes each subscriber's selection on every block, in order,
+ * in the snapshot of that block. It polls the checkpoint, because a replica of PostgreSQL offers nothing better.
+ *
+ * A subscriber gets the events of every block after the one at which it was admitted, each exactly once: a block's
+ * results are handed out together, and only then the cursor moves. What cannot be kept ends the subscription with an
+ * error: a client that does not read, and an index that has gone back to before what was delivered.
+ */
+import { setImmediate as yieldToEventLoop } from "node:timers/promises";
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+} from "graphql/index.js";
+import type { Kysely, Transaction } from "kysely";
+import { equalsBytes } from "../core/bytes.ts";
+import { isUnreachable } from "./database.ts";
+import { Reader } from "./loaders.ts";
+import type { IndexerLog } from "./store.ts";
+import { Selection, type Topic, type TopicEvent } from "./subscription-topics.ts";
+import type { Database } from "./tables.ts";
+import { blockHash, readCheckpoint } from "./writer.ts";
+
+export interface FeedOptions {
+  readonly readers: Kysely<Database>;
+  /** Most that the selections of one block may take. */
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+  readonly maxSubscribers: number;
+  /** Results of earlier blocks that a client may leave unread. */
+  readonly maxUnread: number;
+  readonly log: IndexerLog | undefined;
+}
+
+/** Blocks that are delivered from one snapshot. */
+const BLOCKS_A_STEP = 64;
+/** After a failure, such as a database that is away. */
+const RETRY_MS = 1_000;
+
+interface Cursor {
+  readonly block: number;
+  /** Undefined of an index that was empty. */
+  readonly hash: Uint8Array | undefined;
+}
+
+export class EventFeed {
+  readonly #options: FeedOptions;
+  readonly #subscribers = new Set<Subscriber>();
+  /** Admitted by the next step, which knows the checkpoint. */
+  readonly #joining = new Set<Subscriber>();
+  readonly #running: Promise<void>;
+  #cursor: Cursor | undefined;
+  #isClosed = false;
+  #isFailing = false;
+  #wake: () => void = () => {};
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size + this.#joining.size;
+  }
+
+  /** GraphQL's `subscribe`: resolves once events count for the subscriber. */
+  async subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncGenerator<ExecutionResult>> {
+    const { maxSubscribers, maxUnread } = this.#options;
+    const source = await createSourceEventStream(args);
+    if (!(source instanceof Selection)) return source as ExecutionResult;
+    if (this.#isClosed) return failure("the server is stopping", "STOPPING");
+    if (this.subscribers >= maxSubscribers) {
+      return failure(
+        `the server has ${maxSubscribers} subscribers, which is its limit: try later`,
+        "TOO_MANY_SUBSCRIBERS",
+      );
+    }
+    const subscriber = new Subscriber(args, source, maxUnread, () => this.#leave(subscriber));
+    this.#joining.add(subscriber);
+    this.#wake();
+    const problem = await subscriber.admitted;
+    return problem === undefined ? subscriber.results : { errors: [problem] };
+  }
+
+  /** Looks for new blocks now rather than at the next poll. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Ends all subscriptions. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#endAll(undefined);
+    this.#wake();
+    await this.#running;
+  }
+
+  #leave(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    this.#joining.delete(subscriber);
+  }
+
+  #endAll(problem: GraphQLError | undefined): void {
+    for (const subscriber of [...this.#subscribers, ...this.#joining]) subscriber.end(problem);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      // Taken before looking: a subscriber that comes between the look and the wait still wakes.
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      if (this.subscribers === 0) {
+        this.#cursor = undefined;
+        await woken;
+        continue;
+      }
+      const waitMs = await this.#step().catch((error: unknown) => this.#fail(error));
+      const timer = setTimeout(this.#wake, waitMs);
+      if (waitMs > 0) await woken;
+      else await yieldToEventLoop();
+      clearTimeout(timer);
+    }
+  }
+
+  #fail(error: unknown): number {
+    if (!this.#isFailing) this.#options.log?.error({ err: error }, "subscriptions wait: the index cannot be read");
+    this.#isFailing = true;
+    for (const subscriber of this.#joining) subscriber.end(unavailable());
+    return RETRY_MS;
+  }
+
+  /** Admits those who wait, and delivers what is new. Returns the time until it makes sense to look again. */
+  async #step(): Promise<number> {
+    const snapshot = await this.#options.readers.startTransaction().execute();
+    try {
+      const checkpoint = await readCheckpoint(snapshot);
+      const head = checkpoint?.block ?? -1;
+      this.#cursor ??= { block: head, hash: checkpoint?.hash };
+      await this.#refuseRewind(snapshot, head);
+      const first = this.#cursor.block;
+      // A replica may lag behind what was delivered already: those blocks came before the subscription.
+      for (const subscriber of this.#joining) this.#admit(subscriber, Math.max(head, first));
+      const last = Math.min(head, first + BLOCKS_A_STEP);
+      for (let block = first + 1; block <= last && this.#subscribers.size > 0 && !this.#isClosed; block++) {
+        await this.#deliver(snapshot, block);
+      }
+      this.#isFailing = false;
+      return last < head ? 0 : this.#options.pollMs;
+    } finally {
+      await snapshot.rollback().execute();
+    }
+  }
+
+  #admit(subscriber: Subscriber, block: number): void {
+    this.#joining.delete(subscriber);
+    this.#subscribers.add(subscriber);
+    subscriber.admit(block);
+  }
+
+  /** An index that has another block in the cursor's place was rewound. Below the cursor it may just lag: wait for more. */
+  async #refuseRewind(snapshot: Transaction<Database>, head: number): Promise<void> {
+    const cursor = this.#cursor;
+    if (cursor?.hash === undefined || head < cursor.block) return;
+    const hash = await blockHash(snapshot, cursor.block);
+    if (hash !== undefined && equalsBytes(hash, cursor.hash)) return;
+    this.#options.log?.warn(
+      { block: cursor.block, subscribers: this.subscribers },
+      "index was rewound: subscriptions end",
+    );
+    this.#endAll(
+      new GraphQLError(
+        `block ${cursor.block} was replaced after its events were delivered: read again, then subscribe`,
+        {
+          extensions: { code: "REWOUND" },
+        },
+      ),
+    );
+    this.#cursor = { block: head, hash: (await readCheckpoint(snapshot))?.hash };
+  }
+
+  async #deliver(snapshot: Transaction<Database>, block: number): Promise<void> {
+    const reader = new Reader(snapshot, this.#options.timeoutMs, block);
+    const hash = await blockHash(snapshot, block);
+    if (hash === undefined) throw new Error(`the index has no block ${block} below its checkpoint`);
+    const listening = [...this.#subscribers].filter(({ from }) => block > from);
+    const events = new Map<Topic<unknown>, readonly TopicEvent<unknown>[]>();
+    for (const { topic } of new Set(listening.map(({ selection }) => selection))) {
+      if (!events.has(topic)) events.set(topic, await topic.read(reader, block));
+    }
+    const results = await Promise.all(
+      listening.map(async (subscriber) => ({
+        subscriber,
+        results: await subscriber.execute(events.get(subscriber.selection.topic) ?? [], reader),
+      })),
+    );
+    for (const { subscriber, results: own } of results) subscriber.push(own);
+    this.#cursor = { block, hash };
+    // The results leave before the next block's are made.
+    await yieldToEventLoop();
+  }
+}
+
+class Subscriber {
+  readonly selection: Selection<unknown>;
+  readonly admitted: Promise<GraphQLError | undefined>;
+  readonly results: AsyncGenerator<ExecutionResult>;
+  /** The block at which it was admitted. */
+  from = Number.POSITIVE_INFINITY;
+  readonly #args: ExecutionArgs;
+  readonly #maxUnread: number;
+  readonly #onEnd: () => void;
+  #settleAdmission: (problem: GraphQLError | undefined) => void = () => {};
+  #unread: ExecutionResult[] = [];
+  #hasEnded = false;
+  #wake: () => void = () => {};
+
+  constructor(args: ExecutionArgs, selection: Selection<unknown>, maxUnread: number, onEnd: () => void) {
+    this.#args = args;
+    this.selection = selection;
+    this.#maxUnread = maxUnread;
+    this.#onEnd = onEnd;
+    this.admitted = new Promise((resolve) => {
+      this.#settleAdmission = resolve;
+    });
+    this.results = this.#iterate();
+  }
+
+  admit(block: number): void {
+    this.from = block;
+    this.#settleAdmission(undefined);
+  }
+
+  /** Throws when the database went away meanwhile: the block is to be tried again. */
+  async execute(events: readonly TopicEvent<unknown>[], reader: Reader): Promise<ExecutionResult[]> {
+    const contextValue = { ...(this.#args.contextValue as object), reader };
+    const results = await Promise.all(
+      events
+        .filter((event) => this.selection.matches(event))
+        .map(async ({ value }) => await execute({ ...this.#args, rootValue: value, contextValue })),
+    );
+    const causes = results.flatMap(({ errors }) => errors ?? []).map(({ originalError }) => originalError);
+    const lost = causes.find((cause) => isUnreachable(cause));
+    if (lost !== undefined) throw lost;
+    return results;
+  }
+
+  push(results: readonly ExecutionResult[]): void {
+    if (this.#hasEnded || results.length === 0) return;
+    if (this.#unread.length > this.#maxUnread) {
+      this.#unread = [];
+      const message = `the client left ${this.#maxUnread} events unread: read faster or select less`;
+      this.end(new GraphQLError(message, { extensions: { code: "SLOW_CONSUMER" } }));
+      return;
+    }
+    this.#unread.push(...results);
+    this.#wake();
+  }
+
+  /** What was pushed is still delivered, then the problem, if there is one. */
+  end(problem: GraphQLError | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (problem !== undefined) this.#unread.push({ errors: [problem] });
+    this.#settleAdmission(problem);
+    this.#onEnd();
+    this.#wake();
+  }
+
+  /** A generator cannot be ended while it waits, so this is none. */
+  #iterate(): AsyncGenerator<ExecutionResult> {
+    const next = async (): Promise<IteratorResult<ExecutionResult, undefined>> => {
+      while (this.#unread.length === 0 && !this.#hasEnded) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+      const value = this.#unread.shift();
+      return value === undefined ? { done: true, value: undefined } : { done: false, value };
+    };
+    const stop = async (): Promise<IteratorResult<ExecutionResult, undefined>> => {
+      this.#unread = [];
+      this.end(undefined);
+      return { done: true, value: undefined };
+    };
+    const iterator = {
+      next,
+      return: stop,
+      throw: stop,
+      [Symbol.asyncIterator]: () => iterator,
+      [Symbol.asyncDispose]: async () => void (await stop()),
+    };
+    return iterator as AsyncGenerator<ExecutionResult>;
+  }
+}
+
+const failure = (message: string, code: string): ExecutionResult => ({
+  errors: [new GraphQLError(message, { extensions: { code, http: { status: 503 } } })],
+});
+
+export const unavailable = (): GraphQLError =>
+  new GraphQLError("the index cannot be read now: try again later", {
+    extensions: { code: "UNAVAILABLE", http: { status: 503 } },
+  });
