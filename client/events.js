@@ -15,7 +15,13 @@ const MAX_EVENT_CHARS = 4 * 1024 * 1024;
  * @param {import("./lineage.d.ts").SubscribeOptions} options
  */
 export async function* followEvents(url, connect, options) {
-  const { signal, idleTimeoutMs = IDLE_TIMEOUT_MS, maxRetries = MAX_RETRIES, onRetry } = options;
+  const {
+    signal,
+    idleTimeoutMs = IDLE_TIMEOUT_MS,
+    maxRetries = MAX_RETRIES,
+    retryMs = FIRST_RETRY_MS,
+    onRetry,
+  } = options;
   for (let failures = 0; ; ) {
     signal?.throwIfAborted();
     const watch = watchdog(idleTimeoutMs, signal);
@@ -39,7 +45,7 @@ export async function* followEvents(url, connect, options) {
     } finally {
       watch.stop();
     }
-    await pause(Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS), signal);
+    await pause(Math.min(retryMs * 2 ** (failures - 1), LAST_RETRY_MS), signal);
   }
 }
 

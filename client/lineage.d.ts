@@ -51,6 +51,8 @@ export interface SubscribeOptions extends RequestOptions {
   readonly idleTimeoutMs?: number;
   /** Attempts to reconnect, without an event between them, before the iterator throws; 20 by default. */
   readonly maxRetries?: number;
+  /** Pause before the first of them, 250 by default; it doubles up to 10 seconds. */
+  readonly retryMs?: number;
   /** Called before each attempt to reconnect: what happened since the last event may be missing. */
   readonly onRetry?: (reason: LineageTransportError) => void;
 }

@@ -1,10 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { buildSchema } from "graphql/index.js";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testAddress, testHash } from "../indexer/test-helpers.ts";
 import { clientTypes } from "../scripts/write-client-types.ts";
 import { documents } from "./documents.js";
@@ -17,6 +15,7 @@ import {
   LineageTransportError,
 } from "./lineage.js";
 import { type LiveIndex, liveIndex } from "./testing/live-index.ts";
+import { scriptedServer } from "./testing/scripted-server.ts";
 
 const BIOME = fileURLToPath(new URL("../node_modules/.bin/biome", import.meta.url));
 
@@ -39,7 +38,9 @@ function inOrder(ids: readonly string[], order: "OLDEST" | "NEWEST"): string[] {
 }
 
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
-  return await Array.fromAsync(rows);
+  const read: T[] = [];
+  for await (const row of rows) read.push(row);
+  return read;
 }
 
 describe("documents", () => {
@@ -155,16 +156,6 @@ describe("errors", () => {
       (error: unknown) => error,
     );
 
-  async function serverOf(listener: RequestListener): Promise<string> {
-    const server = createServer(listener);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
-  }
-
   test("what the server refuses carries its code and all it said", async () => {
     const error = await failure(client.lineage(1n, { maxDepth: 65 }));
     expect(error).toBeInstanceOf(LineageQueryError);
@@ -182,7 +173,7 @@ describe("errors", () => {
   });
 
   test("nobody there", async () => {
-    const free = await serverOf(() => {});
+    const free = await scriptedServer(() => {});
     const nobody = createLineageClient({ url: free.replace(/:\d+/, ":1") });
     const error = await failure(nobody.meta());
     expect(error).toBeInstanceOf(LineageTransportError);
@@ -193,7 +184,7 @@ describe("errors", () => {
   });
 
   test("silence ends at the limit, and the caller's signal before it", async () => {
-    const url = await serverOf(() => {});
+    const url = await scriptedServer(() => {});
     const silent = createLineageClient({ url, timeoutMs: 20 });
     expect(await failure(silent.meta())).toMatchObject({
       code: "TIMEOUT",
@@ -210,13 +201,13 @@ describe("errors", () => {
     [200, "<html>", "BAD_ANSWER", 'answered "<html>", which is not GraphQL: is this its endpoint?'],
     [200, "{}", "BAD_ANSWER", "is this its endpoint?"],
   ])("HTTP %i %s", async (status, body, code, message) => {
-    const url = await serverOf((_, response) => response.writeHead(status).end(body));
+    const url = await scriptedServer((_, response) => response.writeHead(status).end(body));
     const error = await failure(createLineageClient({ url }).meta());
     expect(error).toMatchObject({ code, status, message: expect.stringContaining(message) });
   });
 
   test("headers are sent", async () => {
-    const url = await serverOf((request, response) =>
+    const url = await scriptedServer((request, response) =>
       response.end(`{"data":{"got":"${request.headers.authorization}"}}`),
     );
     const named = createLineageClient({ url, headers: { authorization: "Bearer x" } });

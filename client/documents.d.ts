@@ -1,0 +1,2 @@
+/** GraphQL operations by name, each whole. */
+export declare const documents: Readonly<Record<string, string>>;

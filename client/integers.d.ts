@@ -1,0 +1,1 @@
+export declare const BIGINT_FIELDS: ReadonlySet<string>;
