@@ -30,8 +30,8 @@ export function parsePostgresUrl(location: string): PostgresLocation {
   const url = URL.parse(location);
   if (url === null) throw new IndexError("BAD_LOCATION", `${printableLocation(location)} is no postgres:// URL`);
   const schema = url.searchParams.get("schema") ?? DEFAULT_SCHEMA;
-  if (!/^[a-z_][a-z0-9_]{0,50}$/.test(schema)) {
-    throw new IndexError("BAD_LOCATION", `schema "${schema}": lower-case letters, digits and _, at most 51`);
+  if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
+    throw new IndexError("BAD_LOCATION", `schema "${schema}": lower-case letters, digits and _, at most 40`);
   }
   url.searchParams.delete("schema");
   return { connectionString: url.href, schema };
@@ -197,6 +197,41 @@ async function createSchema(db: Kysely<Database>, schema: string): Promise<void>
     const comment = `openledger index ${SCHEMA_VERSION} ${SCHEMA_HASH}`;
     await sql`COMMENT ON SCHEMA ${sql.id(schema)} IS ${sql.lit(comment)}`.execute(transaction);
   });
+}
+
+const REBUILDING = "_rebuilding";
+
+export async function besidePostgresIndex(location: string): Promise<string> {
+  const { connectionString, schema } = parsePostgresUrl(location);
+  await withClient(connectionString, (client) =>
+    client.query(`DROP SCHEMA IF EXISTS "${schema}${REBUILDING}" CASCADE`),
+  );
+  const url = new URL(location);
+  url.searchParams.set("schema", schema + REBUILDING);
+  return url.href;
+}
+
+export async function replacePostgresIndex(location: string): Promise<"now"> {
+  const { connectionString, schema } = parsePostgresUrl(location);
+  await withClient(connectionString, async (client) => {
+    await client.query(`DROP SCHEMA IF EXISTS "${schema}_replaced" CASCADE`);
+    // One statement string is one transaction: nobody sees the name missing.
+    await client.query(
+      `ALTER SCHEMA "${schema}" RENAME TO "${schema}_replaced"; ALTER SCHEMA "${schema}${REBUILDING}" RENAME TO "${schema}"`,
+    );
+    await client.query(`DROP SCHEMA "${schema}_replaced" CASCADE`);
+  });
+  return "now";
+}
+
+async function withClient(connectionString: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
 }
 
 /** Connection failures (class 08), shutdowns and crashes of the server (57P), too many connections, and the socket's own. */

@@ -20,11 +20,13 @@ const SQLITE_NOTADB = 26;
 
 /**
  * Opens the index at `path` for writing, creates it where there is none, and replaces one that is damaged or has an
- * older schema; the old file stays beside it as `<path>.<reason>` (one of each reason is kept).
+ * older schema; the old file stays beside it as `<path>.<reason>` (one of each reason is kept). A file that was rebuilt
+ * beside it takes its place first.
  * Throws IndexError INDEX_NEWER.
  */
 export function openSqliteIndex(path: string, options: OpenOptions): OpenedIndex {
   mkdirSync(dirname(path), { recursive: true });
+  if (existsSync(path + REBUILT)) moveFile(path + REBUILT, path);
   const problem = existsSync(path) ? inspect(path) : undefined;
   let rebuilt: OpenedIndex["rebuilt"];
   if (problem !== undefined) {
@@ -81,6 +83,21 @@ database.exec(workerData.sql);
 database.close();
 `;
 
+const REBUILDING = ".rebuilding";
+/** Complete. */
+const REBUILT = ".rebuilt";
+
+export function besideSqliteIndex(path: string): string {
+  const beside = path + REBUILDING;
+  for (const suffix of FILES) rmSync(beside + suffix, { force: true });
+  return beside;
+}
+
+export function replaceSqliteIndex(path: string): "at-start" {
+  moveFile(path + REBUILDING, path + REBUILT);
+  return "at-start";
+}
+
 /** Whether SQLite says that the file itself is bad. */
 export function isSqliteDamage(error: unknown): boolean {
   if (typeof error !== "object" || error === null || !("errcode" in error)) return false;
@@ -133,9 +150,12 @@ function createSchema(database: DatabaseSync): void {
   );
 }
 
+/** A database in WAL mode. */
+const FILES = ["", "-wal", "-shm"];
+
 /** With its log: together they are the database. */
-export function moveFile(path: string, target: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) {
+function moveFile(path: string, target: string): void {
+  for (const suffix of FILES) {
     rmSync(target + suffix, { force: true });
     if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
   }
