@@ -5,6 +5,7 @@ import { dataCommand } from "./commands/data.ts";
 import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
 import { hostCommand } from "./commands/host.ts";
+import { lineageCommand } from "./commands/lineage.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
 import { qualityCommand } from "./commands/quality.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   stakeCommand,
   deriveCommand,
   networkCommand,
+  lineageCommand,
   contentCommand,
   dataCommand,
   qualityCommand,

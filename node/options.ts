@@ -38,6 +38,7 @@ export interface OptionSpec {
     | "Data"
     | "Model host"
     | "Watching"
+    | "Lineage"
     | "Metrics"
     | "L1"
     | "Bridge"
@@ -472,6 +473,28 @@ export const OPTIONS = {
     value: "N",
     group: "Model host",
     help: "Settled answers that are kept for clients that ask again",
+  },
+  file: { type: "path", value: "FILE", group: "Lineage", help: "The answer, byte for byte (default: standard input)" },
+  root: { type: "text", value: "ROOT", group: "Lineage", help: "Content root of the answer" },
+  output: { type: "integer", minimum: 1, value: "ID", group: "Lineage", help: "Id of the inference" },
+  "graphql.url": {
+    type: "url",
+    default: "http://127.0.0.1:4000/graphql",
+    value: "URL",
+    group: "Lineage",
+    help: "GraphQL of an indexer",
+  },
+  verify: {
+    type: "url",
+    value: "RPC",
+    group: "Lineage",
+    help: "Prove what GraphQL says by this JSON-RPC, without believing either",
+  },
+  checkpoint: {
+    type: "text",
+    value: "HASH",
+    group: "Lineage",
+    help: "Last block of an epoch that is trusted: only later epochs are followed (default: all since genesis)",
   },
   metrics: { type: "boolean", default: "true", group: "Metrics", help: "Serve health and metrics" },
   "metrics.addr": listen("Metrics", "Listening address of health and metrics"),

@@ -11,6 +11,7 @@ import { gasEstimator } from "../execution/tx/estimate.ts";
 import { createGraphqlServer } from "../indexer/server.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
 import type { Chain } from "./chain.ts";
+import { readEpochEnd } from "./checkpoint-store.ts";
 import type { Listener, NodeConfig } from "./config.ts";
 import { type Contents, openContents } from "./content/contents.ts";
 import { UsageError } from "./errors.ts";
@@ -22,6 +23,7 @@ import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
 import type { Network } from "./p2p/types.ts";
+import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
 import { createRpc } from "./rpc/rpc.ts";
 import { startRpcServer } from "./rpc/server.ts";
@@ -82,7 +84,13 @@ export async function startServers(
     log: log.child({ module: "content" }),
   });
   closers.push(() => contents.close());
-  const rpc = config.http && (await startRpc(config, config.http, parts, serving));
+  const certified: CertifiedParts = {
+    chain,
+    epochBlocks: Number(chain.rules.epochBlocks),
+    oldEpochEnd: (epoch) => readEpochEnd(directory.store.reader, epoch),
+    certificateFrom: (number) => chain.certificateFrom(number),
+  };
+  const rpc = config.http && (await startRpc(config, config.http, parts, certified, serving));
   const content = config.content && (await startContent(config.content, contents, config, rpc, serving));
 
   let host: string | undefined;
@@ -110,6 +118,7 @@ async function startRpc(
   config: NodeConfig,
   listener: NonNullable<NodeConfig["http"]>,
   { chain, mempool, submit, peerCount, progress, rollup }: ServerParts,
+  certified: CertifiedParts,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
   const rpc = createRpc({
@@ -126,7 +135,7 @@ async function startRpc(
       if (now === undefined || !now.isSyncing) return undefined;
       return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
     },
-    ...(rollup && { methods: optimism(rollup) }),
+    methods: { ...openledger(certified), ...(rollup && optimism(rollup)) },
     log: log.child({ module: "rpc" }),
   });
   closers.push(() => rpc.close());

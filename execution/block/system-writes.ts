@@ -6,7 +6,7 @@ import { hasCode } from "../tx/validate.ts";
 
 /** EIP-2935: ring of block hashes. */
 export const HISTORY_ADDRESS = hexToBytes("0x0000f90827f1c53a10cb7a02335b175320002935");
-const HISTORY_WINDOW = 8_191n;
+export const HISTORY_WINDOW = 8_191n;
 /** EIP-4788: ring of timestamps, then of beacon block roots. */
 export const BEACON_ROOTS_ADDRESS = hexToBytes("0x000f3df6d732807ef1319fb7b8bb8522d0beac02");
 const BEACON_ROOTS_WINDOW = 8_191n;

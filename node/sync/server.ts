@@ -146,21 +146,29 @@ function* certificates({ viewState }: ServerParts, payload: Uint8Array): Iterabl
   yield encodeViews(found);
 }
 
-function* epochs({ chain, epochBlocks, oldEpochEnd }: ServerParts, payload: Uint8Array): Iterable<Uint8Array> {
+function* epochs(parts: ServerParts, payload: Uint8Array): Iterable<Uint8Array> {
   const { from, count } = decodeEpochsRequest(payload);
   for (let epoch = from; epoch < from + count; epoch++) {
-    const old = oldEpochEnd?.(epoch);
-    if (old !== undefined) {
-      yield old;
-      continue;
-    }
-    const number = BigInt(epoch + 1) * BigInt(epochBlocks) - 1n;
-    const raw = chain.rawAt(number);
-    const certificate = chain.certificate(number);
-    const nextSet = chain.validatorSet(epoch + 1);
-    if (raw === undefined || certificate === undefined || nextSet === undefined) return;
-    yield encodeEpochEnd(headerOf(raw), certificate, nextSet);
+    const end = epochEnd(parts, epoch);
+    if (end === undefined) return;
+    yield end;
   }
+}
+
+export type EpochEnds = Pick<ServerParts, "epochBlocks" | "oldEpochEnd"> & {
+  readonly chain: Pick<SyncChain, "rawAt" | "certificate" | "validatorSet">;
+};
+
+/** How the epoch ended, as it travels; undefined while it has not. */
+export function epochEnd({ chain, epochBlocks, oldEpochEnd }: EpochEnds, epoch: number): Uint8Array | undefined {
+  const old = oldEpochEnd?.(epoch);
+  if (old !== undefined) return old;
+  const number = BigInt(epoch + 1) * BigInt(epochBlocks) - 1n;
+  const raw = chain.rawAt(number);
+  const certificate = chain.certificate(number);
+  const nextSet = chain.validatorSet(epoch + 1);
+  if (raw === undefined || certificate === undefined || nextSet === undefined) return undefined;
+  return encodeEpochEnd(headerOf(raw), certificate, nextSet);
 }
 
 async function* state({ stateItem }: ServerParts, payload: Uint8Array): AsyncIterable<Uint8Array> {

@@ -65,7 +65,8 @@ export function fetchEpochEnds(
   );
 }
 
-function wrongEnd(end: EpochEnd, epoch: number, set: ValidatorSet, rules: Rules): string | undefined {
+/** Why it does not show how the epoch of `set` ended; undefined when it does. */
+export function wrongEnd(end: EpochEnd, epoch: number, set: ValidatorSet, rules: Rules): string | undefined {
   const { last, certificate, nextSet } = end;
   const number = Number(last.header.number);
   if (!isLastOfEpoch(number, rules.epochBlocks) || epochOfHeight(number, rules.epochBlocks) !== epoch) {
