@@ -52,7 +52,10 @@ export interface IndexerStatus {
 
 export interface Indexer {
   readonly location: string;
-  /** Opens the index and begins to follow. Throws IndexError INDEX_NEWER; other trouble shows in status(). */
+  /**
+   * Opens the index and begins to follow. Throws IndexError INDEX_NEWER, INDEX_LOCKED, BAD_LOCATION; other trouble shows in
+   * status(), and a database that cannot be reached is waited for.
+   */
   start(): Promise<void>;
   /** Finishes the transaction in hand and closes the file. */
   stop(): Promise<void>;
@@ -86,21 +89,30 @@ export function createIndexer(options: IndexerOptions): Indexer {
   let waiters: Waiter[] = [];
 
   async function start(): Promise<void> {
-    if (index !== undefined) throw new Error("the indexer runs already");
-    const opened = await openIndex(location, options);
-    reportRebuild(opened);
-    index = opened;
+    if (state !== "stopped") throw new Error("the indexer runs already");
     stopping = new AbortController();
     error = undefined;
+    checkpoint = undefined;
+    try {
+      index = await openIndex(location, options);
+    } catch (cause) {
+      if (!isUnreachable(cause)) throw cause;
+      log?.warn({ err: cause, location: printableLocation(location) }, "the index's database is away");
+    }
     state = "catching-up";
     unsubscribe = source.onCommit(() => wake());
-    try {
-      await resume(opened.db);
-      const backfill = await Backfill.begin(opened, headNumber() - (checkpoint?.block ?? -1), log);
-      following = follow(opened, backfill).catch(halt);
-    } catch (cause) {
-      await halt(cause);
-    }
+    following = run().catch(halt);
+  }
+
+  async function run(): Promise<void> {
+    index ??= await patiently(() => openIndex(location, options));
+    if (index === undefined) return; // stopped before it could be reached
+    const opened = index;
+    reportRebuild(opened);
+    await patiently(() => resume(opened.db));
+    const behind = headNumber() - (checkpoint?.block ?? -1);
+    const backfill = await patiently(() => Backfill.begin(opened, behind, log));
+    if (backfill !== undefined) await follow(opened, backfill);
   }
 
   async function stop(): Promise<void> {
@@ -119,6 +131,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     checkpoint = await readCheckpoint(db);
     await rewindToChain(db);
     await writeProgress(db, progress(null));
+    settleWaiters();
   }
 
   async function follow({ db, bulk }: OpenedIndex, backfill: Backfill): Promise<void> {
@@ -128,7 +141,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
         wake = resolve;
       });
       if (nextNumber() <= headNumber()) {
-        const events = await patiently(db, () => indexBatch(db, bulk));
+        const events = await patiently(() => indexBatch(db, bulk));
         backfill.report(checkpoint?.block ?? -1, headNumber(), events ?? 0);
         continue;
       }
@@ -143,10 +156,10 @@ export function createIndexer(options: IndexerOptions): Indexer {
   }
 
   /** A database that is away may come back, and a rebuilt index takes the place of this one: goes on from where it stands. */
-  async function patiently<T>(db: Kysely<Database>, work: () => Promise<T>): Promise<T | undefined> {
+  async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
     for (let waitMs: number = RETRY_MS[0]; !stopping.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS[1])) {
       try {
-        if (waitMs > RETRY_MS[0]) await resume(db);
+        if (waitMs > RETRY_MS[0] && index !== undefined) await resume(index.db);
         return await work();
       } catch (cause) {
         const isMoved = cause instanceof IndexError && cause.code === "CHECKPOINT_MOVED";

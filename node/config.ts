@@ -18,7 +18,7 @@ export interface NodeConfig {
   readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
   /** Undefined: the part does not run. */
-  readonly graphql: Listener | undefined;
+  readonly graphql: GraphqlConfig | undefined;
   readonly content: Listener | undefined;
   readonly contents?: ContentsConfig | undefined;
   readonly host: Listener | undefined;
@@ -32,6 +32,17 @@ export interface NodeConfig {
   readonly logLevel: string;
   readonly logBlocks: boolean;
   readonly logFormat: "pretty" | "json";
+}
+
+export interface GraphqlConfig extends Listener {
+  readonly corsOrigins: readonly string[];
+  /** Undefined: no limit. */
+  readonly requestsPerSecond: number | undefined;
+  readonly maxSubscribers: number;
+  readonly operations: { readonly path: string; readonly only: boolean } | undefined;
+  readonly trustsProxy: boolean;
+  /** postgres:// URL. Undefined: the file in the data directory. */
+  readonly indexUrl: string | undefined;
 }
 
 /** What the node does with contents, whether it serves them over HTTP or not. */
@@ -239,26 +250,56 @@ function contentsConfig(values: Partial<Values>): ContentsConfig | undefined {
   };
 }
 
+/** Of a command's options. Throws UsageError. */
+export function graphqlConfig(values: Partial<Values>): GraphqlConfig {
+  const operations = values["graphql.operations"] as string | undefined;
+  const only = values["graphql.operationsonly"] === true;
+  if (only && operations === undefined) throw new UsageError("--graphql.operationsonly needs --graphql.operations");
+  return {
+    address: values["graphql.addr"] as string,
+    port: values["graphql.port"] as number,
+    corsOrigins: (values["graphql.corsdomain"] ?? []) as readonly string[],
+    requestsPerSecond: (values["graphql.rate"] as number) || undefined,
+    maxSubscribers: values["graphql.subscribers"] as number,
+    operations: operations === undefined ? undefined : { path: operations, only },
+    trustsProxy: values["graphql.proxy"] === true,
+    indexUrl: indexUrl(values),
+  };
+}
+
+/** Throws UsageError for what is no postgres:// URL; its text may hold a password and is not repeated. */
+export function indexUrl(values: Partial<Values>): string | undefined {
+  const url = values["index.url"] as string | undefined;
+  if (url !== undefined && !/^postgres(ql)?:\/\//.test(url)) {
+    throw new UsageError("--index.url is no postgres:// URL; a file is chosen by --datadir");
+  }
+  return url;
+}
+
+/** What --log.format comes to. */
+export function logFormat(values: Partial<Values>, isTerminal = process.stdout.isTTY === true): "pretty" | "json" {
+  const format = values["log.format"] as "auto" | "pretty" | "json";
+  return format === "auto" ? (isTerminal ? "pretty" : "json") : format;
+}
+
 /** Of a command's options. Parts that it cannot choose are off, but for JSON-RPC. */
 export function nodeConfig(values: Partial<Values>, network: string, isTerminal: boolean): NodeConfig {
-  const listener = (name: "http" | "p2p" | "graphql" | "content" | "host" | "metrics"): Listener => ({
+  const listener = (name: "http" | "p2p" | "content" | "host" | "metrics"): Listener => ({
     address: values[`${name}.addr`] as string,
     port: values[`${name}.port`] as number,
   });
   if (values["l1.data"] === "blobs" && values["l1.keyfile"] !== undefined && values["l1.beacon"] === undefined) {
     throw new UsageError("--l1.data blobs needs --l1.beacon: whoever posts blobs has to see them again");
   }
-  const optional = (name: "graphql" | "content" | "host" | "metrics") =>
-    values[name] === true ? listener(name) : undefined;
+  const optional = (name: "content" | "host" | "metrics") => (values[name] === true ? listener(name) : undefined);
   const list = (name: OptionName) => (values[name] ?? []) as readonly string[];
-  const format = values["log.format"] as string;
   return {
     network,
     datadir: dataDirectory(values, network),
     http: values.http !== false ? { ...listener("http"), corsOrigins: list("http.corsdomain") } : undefined,
     vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
-    graphql: optional("graphql"),
+    graphql: values.graphql === true ? graphqlConfig(values) : undefined,
     content: optional("content"),
     contents: contentsConfig(values),
     host: optional("host"),
@@ -292,6 +333,6 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
     },
     logLevel: values["log.level"] as string,
     logBlocks: values["log.blocks"] !== false,
-    logFormat: format === "auto" ? (isTerminal ? "pretty" : "json") : (format as "pretty" | "json"),
+    logFormat: logFormat(values, isTerminal),
   };
 }

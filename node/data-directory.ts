@@ -20,6 +20,9 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
+/** SQLite file of the index in a data directory. */
+export const indexFile = (path: string): string => join(path, "index", "index.sqlite");
+
 /** With `isFresh` all that a node wrote is deleted, under the lock. Throws DataError or OperationError. */
 export async function openDataDirectory(path: string, isFresh: boolean): Promise<DataDirectory> {
   const [chain, index, content, answers] = ["chain", "index", "content", "answers"].map((name) => join(path, name)) as [
@@ -46,7 +49,7 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
     await store.close();
     throw error instanceof StoreError ? operatorError(error) : error;
   }
-  return { path, store, index: join(index, "index.sqlite"), content, answers, close: () => store.close() };
+  return { path, store, index: indexFile(path), content, answers, close: () => store.close() };
 }
 
 async function openStore(chain: string, isFresh: boolean): Promise<LevelStore> {

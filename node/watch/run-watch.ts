@@ -13,7 +13,7 @@ import { bytesToHex } from "../../core/bytes.ts";
 import { PARAMETER_SLOTS } from "../../core/parameters.ts";
 import { actor } from "../bridge-cli/actor.ts";
 import { watchOptions } from "../commands/watch.ts";
-import { readOptions, type Values } from "../config.ts";
+import { logFormat, readOptions, type Values } from "../config.ts";
 import { EXIT, OperationError, UsageError } from "../errors.ts";
 import { keptContents } from "../host/contents.ts";
 import { Sender } from "../host/sender.ts";
@@ -28,9 +28,7 @@ import { Watcher } from "./watcher.ts";
 /** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
 export async function runWatch(args: readonly string[]): Promise<number> {
   const values = readOptions(args, process.env, watchOptions);
-  const format = values["log.format"] as string;
-  const isPretty = format === "pretty" || (format === "auto" && process.stdout.isTTY === true);
-  const log = createLog(values["log.level"] as string, isPretty ? "pretty" : "json");
+  const log = createLog(values["log.level"] as string, logFormat(values));
   const rpcUrl = values.rpc as string;
   const client = createPublicClient({ transport: http(rpcUrl, { retryCount: 1, batch: true }) });
   const chainId = await client.getChainId().catch((error: unknown) => {

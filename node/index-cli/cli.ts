@@ -1,0 +1,52 @@
+/** Runs `openledger index`. */
+import { existsSync } from "node:fs";
+import { isPostgresUrl } from "../../indexer/location.ts";
+import { indexOptions } from "../commands/index.ts";
+import { dataDirectory, indexUrl, logFormat, readOptions, type Values } from "../config.ts";
+import { indexFile } from "../data-directory.ts";
+import { EXIT, OperationError, UsageError } from "../errors.ts";
+import { createLog } from "../log.ts";
+import { rebuildIndex } from "./rebuild.ts";
+import { verifyIndex } from "./verify.ts";
+
+/** Resolves to the exit code. Throws UsageError, OperationError. */
+export async function runIndex(args: readonly string[]): Promise<number> {
+  const [action, ...flags] = args;
+  if (action !== "verify" && action !== "rebuild") {
+    throw new UsageError("index needs one of: verify, rebuild; see openledger index --help");
+  }
+  const values = readOptions(flags, process.env, indexOptions);
+  const location = indexLocation(values);
+  return action === "verify" ? await verify(location, values) : await rebuild(location, values);
+}
+
+/** Throws OperationError where there is no such file. */
+export function indexLocation(values: Partial<Values>): string {
+  const location = indexUrl(values) ?? indexFile(dataDirectory(values, "devnet"));
+  if (!isPostgresUrl(location) && !existsSync(location)) {
+    throw new OperationError(`there is no index ${location}: name its data directory by --datadir, or --index.url`);
+  }
+  return location;
+}
+
+async function verify(location: string, values: Partial<Values>): Promise<number> {
+  const options = { location, rpc: values.rpc as string, sample: values["index.sample"] as number };
+  let failed = 0;
+  for await (const result of verifyIndex(options)) {
+    failed += result.failures.length;
+    if (values.json === true) {
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+      continue;
+    }
+    const { name, compared, failures } = result;
+    process.stdout.write(`${failures.length === 0 ? "ok    " : "FAILED"} ${name}: ${compared} compared\n`);
+    for (const failure of failures) process.stdout.write(`       ${failure}\n`);
+  }
+  return failed === 0 ? EXIT.ok : EXIT.failure;
+}
+
+async function rebuild(location: string, values: Partial<Values>): Promise<number> {
+  const log = createLog(values["log.level"] as string, logFormat(values));
+  process.stdout.write(`${await rebuildIndex(location, values.rpc as string, log)}\n`);
+  return EXIT.ok;
+}
