@@ -1,8 +1,7 @@
 /** GraphQL subscriptions: what a client may listen to. Events come after their block is in the index, each once. */
 import { parseId } from "./scalars.ts";
 import { Block, builder, ContributionStatus, InferenceState, RewardKind } from "./schema-builder.ts";
-import { Attribution } from "./schema-models.ts";
-import { Contribution, DatanetVersion, Inference, Model, Reward, RewardClaim } from "./schema-refs.ts";
+import { Attribution, Contribution, DatanetVersion, Inference, Model, Reward, RewardClaim } from "./schema-refs.ts";
 import {
   attributions,
   claims,

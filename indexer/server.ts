@@ -38,8 +38,11 @@ const SLOW_MS = 1_000;
 /** A page of a busy application at once, and a steady stream after that. */
 const RATE: Rate = { perSecond: 50, burst: 500 };
 const MAX_SUBSCRIBERS = 100;
+/** Sockets of those that only query, or come and go. */
+const SPARE_SOCKETS = 100;
 const MAX_UNREAD = 256;
 const POLL_MS = 100;
+const RETRY_MS = 1_000;
 const HEARTBEAT_MS = 12_000;
 
 /** Rejects when the port cannot be bound (Node's EADDRINUSE, EACCES), or the listed operations cannot be read. */
@@ -58,6 +61,7 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     pollMs: options.pollMs ?? POLL_MS,
     maxSubscribers,
     maxUnread: MAX_UNREAD,
+    retryMs: RETRY_MS,
     log,
   });
   const yoga = createYoga<object, object>({
@@ -98,7 +102,7 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     operations,
     waitOf,
     admit,
-    maxSockets: maxSubscribers,
+    maxSockets: maxSubscribers + SPARE_SOCKETS,
     maxMessageBytes: MAX_BODY_BYTES,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
     log,

@@ -31,13 +31,13 @@ export interface FeedOptions {
   readonly maxSubscribers: number;
   /** Results of earlier blocks that a client may leave unread. */
   readonly maxUnread: number;
+  /** After a failure, such as a database that is away. */
+  readonly retryMs: number;
   readonly log: IndexerLog | undefined;
 }
 
 /** Blocks that are delivered from one snapshot. */
 const BLOCKS_A_STEP = 64;
-/** After a failure, such as a database that is away. */
-const RETRY_MS = 1_000;
 
 interface Cursor {
   readonly block: number;
@@ -129,7 +129,7 @@ export class EventFeed {
     if (!this.#isFailing) this.#options.log?.error({ err: error }, "subscriptions wait: the index cannot be read");
     this.#isFailing = true;
     for (const subscriber of this.#joining) subscriber.end(unavailable());
-    return RETRY_MS;
+    return this.#options.retryMs;
   }
 
   /** Admits those who wait, and delivers what is new. Returns the time until it makes sense to look again. */

@@ -18,7 +18,7 @@ export async function liveIndex({ chain, ledger } = standardChain()): Promise<Li
   const indexer = createIndexer({ source: chain, location });
   await indexer.start();
   await indexer.caughtUp();
-  const server: GraphqlServer = await createGraphqlServer({ indexer, host: "127.0.0.1", port: 0 });
+  const server: GraphqlServer = await createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: 0 });
   return {
     url: server.url,
     port: server.port,
