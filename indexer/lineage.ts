@@ -1,28 +1,30 @@
 /**
- * Where an output comes from: a breadth-first walk upstream over the edges, level by level, each level one query.
- * A node is visited once and paths are never enumerated, so a crafted graph costs no more than its nodes and edges,
- * and both are bounded.
+ * What a thing was made of, and what was made of it: a breadth-first walk over the edges. A node is visited once and paths
+ * are never enumerated, so a crafted graph costs no more than its nodes and edges, and both are bounded.
  */
+import { asOf } from "./as-of.ts";
 import { EDGE_KIND, NODE_KIND, type NodeKind } from "./codes.ts";
 import type { Reader } from "./loaders.ts";
 import type { Stored } from "./tables.ts";
 
-export interface GraphNode {
+export type Direction = "UPSTREAM" | "DOWNSTREAM";
+
+export interface NodeName {
   readonly kind: NodeKind;
   readonly id: number;
-  /** Steps from the root. */
-  readonly depth: number;
 }
 
-export interface GraphEdge {
-  readonly row: Stored<"edges">;
-  /** Share of the root's attribution; undefined for edges that carry no weight. */
-  readonly weightPpm: number | undefined;
+export interface GraphNode extends NodeName {
+  /** Steps from the root. */
+  readonly depth: number;
+  /** Bytes of outputs that lie between this and the root: see mergeWeights. Undefined where there can be none. */
+  readonly weight: number | undefined;
 }
 
 export interface Graph {
   readonly nodes: readonly GraphNode[];
-  readonly edges: readonly GraphEdge[];
+  /** They point upstream, whichever way the walk went. */
+  readonly edges: readonly Stored<"edges">[];
   /** Whether a bound cut the walk short. */
   readonly truncated: boolean;
 }
@@ -32,63 +34,82 @@ export interface GraphBounds {
   readonly maxNodes: number;
 }
 
+export interface WalkOptions extends GraphBounds {
+  readonly direction: Direction;
+  /** Codes of EDGE_KIND to follow; all when absent. */
+  readonly kinds?: readonly number[] | undefined;
+  /** Ends the walk when it is reached. */
+  readonly until?: NodeName;
+}
+
 const PPM = 1_000_000;
-/** Edges of a level per node that the walk may still take; more than the protocol lets one node have. */
-const EDGES_PER_NODE = 128;
 
 export const DEFAULT_DEPTH = 16;
 export const MAX_DEPTH = 64;
 export const DEFAULT_NODES = 500;
 export const MAX_NODES = 5_000;
+/** Edges of a graph for each node that it may have. An output of many pieces has 64, most things have two or three. */
+export const EDGES_PER_NODE = 8;
 
-export async function walkUpstream(
-  reader: Reader,
-  outputId: number,
-  { maxDepth, maxNodes }: GraphBounds,
-): Promise<Graph> {
-  const nodes = new Map<string, GraphNode>();
-  const add = (kind: NodeKind, id: number, depth: number): GraphNode | undefined => {
-    const name = nodeName(kind, id);
-    if (nodes.has(name)) return undefined;
-    const node = { kind, id, depth };
-    nodes.set(name, node);
-    return node;
-  };
+/**
+ * Kinds of edges that can lead downstream to a node, structure before outputs, which may be a million: what does not fit
+ * into the bounds is outputs first.
+ */
+const DOWNSTREAM: Readonly<Record<NodeKind, readonly number[]>> = {
+  [NODE_KIND.OUTPUT]: [],
+  [NODE_KIND.CONTRIBUTION]: [EDGE_KIND.DERIVED_FROM, EDGE_KIND.ATTRIBUTED_TO],
+  [NODE_KIND.MODEL]: [EDGE_KIND.DERIVED_FROM, EDGE_KIND.GENERATED_BY],
+  [NODE_KIND.DATANET]: [EDGE_KIND.PART_OF, EDGE_KIND.TRAINED_ON],
+};
+
+/**
+ * `roots` are distinct and at least one; those beyond maxNodes are left out. A walk that comes to a bound ends with that
+ * level.
+ */
+export async function walk(reader: Reader, roots: readonly NodeName[], options: WalkOptions): Promise<Graph> {
+  const { direction, maxDepth, maxNodes, until } = options;
+  const maxEdges = maxNodes * EDGES_PER_NODE;
+  const nodes = new Map<string, Omit<GraphNode, "weight">>();
   const edges: Stored<"edges">[] = [];
-  let truncated = false;
-  let level = [add(NODE_KIND.OUTPUT, outputId, 0) as GraphNode];
-  for (let depth = 1; level.length > 0; depth++) {
-    const limit = maxNodes * EDGES_PER_NODE;
-    const found = await edgesFrom(reader, level, limit + 1);
-    if (found.length > 0 && depth > maxDepth) truncated = true;
+  const isReached = () => until !== undefined && nodes.has(nodeName(until));
+  let level = roots.slice(0, maxNodes);
+  let truncated = roots.length > level.length;
+  for (const root of level) nodes.set(nodeName(root), { ...root, depth: 0 });
+  for (let depth = 1; level.length > 0 && !truncated && !isReached(); depth++) {
+    // The level beyond the last only says whether there is more.
+    const limit = depth > maxDepth ? 1 : maxEdges - edges.length + 1;
+    const found = await edgesOf(reader, level, options, limit);
+    truncated = found.length === limit;
     if (depth > maxDepth) break;
-    if (found.length > limit) truncated = true;
-    const next: GraphNode[] = [];
-    for (const edge of found.slice(0, limit)) {
-      const known = nodes.has(nodeName(edge.to_kind, edge.to_id));
-      if (!known && nodes.size >= maxNodes) {
+    level = [];
+    for (const edge of found.slice(0, limit - 1)) {
+      const end = farEnd(edge, direction);
+      const isNew = !nodes.has(nodeName(end));
+      if (isNew && nodes.size >= maxNodes) {
         truncated = true;
         continue;
       }
       edges.push(edge);
-      const node = add(edge.to_kind as NodeKind, edge.to_id, depth);
-      if (node !== undefined) next.push(node);
+      if (!isNew) continue;
+      nodes.set(nodeName(end), { ...end, depth });
+      level.push(end);
     }
-    level = next;
   }
-  // Shares are of all that the output draws on, also when the walk was cut short.
-  const merged = mergeSpans(await reader.spans.load(outputId));
-  const shares = new Map(merged.map(({ contribution, weightPpm }) => [contribution, weightPpm]));
-  const weighed = edges.map((row) => ({
-    row,
-    weightPpm: row.kind === EDGE_KIND.ATTRIBUTED_TO ? shares.get(row.to_id) : undefined,
-  }));
-  return { nodes: [...nodes.values()], edges: weighed, truncated };
+  return { nodes: mergeWeights([...nodes.values()], edges, direction), edges, truncated };
 }
 
-export function nodeName(kind: number, id: number): string {
-  return `${NODE_NAMES[kind as NodeKind]}:${id}`;
+export function nodeName({ kind, id }: NodeName): string {
+  return `${NODE_NAMES[kind]}:${id}`;
 }
+
+export const fromNode = ({ from_kind, from_id }: Stored<"edges">): NodeName => ({
+  kind: from_kind as NodeKind,
+  id: from_id,
+});
+export const toNode = ({ to_kind, to_id }: Stored<"edges">): NodeName => ({ kind: to_kind as NodeKind, id: to_id });
+
+const farEnd = (edge: Stored<"edges">, direction: Direction): NodeName =>
+  direction === "UPSTREAM" ? toNode(edge) : fromNode(edge);
 
 const NODE_NAMES: Readonly<Record<NodeKind, string>> = {
   [NODE_KIND.OUTPUT]: "output",
@@ -97,26 +118,106 @@ const NODE_NAMES: Readonly<Record<NodeKind, string>> = {
   [NODE_KIND.DATANET]: "datanet",
 };
 
+/** Undefined for what is no node of the graph. */
+export function parseNodeName(name: string): NodeName | undefined {
+  const [, prefix, id] = /^([a-z]+):([1-9]\d{0,14})$/.exec(name) ?? [];
+  const kind = Object.entries(NODE_NAMES).find(([, known]) => known === prefix)?.[0];
+  return kind === undefined ? undefined : { kind: Number(kind) as NodeKind, id: Number(id) };
+}
+
+/**
+ * Bytes of outputs, added up over the edges of the graph. Upstream a contribution has what outputs draw from it, and a
+ * Datanet what they draw from its contributions; downstream an output has what it draws from the contributions.
+ */
+function mergeWeights(
+  nodes: readonly Omit<GraphNode, "weight">[],
+  edges: readonly Stored<"edges">[],
+  direction: Direction,
+): GraphNode[] {
+  const weights = new Map<string, number>();
+  const add = (name: string, weight: number | null | undefined): void => {
+    if (weight != null) weights.set(name, (weights.get(name) ?? 0) + weight);
+  };
+  for (const edge of edges) {
+    if (edge.kind === EDGE_KIND.ATTRIBUTED_TO) add(nodeName(farEnd(edge, direction)), edge.weight);
+  }
+  for (const edge of direction === "UPSTREAM" ? edges : []) {
+    if (edge.kind === EDGE_KIND.PART_OF) add(nodeName(toNode(edge)), weights.get(nodeName(fromNode(edge))));
+  }
+  return nodes.map((node) => ({ ...node, weight: weights.get(nodeName(node)) }));
+}
+
+/**
+ * A shortest path between two nodes, whichever of them is upstream. Its nodes go from `from` to `to`; there are none when
+ * there is no path, or none was found within the bounds (`truncated`).
+ */
+export async function shortestPath(reader: Reader, from: NodeName, to: NodeName, bounds: GraphBounds): Promise<Graph> {
+  // Upstream, because things are made of few things, and may be made into very many.
+  const up = await walk(reader, [from], { ...bounds, direction: "UPSTREAM", until: to });
+  const path = backFrom(up, to);
+  if (path !== undefined) return path;
+  const down = await walk(reader, [to], { ...bounds, direction: "UPSTREAM", until: from });
+  const reversed = backFrom(down, from);
+  const truncated = up.truncated || down.truncated;
+  if (reversed === undefined) return { nodes: [], edges: [], truncated };
+  const nodes = reversed.nodes.toReversed().map((node, depth) => ({ ...node, depth }));
+  return { nodes, edges: reversed.edges.toReversed(), truncated: false };
+}
+
+/** The way from the root of an upstream walk to one of its nodes. */
+function backFrom({ nodes, edges }: Graph, end: NodeName): Graph | undefined {
+  const byName = new Map(nodes.map((node) => [nodeName(node), node]));
+  let node = byName.get(nodeName(end));
+  if (node === undefined) return undefined;
+  // The first edge to a node is the one that discovered it.
+  const discovered = new Map(edges.toReversed().map((edge) => [nodeName(toNode(edge)), edge]));
+  const path = { nodes: [node] as GraphNode[], edges: [] as Stored<"edges">[], truncated: false };
+  while (node.depth > 0) {
+    const edge = discovered.get(nodeName(node)) as Stored<"edges">;
+    node = byName.get(nodeName(fromNode(edge))) as GraphNode;
+    path.nodes.unshift(node);
+    path.edges.unshift(edge);
+  }
+  // What else lies between the ends is not in it.
+  return { ...path, nodes: path.nodes.map((one) => ({ ...one, weight: undefined })) };
+}
+
 /** Nodes in one statement. */
 const MAX_IDS = 500;
 
-async function edgesFrom(reader: Reader, level: readonly GraphNode[], limit: number): Promise<Stored<"edges">[]> {
+/** At most `limit` edges that lead on from the nodes of a level, always the same ones. */
+async function edgesOf(
+  reader: Reader,
+  level: readonly NodeName[],
+  { direction, kinds }: Pick<WalkOptions, "direction" | "kinds">,
+  limit: number,
+): Promise<Stored<"edges">[]> {
   const edges: Stored<"edges">[] = [];
+  if (kinds?.length === 0) return edges;
+  const all = () => asOf(reader.db.selectFrom("edges").selectAll(), "edges", reader.at);
+  if (direction === "DOWNSTREAM") {
+    // A node of many is one range of the index, read no further than the limit.
+    for (const { kind, id } of level) {
+      for (const edgeKind of DOWNSTREAM[kind].filter((one) => kinds?.includes(one) ?? true)) {
+        if (edges.length >= limit) return edges;
+        await reader.turn();
+        const range = all().where("to_kind", "=", kind).where("to_id", "=", id).where("kind", "=", edgeKind);
+        const ordered = range.orderBy("block").orderBy("log_index").orderBy("ordinal");
+        edges.push(...(await ordered.limit(limit - edges.length).execute()));
+      }
+    }
+    return edges;
+  }
   for (const kind of Object.values(NODE_KIND)) {
     const ids = level.filter((node) => node.kind === kind).map(({ id }) => id);
     for (let i = 0; i < ids.length && edges.length < limit; i += MAX_IDS) {
       await reader.turn();
-      const found = await reader.db
-        .selectFrom("edges")
-        .selectAll()
+      let query = all()
         .where("from_kind", "=", kind)
-        .where("from_id", "in", ids.slice(i, i + MAX_IDS))
-        .orderBy("block")
-        .orderBy("log_index")
-        .orderBy("ordinal")
-        .limit(limit - edges.length)
-        .execute();
-      edges.push(...found);
+        .where("from_id", "in", ids.slice(i, i + MAX_IDS));
+      if (kinds !== undefined) query = query.where("kind", "in", kinds);
+      const ordered = query.orderBy("block").orderBy("log_index").orderBy("ordinal");
+      edges.push(...(await ordered.limit(limit - edges.length).execute()));
     }
   }
   return edges;

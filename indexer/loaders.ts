@@ -1,11 +1,21 @@
-/** Reads of one request. Loads of one level are collected into one query, so that nesting costs queries per level, not per row. */
+/** Reads of one request at one block. Loads of one level are collected into one query, so that nesting costs queries per level, not per row. */
 import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import { GraphQLError } from "graphql/index.js";
 import { type Kysely, sql } from "kysely";
 import { bytesToHex } from "../core/bytes.ts";
-import { EDGE_KIND, NODE_KIND } from "./codes.ts";
-import { countRows, type Filter, type Page, type PageArguments, type PagedTable, readPage } from "./paging.ts";
-import { type Database, type Stored, type TableName, tableShape } from "./tables.ts";
+import { asOf } from "./as-of.ts";
+import { EDGE_KIND, NODE_KIND, REWARD_KIND } from "./codes.ts";
+import {
+  type Condition,
+  countRows,
+  type Filter,
+  type Page,
+  type PageArguments,
+  type PagedTable,
+  readPage,
+} from "./paging.ts";
+import { badInput } from "./scalars.ts";
+import type { Checkpoint, Database, Progress, Stored, TableName } from "./tables.ts";
 
 type Key = number | Uint8Array;
 
@@ -18,38 +28,68 @@ const MAX_KEYS = 500;
 /** A request that has held the event loop for so long lets the chain go first. */
 const TURN_MS = 5;
 
-/** The snapshot that one request reads: one transaction, so that every answer in it is of one block. */
+/** Keys in one statement that looks for each one's state by itself. */
+const MAX_STATES = 32;
+/** Rollups have a state for each block that changed them, so their state at a block is sought, not filtered. */
+type Rollup = "accounts" | "reward_totals" | "contribution_totals";
+
+/**
+ * What the fields of one request read: the state at one block, out of one transaction. Several blocks of one request
+ * have a reader each over the same transaction.
+ */
 export class Reader {
   readonly db: Kysely<Database>;
-  readonly #deadlineMs: number;
+  /** The block that it reads; undefined for the last one in the index. */
+  readonly at: number | undefined;
   readonly #timeoutMs: number;
-  #turnEndsMs = Date.now() + TURN_MS;
+  #clock: Clock;
 
   readonly block = this.#one("blocks", "block");
   readonly datanet = this.#one("datanets", "id");
   readonly contribution = this.#one("contributions", "id");
   readonly model = this.#one("models", "id");
   readonly inference = this.#one("inferences", "id");
-  readonly account = this.#one("accounts", "address");
-  readonly contributionTotals = this.#one("contribution_totals", "contribution");
-  readonly demands = this.#many("demands", "inference", "block");
+  readonly account = this.#loader<Uint8Array, Stored<"accounts"> | undefined>(
+    async (keys) => {
+      const rows = await this.#rollups("accounts", "address", keys, [{}]);
+      return new Map(rows.map((row) => [keyName(row.address), row]));
+    },
+    () => undefined,
+  );
+  readonly contributionTotals = this.#loader<number, Stored<"contribution_totals"> | undefined>(
+    async (keys) => {
+      const rows = await this.#rollups("contribution_totals", "contribution", keys, [{}]);
+      return new Map(rows.map((row) => [keyName(row.contribution), row]));
+    },
+    () => undefined,
+  );
+  readonly rewardTotals = this.#loader<Uint8Array, Stored<"reward_totals">[]>(
+    async (keys) => {
+      const kinds = Object.values(REWARD_KIND).map((kind) => ({ kind }));
+      const rows = await this.#rollups("reward_totals", "account", keys, kinds);
+      return groupBy(
+        rows.toSorted((a, b) => a.kind - b.kind),
+        (row) => row.account,
+      );
+    },
+    () => [],
+  );
+  readonly demands = this.#many("demands", "inference", "block", "log_index");
+  readonly auditors = this.#many("auditors", "inference", "block", "log_index");
+  readonly bondMovements = this.#many("bond_movements", "contribution", "block", "log_index");
   readonly batch = this.#one("batches", "id");
   readonly spans = this.#many("spans", "inference", "span");
   readonly rewards = this.#many("rewards", "inference", "log_index");
-  readonly rewardTotals = this.#many("reward_totals", "account", "kind");
-  readonly history = this.#many("contribution_events", "contribution", "block");
+  readonly history = this.#many("contribution_events", "contribution", "block", "log_index");
   readonly modelData = this.#many("model_data", "model", "position");
   readonly modelCounts = this.#many("model_counts", "model", "datanet");
   readonly parents = this.#loader<number, Stored<"edges">[]>(
     async (keys) => {
-      const edges = await this.db
-        .selectFrom("edges")
-        .selectAll()
+      const query = asOf(this.db.selectFrom("edges").selectAll(), "edges", this.at)
         .where("from_kind", "=", NODE_KIND.CONTRIBUTION)
         .where("from_id", "in", keys as number[])
-        .where("kind", "=", EDGE_KIND.DERIVED_FROM)
-        .orderBy("ordinal")
-        .execute();
+        .where("kind", "=", EDGE_KIND.DERIVED_FROM);
+      const edges = await query.orderBy("ordinal").execute();
       return groupBy(edges, (edge) => edge.from_id);
     },
     () => [],
@@ -64,15 +104,47 @@ export class Reader {
     () => 0,
   );
 
-  constructor(db: Kysely<Database>, timeoutMs: number) {
+  constructor(db: Kysely<Database>, timeoutMs: number, at?: number) {
     this.db = db;
+    this.at = at;
     this.#timeoutMs = timeoutMs;
-    this.#deadlineMs = Date.now() + timeoutMs;
+    this.#clock = new Clock(timeoutMs);
   }
 
-  async page<T extends PagedTable>(table: T, filter: Filter<T>, args: PageArguments): Promise<Page<T>> {
+  /** Reads another block of the same snapshot, within the same time. Precondition: the index has that block. */
+  atBlock(at: number | undefined): Reader {
+    const reader = new Reader(this.db, this.#timeoutMs, at);
+    reader.#clock = this.#clock;
+    return reader;
+  }
+
+  /** Where the index ends, whichever block this reads. Throws GraphQLError while it is empty. */
+  async checkpoint(): Promise<Checkpoint> {
     await this.turn();
-    return await readPage(this.db, table, filter, args);
+    const checkpoint = await this.db.selectFrom("checkpoint").selectAll().executeTakeFirst();
+    if (checkpoint === undefined) throw badInput("the index is still empty: ask again when it has its first block");
+    return checkpoint;
+  }
+
+  /** What the writer last knew of the chain. */
+  async progress(): Promise<Progress | undefined> {
+    await this.turn();
+    return await this.db.selectFrom("progress").selectAll().executeTakeFirst();
+  }
+
+  /** Number of the block that answers are of. */
+  async blockNumber(): Promise<number> {
+    return this.at ?? (await this.checkpoint()).block;
+  }
+
+  async page<T extends PagedTable>(
+    table: T,
+    filter: Filter<T>,
+    args: PageArguments,
+    conditions: readonly Condition[] = [],
+  ): Promise<Page<T>> {
+    await this.turn();
+    return await readPage(this.db, { table, at: this.at, filter, conditions }, args);
   }
 
   async count<T extends PagedTable>(page: Page<T>): Promise<number> {
@@ -81,29 +153,25 @@ export class Reader {
   }
 
   /** Call before each statement: keeps to the deadline, and lets others run. */
-  async turn(): Promise<void> {
-    const nowMs = Date.now();
-    if (nowMs > this.#deadlineMs) {
-      throw new GraphQLError(`the query took longer than ${this.#timeoutMs} ms: ask for less`, {
-        extensions: { code: "TIMEOUT" },
-      });
-    }
-    if (nowMs < this.#turnEndsMs) return;
-    await yieldToEventLoop();
-    this.#turnEndsMs = Date.now() + TURN_MS;
+  turn(): Promise<void> {
+    return this.#clock.turn();
   }
 
   #one<T extends TableName, C extends keyof Stored<T> & string>(table: T, column: C) {
     return this.#loader<Stored<T>[C] & Key, Stored<T> | undefined>(
       async (keys) => {
-        const rows = await this.#rows(table, column, keys);
+        const rows = await this.#rows(table, column, keys, []);
         return new Map(rows.map((row) => [keyName(row[column] as Key), row]));
       },
       () => undefined,
     );
   }
 
-  #many<T extends TableName, C extends keyof Stored<T> & string>(table: T, column: C, order: keyof Stored<T> & string) {
+  #many<T extends TableName, C extends keyof Stored<T> & string>(
+    table: T,
+    column: C,
+    ...order: (keyof Stored<T> & string)[]
+  ) {
     return this.#loader<Stored<T>[C] & Key, Stored<T>[]>(
       async (keys) => groupBy(await this.#rows(table, column, keys, order), (row) => row[column] as Key),
       () => [],
@@ -114,15 +182,41 @@ export class Reader {
     table: T,
     column: string,
     keys: readonly Key[],
-    order = column,
+    order: readonly string[],
   ): Promise<Stored<T>[]> {
     // The tables differ only in names here, so one of them stands for all in kysely's types.
-    let query = this.db
-      .selectFrom(table as "rewards")
-      .selectAll()
-      .where(sql.ref(column), "in", keys);
-    if (tableShape(table).kind === "entity") query = query.where(sql.ref("valid_to"), "is", null);
-    return (await query.orderBy(sql.ref(order)).execute()) as unknown as Stored<T>[];
+    let query = asOf(this.db.selectFrom(table as "rewards").selectAll(), table, this.at);
+    query = query.where(sql.ref(column), "in", keys);
+    for (const name of order) query = query.orderBy(sql.ref(name));
+    return (await query.execute()) as unknown as Stored<T>[];
+  }
+
+  /** States of the rollups whose key is one of `keys` together with one of `rests`, the rest of the key. */
+  async #rollups<T extends Rollup>(
+    table: T,
+    column: string,
+    keys: readonly Key[],
+    rests: readonly Readonly<Record<string, number>>[],
+  ): Promise<Stored<T>[]> {
+    const { at } = this;
+    if (at === undefined) return await this.#rows(table, column, keys, []);
+    const wanted = keys.flatMap((key) => rests.map((rest) => Object.entries({ [column]: key, ...rest })));
+    const stateOf = (key: readonly [string, Key][]) => {
+      let query = this.db.selectFrom(table as "accounts").selectAll();
+      for (const [name, value] of key) query = query.where(sql.ref(name), "=", value);
+      const last = query.where("valid_from", "<=", at).orderBy("valid_from", "desc").limit(1);
+      return this.db.selectFrom(last.as("state")).selectAll();
+    };
+    const rows: unknown[] = [];
+    for (let i = 0; i < wanted.length; i += MAX_STATES) {
+      const [first, ...others] = padded(wanted.slice(i, i + MAX_STATES));
+      if (first === undefined) break;
+      await this.turn();
+      // Not union all: keys may repeat.
+      const each = others.reduce((query, key) => query.union(stateOf(key)), stateOf(first));
+      rows.push(...(await each.execute()));
+    }
+    return rows as Stored<T>[];
   }
 
   async #aggregate(
@@ -131,12 +225,8 @@ export class Reader {
     value: ReturnType<typeof sql<number>>,
     keys: readonly number[],
   ) {
-    let query = this.db
-      .selectFrom(table as "versions")
-      .select([column, value.as("value")])
-      .where(column, "in", keys);
-    if (tableShape(table).kind === "entity") query = query.where(sql.ref("valid_to"), "is", null);
-    const rows = await query.groupBy(column).execute();
+    const all = this.db.selectFrom(table as "versions").select([column, value.as("value")]);
+    const rows = await asOf(all, table, this.at).where(column, "in", keys).groupBy(column).execute();
     return new Map(rows.map((row) => [keyName(row[column]), row.value ?? 0]));
   }
 
@@ -172,6 +262,30 @@ export class Reader {
         return value;
       },
     };
+  }
+}
+
+/** The time of one request. */
+class Clock {
+  readonly #timeoutMs: number;
+  readonly #deadlineMs: number;
+  #turnEndsMs = Date.now() + TURN_MS;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#deadlineMs = Date.now() + timeoutMs;
+  }
+
+  async turn(): Promise<void> {
+    const nowMs = Date.now();
+    if (nowMs > this.#deadlineMs) {
+      throw new GraphQLError(`the query took longer than ${this.#timeoutMs} ms: ask for less`, {
+        extensions: { code: "TIMEOUT" },
+      });
+    }
+    if (nowMs < this.#turnEndsMs) return;
+    await yieldToEventLoop();
+    this.#turnEndsMs = Date.now() + TURN_MS;
   }
 }
 

@@ -47,6 +47,12 @@ export function parseAddress(value: unknown): Uint8Array {
   return hexToBytes(value.toLowerCase() as Hex);
 }
 
+/** Unix seconds. */
+export function parseTimestamp(value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw badInput(`Timestamp must be a whole number of seconds since 1970, not ${shown(value)}`);
+}
+
 /** Ids on chain are sequences from 1. */
 export function parseId(value: string | number, what: string): number {
   const number = /^[1-9]\d{0,15}$/.test(String(value)) ? Number(value) : Number.NaN;

@@ -1,27 +1,32 @@
 /** GraphQL types of the money: accounts, rewards, claims. */
 import { REWARD_KIND } from "./codes.ts";
-import { builder, ContributionStatus, found, InferenceState, OnChain, pageArgs, RewardKind } from "./schema-builder.ts";
+import { builder, ContributionStatus, found, InferenceState, OnChain, RewardKind } from "./schema-builder.ts";
+import { Node } from "./schema-nodes.ts";
 import {
   Account,
-  ClaimConnection,
   Contribution,
-  ContributionConnection,
-  DatanetConnection,
+  claims,
+  contributions,
+  datanets,
+  deposits,
+  hosts,
   Inference,
-  InferenceConnection,
+  inferences,
   Model,
-  ModelConnection,
+  models,
   Reward,
   RewardClaim,
-  RewardConnection,
+  rewards,
+  stakes,
+  withdrawals,
 } from "./schema-refs.ts";
+import { seriesField } from "./schema-series.ts";
 import type { Stored } from "./tables.ts";
 
 Reward.implement({
-  description: "One share of one settlement.",
-  interfaces: [OnChain],
+  description: "One share of one settlement, or of what a proven challenge has slashed.",
+  interfaces: [OnChain, Node],
   fields: (t) => ({
-    id: t.id({ resolve: ({ block, log_index }) => `${block}-${log_index}` }),
     inference: t.field({
       type: Inference,
       resolve: ({ inference }, _, { reader }) => found(reader.inference.load(inference)),
@@ -44,6 +49,7 @@ Reward.implement({
     }),
     weight: t.expose("weight", { type: "BigInt", description: "Span weight of a CONTRIBUTOR share, otherwise 0." }),
     amount: t.expose("amount", { type: "BigInt", description: "Wei." }),
+    time: t.expose("time", { type: "Timestamp", description: "Of its block." }),
   }),
 });
 
@@ -52,9 +58,8 @@ function isOfContribution(kind: number): boolean {
 }
 
 RewardClaim.implement({
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
-    id: t.id({ resolve: ({ block, log_index }) => `${block}-${log_index}` }),
     account: t.field({ type: Account, resolve: ({ account }) => ({ address: account }) }),
     caller: t.field({
       type: Account,
@@ -75,6 +80,7 @@ const RewardTotal = builder.objectRef<Stored<"reward_totals">>("RewardTotal").im
 
 Account.implement({
   description: "An address and what it has done and earned. Every address has one.",
+  interfaces: [Node],
   fields: (t) => ({
     address: t.expose("address", { type: "Address" }),
     accrued: t.field({
@@ -107,37 +113,63 @@ Account.implement({
       resolve: ({ address }, _, { reader }) => reader.rewardTotals.load(address),
     }),
     rewards: t.field({
-      type: RewardConnection,
-      args: { ...pageArgs(), kind: t.arg({ type: RewardKind }) },
-      resolve: ({ address }, { kind, ...page }, { reader }) => reader.page("rewards", { account: address, kind }, page),
+      type: rewards.type,
+      args: { ...rewards.args(), kind: t.arg({ type: RewardKind }) },
+      resolve: ({ address }, { kind, ...page }, { reader }) => rewards.read(reader, page, { account: address, kind }),
     }),
+    rewardSeries: seriesField(t, ({ address }) => ({ account: address })),
     claims: t.field({
-      type: ClaimConnection,
-      args: pageArgs(),
-      resolve: ({ address }, page, { reader }) => reader.page("claims", { account: address }, page),
+      type: claims.type,
+      args: claims.args(),
+      resolve: ({ address }, page, { reader }) => claims.read(reader, page, { account: address }),
     }),
     datanets: t.field({
-      type: DatanetConnection,
-      args: pageArgs(),
-      resolve: ({ address }, page, { reader }) => reader.page("datanets", { owner: address }, page),
+      type: datanets.type,
+      args: datanets.args(),
+      resolve: ({ address }, page, { reader }) => datanets.read(reader, page, { owner: address }),
     }),
     contributions: t.field({
-      type: ContributionConnection,
-      args: { ...pageArgs(), status: t.arg({ type: ContributionStatus }) },
+      type: contributions.type,
+      description: "orderBy: EARNED says which of them earned most.",
+      args: { ...contributions.args(), status: t.arg({ type: ContributionStatus }) },
       resolve: ({ address }, { status, ...page }, { reader }) =>
-        reader.page("contributions", { contributor: address, status }, page),
+        contributions.read(reader, page, { contributor: address, status }),
     }),
     models: t.field({
-      type: ModelConnection,
-      args: pageArgs(),
-      resolve: ({ address }, page, { reader }) => reader.page("models", { owner: address }, page),
+      type: models.type,
+      args: models.args(),
+      resolve: ({ address }, page, { reader }) => models.read(reader, page, { owner: address }),
     }),
     inferences: t.field({
-      type: InferenceConnection,
+      type: inferences.type,
       description: "Those that it paid for.",
-      args: { ...pageArgs(), state: t.arg({ type: InferenceState }) },
+      args: { ...inferences.args(), state: t.arg({ type: InferenceState }) },
       resolve: ({ address }, { state, ...page }, { reader }) =>
-        reader.page("inferences", { payer: address, state }, page),
+        inferences.read(reader, page, { payer: address, state }),
+    }),
+    hostings: t.field({
+      type: hosts.type,
+      description: "The models that it serves or has served.",
+      args: hosts.args(),
+      resolve: ({ address }, page, { reader }) => hosts.read(reader, page, { host: address }),
+    }),
+    stakes: t.field({
+      type: stakes.type,
+      description: "How its stake as a host has moved.",
+      args: stakes.args(),
+      resolve: ({ address }, page, { reader }) => stakes.read(reader, page, { host: address }),
+    }),
+    deposits: t.field({
+      type: deposits.type,
+      description: "What came to it from L1.",
+      args: deposits.args(),
+      resolve: ({ address }, page, { reader }) => deposits.read(reader, page, { recipient: address }),
+    }),
+    withdrawals: t.field({
+      type: withdrawals.type,
+      description: "What it has sent to L1.",
+      args: withdrawals.args(),
+      resolve: ({ address }, page, { reader }) => withdrawals.read(reader, page, { sender: address }),
     }),
   }),
 });

@@ -1,16 +1,32 @@
 /** What every GraphQL type stands on: builder, scalars, enums, pages. */
-import SchemaBuilder, { type ObjectRef } from "@pothos/core";
+import SchemaBuilder from "@pothos/core";
 import { LICENCES } from "../core/licences.ts";
-import { DEMAND_STATE, EDGE_KIND, FAULT, INFERENCE_STATE, MODEL_KIND, REWARD_KIND, ROLE, STATUS } from "./codes.ts";
+import {
+  DEMAND_STATE,
+  EDGE_KIND,
+  FAULT,
+  INFERENCE_STATE,
+  MODEL_KIND,
+  REWARD_KIND,
+  ROLE,
+  STAKE_KIND,
+  STATUS,
+} from "./codes.ts";
 import type { Reader } from "./loaders.ts";
-import { cursorOf, DEFAULT_PAGE, MAX_PAGE, type Page, type PagedTable } from "./paging.ts";
-import { parseAddress, parseBigInt, parseBytes, serializeAddress, serializeBigInt, serializeBytes } from "./scalars.ts";
+import {
+  parseAddress,
+  parseBigInt,
+  parseBytes,
+  parseTimestamp,
+  serializeAddress,
+  serializeBigInt,
+  serializeBytes,
+} from "./scalars.ts";
 import type { Stored } from "./tables.ts";
 
 export interface GraphqlContext {
-  /** The snapshot that this request reads. */
+  /** Reads the last block of the snapshot; a root field's own block: schema-blocks.ts. */
   readonly reader: Reader;
-  readonly hasIndexingErrors: boolean;
 }
 
 type StoredInteger = bigint | number;
@@ -28,7 +44,7 @@ interface SchemaTypes {
 
 export const builder = new SchemaBuilder<SchemaTypes>({ defaultFieldNullability: false });
 /** SchemaTypes with what Pothos adds to it. */
-type Types = (typeof builder)["$inferSchemaTypes"];
+export type Types = (typeof builder)["$inferSchemaTypes"];
 
 builder.scalarType("BigInt", {
   description: "Non-negative integer as a decimal string: wei, bytes, block numbers, weights.",
@@ -45,7 +61,11 @@ builder.scalarType("Address", {
   serialize: serializeAddress,
   parseValue: parseAddress,
 });
-builder.scalarType("Timestamp", { description: "Unix time in seconds.", serialize: (seconds) => seconds });
+builder.scalarType("Timestamp", {
+  description: "Unix time in seconds.",
+  serialize: (seconds) => seconds,
+  parseValue: parseTimestamp,
+});
 
 const enumOf = (name: string, description: string, codes: Readonly<Record<string, number>>) =>
   builder.enumType(name, {
@@ -64,6 +84,7 @@ export const ContributionStatus = enumOf(
 export const InferenceState = enumOf("InferenceState", "Life of an inference.", INFERENCE_STATE);
 export const Fault = enumOf("Fault", "What a proven challenge has shown.", FAULT);
 export const DemandState = enumOf("DemandState", "Of a chunk that a host must show.", DEMAND_STATE);
+export const StakeKind = enumOf("StakeKind", "How a host's stake moves.", STAKE_KIND);
 export const RewardKind = enumOf("RewardKind", "What a share of a fee is paid for.", REWARD_KIND);
 export const ModelKind = enumOf("ModelKind", "How a model stands to its parent.", MODEL_KIND);
 export const GrantRole = enumOf("GrantRole", "What an account may do in a Datanet.", ROLE);
@@ -75,71 +96,10 @@ export const LineageEdgeKind = enumOf(
 export const Modality = enumOf("Modality", "What the data is.", { TEXT: 0, IMAGE: 1, AUDIO: 2 });
 export const Access = enumOf("Access", "Who may build on a Datanet.", { OPEN: 0, PERMISSIONED: 1 });
 export const Audience = enumOf("Audience", "Whether the output's bytes are on chain.", { PUBLIC: 0, PRIVATE: 1 });
-export const ListOrder = builder.enumType("ListOrder", {
-  description: "By place in the chain.",
-  values: ["OLDEST", "NEWEST"] as const,
-});
-
 /** SPDX identifier of a licence code; of one that this program does not know, a LicenseRef that names the code. */
 export const spdx = (code: number): string => LICENCES[code]?.spdx ?? `LicenseRef-${code}`;
 
-const PageInfo = builder
-  .objectRef<{ hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null }>(
-    "PageInfo",
-  )
-  .implement({
-    fields: (t) => ({
-      hasNextPage: t.exposeBoolean("hasNextPage"),
-      hasPreviousPage: t.exposeBoolean("hasPreviousPage"),
-      startCursor: t.exposeString("startCursor", { nullable: true }),
-      endCursor: t.exposeString("endCursor", { nullable: true }),
-    }),
-  });
-
-export const Block = builder.objectRef<Stored<"blocks">>("Block").implement({
-  fields: (t) => ({
-    number: t.field({ type: "BigInt", resolve: ({ block }) => block }),
-    hash: t.expose("hash", { type: "Bytes" }),
-    parentHash: t.expose("parent_hash", { type: "Bytes" }),
-    timestamp: t.expose("timestamp", { type: "Timestamp" }),
-    gasUsed: t.expose("gas_used", { type: "BigInt" }),
-    transactionCount: t.exposeInt("transactions"),
-    eventCount: t.exposeInt("events", { description: "Events of the native operations." }),
-  }),
-});
-
-/** Relay connection over a table's rows. */
-export function connectionOf<T extends PagedTable>(name: string, table: T, node: ObjectRef<Types, Stored<T>>) {
-  const Edge = builder.objectRef<Stored<T>>(`${name}Edge`).implement({
-    fields: (t) => ({
-      cursor: t.string({ resolve: (row) => cursorOf(table, row as Stored<T>) }),
-      node: t.field({ type: node, resolve: (row) => row as never }),
-    }),
-  });
-  return builder.objectRef<Page<T>>(`${name}Connection`).implement({
-    fields: (t) => ({
-      edges: t.field({ type: [Edge], resolve: ({ rows }) => rows as never }),
-      nodes: t.field({ type: [node], resolve: ({ rows }) => rows as never }),
-      pageInfo: t.field({
-        type: PageInfo,
-        resolve: ({ rows, hasNextPage, hasPreviousPage }) => {
-          const cursor = (row: unknown): string | null =>
-            row === undefined ? null : cursorOf(table, row as Stored<T>);
-          return { hasNextPage, hasPreviousPage, startCursor: cursor(rows[0]), endCursor: cursor(rows.at(-1)) };
-        },
-      }),
-      totalCount: t.int({ resolve: (page, _, { reader }) => reader.count(page) }),
-    }),
-  });
-}
-
-/** `first`, `after`, `order` of a connection field. */
-export const pageArgs = () =>
-  builder.args((t) => ({
-    first: t.int({ required: true, defaultValue: DEFAULT_PAGE, description: `1 to ${MAX_PAGE}.` }),
-    after: t.string({ required: false, description: "endCursor of the page before." }),
-    order: t.field({ type: ListOrder, required: true, defaultValue: "OLDEST" }),
-  }));
+export const Block = builder.objectRef<Stored<"blocks">>("Block");
 
 /** What an event brought into being. */
 export const OnChain = builder

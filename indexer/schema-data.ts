@@ -1,36 +1,32 @@
 /** GraphQL types of the data: Datanets, versions, grants, contributions. */
 import { REWARD_KIND } from "./codes.ts";
 import type { Reader } from "./loaders.ts";
-import {
-  Access,
-  Block,
-  builder,
-  ContributionStatus,
-  found,
-  GrantRole,
-  Modality,
-  OnChain,
-  pageArgs,
-  spdx,
-} from "./schema-builder.ts";
+import { Access, Block, ContributionStatus, found, GrantRole, Modality, OnChain, spdx } from "./schema-builder.ts";
+import { Node } from "./schema-nodes.ts";
 import {
   Account,
+  attributedTo,
+  attributions,
+  BondMovement,
+  Commitment,
   Contribution,
-  ContributionConnection,
+  ContributionEvent,
+  contributions,
   Datanet,
   DatanetVersion,
   Grant,
-  GrantConnection,
-  RewardConnection,
-  VersionConnection,
+  grants,
+  rewards,
+  versions,
 } from "./schema-refs.ts";
+import { seriesField } from "./schema-series.ts";
 import type { Stored } from "./tables.ts";
 
 const MAX_UPSTREAM_LEVELS = 16;
 const MAX_UPSTREAM_NODES = 1_000;
 
 Datanet.implement({
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     id: t.exposeID("id"),
     owner: t.field({ type: Account, resolve: ({ owner }) => ({ address: owner }) }),
@@ -45,28 +41,32 @@ Datanet.implement({
     acceptedCount: t.int({ resolve: ({ id }, _, { reader }) => reader.acceptedCount.load(id) }),
     versionCount: t.int({ resolve: ({ id }, _, { reader }) => reader.versionCount.load(id) }),
     versions: t.field({
-      type: VersionConnection,
-      args: pageArgs(),
-      resolve: ({ id }, args, { reader }) => reader.page("versions", { datanet: id }, args),
+      type: versions.type,
+      args: versions.args(),
+      resolve: ({ id }, args, { reader }) => versions.read(reader, args, { datanet: id }),
     }),
     contributions: t.field({
-      type: ContributionConnection,
-      args: { ...pageArgs(), status: t.arg({ type: ContributionStatus }), contributor: t.arg({ type: "Address" }) },
+      type: contributions.type,
+      args: {
+        ...contributions.args(),
+        status: t.arg({ type: ContributionStatus }),
+        contributor: t.arg({ type: "Address" }),
+      },
       resolve: ({ id }, { status, contributor, ...page }, { reader }) =>
-        reader.page("contributions", { datanet: id, status, contributor }, page),
+        contributions.read(reader, page, { datanet: id, status, contributor }),
     }),
     grants: t.field({
-      type: GrantConnection,
-      args: { ...pageArgs(), role: t.arg({ type: GrantRole }) },
-      resolve: ({ id }, { role, ...page }, { reader }) =>
-        reader.page("grants", { datanet: id, role, allowed: 1 }, page),
+      type: grants.type,
+      description: "Those that stand.",
+      args: { ...grants.args(), role: t.arg({ type: GrantRole }) },
+      resolve: ({ id }, { role, ...page }, { reader }) => grants.read(reader, page, { datanet: id, role, allowed: 1 }),
     }),
   }),
 });
 
 DatanetVersion.implement({
   description: "A frozen prefix of a Datanet's accepted contributions.",
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
     version: t.exposeInt("version"),
@@ -76,11 +76,12 @@ DatanetVersion.implement({
 });
 
 Grant.implement({
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
     role: t.expose("role", { type: GrantRole }),
     account: t.field({ type: Account, resolve: ({ account }) => ({ address: account }) }),
+    allowed: t.boolean({ description: "False once it was taken back.", resolve: ({ allowed }) => allowed === 1 }),
     changedBlock: t.field({
       type: Block,
       description: "Of the last change.",
@@ -90,14 +91,48 @@ Grant.implement({
   }),
 });
 
-const ContributionEvent = builder.objectRef<Stored<"contribution_events">>("ContributionEvent").implement({
-  interfaces: [OnChain],
+ContributionEvent.implement({
+  description: "A step in the life of a contribution.",
+  interfaces: [OnChain, Node],
   fields: (t) => ({
+    contribution: t.field({
+      type: Contribution,
+      resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
+    }),
     status: t.expose("status", {
       type: ContributionStatus,
       description: "What became of it; WITHDRAWN is also the end of consent to an accepted one.",
     }),
     actor: t.field({ type: Account, resolve: ({ actor }) => ({ address: actor }) }),
+  }),
+});
+
+Commitment.implement({
+  description: "The first step of a contribution: its root is hidden until it is submitted.",
+  interfaces: [OnChain, Node],
+  fields: (t) => ({
+    datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
+    contributor: t.field({ type: Account, resolve: ({ contributor }) => ({ address: contributor }) }),
+    commitment: t.expose("commitment", { type: "Bytes" }),
+  }),
+});
+
+BondMovement.implement({
+  description: "A contribution's bond that was returned or forfeited.",
+  interfaces: [OnChain, Node],
+  fields: (t) => ({
+    contribution: t.field({
+      type: Contribution,
+      resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
+    }),
+    contributor: t.field({
+      type: Account,
+      nullable: true,
+      description: "Who got it back.",
+      resolve: ({ contributor }) => (contributor === null ? null : { address: contributor }),
+    }),
+    amount: t.expose("amount", { type: "BigInt", description: "Wei." }),
+    forfeited: t.boolean({ resolve: ({ forfeited }) => forfeited === 1 }),
   }),
 });
 
@@ -118,7 +153,7 @@ async function withdrawnUpstream(id: number, reader: Reader): Promise<Stored<"co
 }
 
 Contribution.implement({
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     id: t.exposeID("id", { description: "Global sequence: lower means revealed earlier." }),
     datanet: t.field({ type: Datanet, resolve: ({ datanet }, _, { reader }) => found(reader.datanet.load(datanet)) }),
@@ -185,10 +220,22 @@ Contribution.implement({
       resolve: async ({ id }, _, { reader }) => (await reader.contributionTotals.load(id))?.rewards ?? 0,
     }),
     rewards: t.field({
-      type: RewardConnection,
-      args: pageArgs(),
-      resolve: ({ id }, page, { reader }) =>
-        reader.page("rewards", { kind: REWARD_KIND.CONTRIBUTOR, source: id }, page),
+      type: rewards.type,
+      description: "What it has earned, when and from which outputs.",
+      args: rewards.args(),
+      resolve: ({ id }, page, { reader }) => rewards.read(reader, page, { kind: REWARD_KIND.CONTRIBUTOR, source: id }),
+    }),
+    rewardSeries: seriesField(t, ({ id }) => ({ kind: REWARD_KIND.CONTRIBUTOR, source: id })),
+    attributions: t.field({
+      type: attributions.type,
+      description: "The outputs that it has shaped, settled or not.",
+      args: attributions.args(),
+      resolve: ({ id }, page, { reader }) => attributions.read(reader, page, attributedTo(id)),
+    }),
+    bondMovements: t.field({
+      type: [BondMovement],
+      description: "Where its bond went: back, or to the treasury.",
+      resolve: ({ id }, _, { reader }) => reader.bondMovements.load(id),
     }),
   }),
 });

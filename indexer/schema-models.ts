@@ -1,6 +1,7 @@
 /** GraphQL types of the models: models, hosts, inferences, spans and merged attributions. */
 import { REWARD_KIND } from "./codes.ts";
 import { type MergedAttribution, mergeSpans } from "./lineage.ts";
+import type { Reader } from "./loaders.ts";
 import {
   Audience,
   Block,
@@ -11,17 +12,22 @@ import {
   InferenceState,
   ModelKind,
   OnChain,
-  pageArgs,
   spdx,
 } from "./schema-builder.ts";
+import { Node } from "./schema-nodes.ts";
 import {
   Account,
+  Attribution,
+  type AttributionShape,
+  Auditor,
+  Batch,
   Contribution,
   Datanet,
+  Demand,
   Host,
-  HostConnection,
+  hosts,
   Inference,
-  InferenceConnection,
+  inferences,
   Model,
   Reward,
 } from "./schema-refs.ts";
@@ -44,7 +50,7 @@ const ModelDataCount = builder.objectRef<Stored<"model_counts">>("ModelDataCount
 });
 
 Model.implement({
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     id: t.exposeID("id"),
     owner: t.field({ type: Account, resolve: ({ owner }) => ({ address: owner }) }),
@@ -67,22 +73,22 @@ Model.implement({
     data: t.field({ type: [ModelData], resolve: ({ id }, _, { reader }) => reader.modelData.load(id) }),
     flattenedData: t.field({ type: [ModelDataCount], resolve: ({ id }, _, { reader }) => reader.modelCounts.load(id) }),
     hosts: t.field({
-      type: HostConnection,
-      args: { ...pageArgs(), active: t.arg.boolean() },
+      type: hosts.type,
+      args: { ...hosts.args(), active: t.arg.boolean() },
       resolve: ({ id }, { active, ...page }, { reader }) =>
-        reader.page("hosts", { model: id, active: active == null ? null : Number(active) }, page),
+        hosts.read(reader, page, { model: id, active: active == null ? null : Number(active) }),
     }),
     inferences: t.field({
-      type: InferenceConnection,
-      args: { ...pageArgs(), state: t.arg({ type: InferenceState }) },
-      resolve: ({ id }, { state, ...page }, { reader }) => reader.page("inferences", { model: id, state }, page),
+      type: inferences.type,
+      args: { ...inferences.args(), state: t.arg({ type: InferenceState }) },
+      resolve: ({ id }, { state, ...page }, { reader }) => inferences.read(reader, page, { model: id, state }),
     }),
   }),
 });
 
 Host.implement({
   description: "An account that serves a model. Its position in the chain is that of its first joining.",
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     model: t.field({ type: Model, resolve: ({ model }, _, { reader }) => found(reader.model.load(model)) }),
     account: t.field({ type: Account, resolve: ({ host }) => ({ address: host }) }),
@@ -118,14 +124,20 @@ const Span = builder.objectRef<Stored<"spans">>("Span").implement({
 
 /** What the output paid to this contribution; undefined until it is settled, or where the share was nothing. */
 async function rewardOf(
-  { inference, contribution }: MergedAttribution,
-  { load }: { load(inference: number): Promise<Stored<"rewards">[]> },
+  { inference, contribution }: AttributionShape,
+  reader: Reader,
 ): Promise<Stored<"rewards"> | undefined> {
-  const rewards = await load(inference);
+  const rewards = await reader.rewards.load(inference);
   return rewards.find(({ kind, source }) => kind === REWARD_KIND.CONTRIBUTOR && source === contribution);
 }
 
-export const Attribution = builder.objectRef<MergedAttribution>("Attribution").implement({
+/** With its spans and its share of the output. */
+async function merged({ inference, contribution }: AttributionShape, reader: Reader): Promise<MergedAttribution> {
+  const all = mergeSpans(await reader.spans.load(inference));
+  return await found(Promise.resolve(all.find((one) => one.contribution === contribution)));
+}
+
+Attribution.implement({
   description: "What one contribution has in one output, merged over its spans.",
   fields: (t) => ({
     inference: t.field({
@@ -159,26 +171,30 @@ export const Attribution = builder.objectRef<MergedAttribution>("Attribution").i
       description: "Sum of the weights of its spans.",
       resolve: ({ weight }) => weight,
     }),
-    weightPpm: t.exposeInt("weightPpm", {
+    weightPpm: t.int({
       description: "Share of the output's weights in parts per million, by largest remainder; they sum to 1,000,000.",
+      resolve: async (attribution, _, { reader }) => (await merged(attribution, reader)).weightPpm,
     }),
-    spans: t.field({ type: [Span], resolve: ({ spans }) => [...spans] }),
+    spans: t.field({
+      type: [Span],
+      resolve: async (attribution, _, { reader }) => [...(await merged(attribution, reader)).spans],
+    }),
     paid: t.field({
       type: "BigInt",
       description: "Wei accrued for it by this output's settlement.",
-      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader.rewards))?.amount ?? 0,
+      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader))?.amount ?? 0,
     }),
     reward: t.field({
       type: Reward,
       nullable: true,
-      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader.rewards)) ?? null,
+      resolve: async (attribution, _, { reader }) => (await rewardOf(attribution, reader)) ?? null,
     }),
   }),
 });
 
-const Batch = builder.objectRef<Stored<"batches">>("Batch").implement({
+Batch.implement({
   description: "Answers that were committed together: the chain keeps the root over them.",
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     id: t.exposeID("id"),
     root: t.expose("root", { type: "Bytes" }),
@@ -186,10 +202,14 @@ const Batch = builder.objectRef<Stored<"batches">>("Batch").implement({
   }),
 });
 
-const Demand = builder.objectRef<Stored<"demands">>("Demand").implement({
+Demand.implement({
   description: "A chunk of a contribution that the host must show until the deadline.",
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
+    inference: t.field({
+      type: Inference,
+      resolve: ({ inference }, _, { reader }) => found(reader.inference.load(inference)),
+    }),
     contribution: t.field({
       type: Contribution,
       resolve: ({ contribution }, _, { reader }) => found(reader.contribution.load(contribution)),
@@ -199,6 +219,19 @@ const Demand = builder.objectRef<Stored<"demands">>("Demand").implement({
     deadline: t.expose("deadline", { type: "Timestamp" }),
     bond: t.expose("bond", { type: "BigInt" }),
     state: t.expose("state", { type: DemandState }),
+  }),
+});
+
+Auditor.implement({
+  description: "Who may challenge a private answer, besides its payer.",
+  interfaces: [OnChain, Node],
+  fields: (t) => ({
+    inference: t.field({
+      type: Inference,
+      resolve: ({ inference }, _, { reader }) => found(reader.inference.load(inference)),
+    }),
+    auditor: t.field({ type: Account, resolve: ({ auditor }) => ({ address: auditor }) }),
+    allowed: t.boolean({ resolve: ({ allowed }) => allowed === 1 }),
   }),
 });
 
@@ -215,7 +248,7 @@ const chainPosition = (block: number | null, tx: Uint8Array | null) =>
 Inference.implement({
   description:
     "A request and, once committed, its output: both have this id. Its position in the chain is the request's.",
-  interfaces: [OnChain],
+  interfaces: [OnChain, Node],
   fields: (t) => ({
     id: t.exposeID("id"),
     model: t.field({ type: Model, resolve: ({ model }, _, { reader }) => found(reader.model.load(model)) }),
@@ -284,6 +317,7 @@ Inference.implement({
         fault_contribution === null ? null : found(reader.contribution.load(fault_contribution)),
     }),
     slashed: t.expose("slashed", { type: "BigInt", nullable: true, description: "Wei of the host's stake." }),
+    auditors: t.field({ type: [Auditor], resolve: ({ id }, _, { reader }) => reader.auditors.load(id) }),
     demands: t.field({ type: [Demand], resolve: ({ id }, _, { reader }) => reader.demands.load(id) }),
     rewards: t.field({
       type: [Reward],

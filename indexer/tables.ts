@@ -67,7 +67,7 @@ export const TABLES = {
       changed_tx: "bytes",
     },
     key: ["datanet", "role", "account"],
-    indexes: [],
+    indexes: [["block", "log_index"], ["account"]],
   },
   commitments: {
     kind: "fact",
@@ -171,7 +171,7 @@ export const TABLES = {
       changed_tx: "bytes",
     },
     key: ["model", "host"],
-    indexes: [["host"]],
+    indexes: [["block", "log_index"], ["host"]],
   },
   /**
    * state as in IAttribution.State; committed_*, closed_* (settled, expired or void) as far as it has come; fault as in
@@ -241,14 +241,14 @@ export const TABLES = {
       state: "int",
     },
     key: ["inference", "contribution", "chunk"],
-    indexes: [],
+    indexes: [["block", "log_index"]],
   },
   /** Who may challenge a private answer, besides its payer. */
   auditors: {
     kind: "entity",
     columns: { ...position, inference: "int", auditor: "bytes", allowed: "int" },
     key: ["inference", "auditor"],
-    indexes: [],
+    indexes: [["block", "log_index"]],
   },
   /** weight as docs/spec.md "span-v1" has it. */
   spans: {
@@ -286,7 +286,8 @@ export const TABLES = {
     key: ["block", "log_index", "ordinal"],
     indexes: [
       ["from_kind", "from_id"],
-      ["to_kind", "to_id"],
+      // A node of very many edges is read range by range, in order: lineage.ts.
+      ["to_kind", "to_id", "kind", "block", "log_index", "ordinal"],
     ],
   },
   /** kind as in IAttribution.RewardKind; source is a contribution for Contributor and LeftOut, a model for owner, royalty and host. */
@@ -308,7 +309,7 @@ export const TABLES = {
       ["account", "block", "log_index"],
       ["account", "time"],
       ["inference", "block", "log_index"],
-      ["kind", "source"],
+      ["kind", "source", "block", "log_index"],
       ["time"],
     ],
   },
@@ -373,7 +374,7 @@ export const TABLES = {
     kind: "fact",
     columns: { block: "int", word: "text", kind: "int", id: "int" },
     key: ["word", "kind", "id"],
-    indexes: [["block"]],
+    indexes: [["block"], ["kind", "id", "word"]],
   },
   /** Rollup: what an account has accrued and claimed, and its stake as a host. */
   accounts: {
