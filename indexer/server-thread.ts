@@ -8,12 +8,6 @@ import { Worker } from "node:worker_threads";
 import { type GraphqlServer, type GraphqlServerOptions, TIMEOUT_MS } from "./server-options.ts";
 import type { IndexerLog } from "./store.ts";
 
-export interface GraphqlThreadOptions extends Omit<GraphqlServerOptions, "log"> {
-  readonly log?: IndexerLog | undefined;
-  /** Beyond a query's own time: a thread that says nothing for so long does not answer. */
-  readonly hangMs?: number | undefined;
-}
-
 export type ToThread = "ping" | "close";
 export type FromThread =
   | "pong"
@@ -21,48 +15,67 @@ export type FromThread =
   | { readonly failed: { readonly message: string; readonly code: string | undefined } }
   | { readonly level: keyof IndexerLog; readonly fields: object; readonly message: string };
 
+/** What a thread is given: everything but functions. */
+type ThreadData = Omit<GraphqlServerOptions, "log">;
+
+export interface Supervision {
+  /** The module that the thread runs; it speaks as server-worker.ts does. */
+  readonly script: URL;
+  readonly pingMs: number;
+  /** A thread that has said nothing for so long is ended. */
+  readonly silentMs: number;
+  /** Until another is started; doubled each time, up to 30 s. */
+  readonly restartMs: number;
+}
+
 const PING_MS = 1_000;
-const HANG_MS = 5_000;
-const CLOSE_MS = 5_000;
+/** Beyond the longest query, which lets others have their turns all the while. */
+const SILENT_MS = 5_000;
 const RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
+const CLOSE_MS = 5_000;
 /** A thread that needs more ends, not the node. */
 const MAX_HEAP_MB = 1_024;
 
-interface Thread {
-  readonly worker: Worker;
-  readonly url: string;
-  readonly port: number;
-  readonly ended: Promise<void>;
+/** Rejects like createGraphqlServer when the server cannot be started the first time; later trouble is logged. */
+export function startGraphqlThread({ log, ...data }: GraphqlServerOptions): Promise<GraphqlServer> {
+  return superviseThread(data, log, {
+    script: new URL("./server-worker.ts", import.meta.url),
+    pingMs: PING_MS,
+    silentMs: Math.max(0, data.timeoutMs ?? TIMEOUT_MS) + SILENT_MS,
+    restartMs: RESTART_MS,
+  });
 }
 
-/** Rejects like createGraphqlServer when the server cannot be started the first time; later trouble is logged. */
-export async function startGraphqlThread(options: GraphqlThreadOptions): Promise<GraphqlServer> {
-  const { log, hangMs = HANG_MS, ...data } = options;
-  const silentMs = Math.max(0, data.timeoutMs ?? TIMEOUT_MS) + hangMs;
+export async function superviseThread(
+  data: ThreadData,
+  log: IndexerLog | undefined,
+  supervision: Supervision,
+): Promise<GraphqlServer> {
   const closing = new AbortController();
-  let thread = await startThread(data, log, silentMs);
+  let thread = await startThread(data, log, supervision);
   const { url, port } = thread;
 
   /** Until it is closed: each time that the thread ends, another one, on the same port. */
   async function keep(): Promise<void> {
-    let waitMs = RESTART_MS;
+    let waitMs = supervision.restartMs;
     for (;;) {
       const startedMs = Date.now();
       await thread.ended;
-      if (closing.signal.aborted) return;
       // One that has served for a while begins a new count.
-      if (Date.now() - startedMs > MAX_RESTART_MS) waitMs = RESTART_MS;
-      log?.error({ port, waitMs }, "the GraphQL thread has ended: starting another");
-      for (let started: Thread | undefined; started === undefined; ) {
+      if (Date.now() - startedMs > MAX_RESTART_MS) waitMs = supervision.restartMs;
+      for (let isServing = false; !isServing; ) {
+        if (closing.signal.aborted) return;
+        log?.error({ port, waitMs }, "the GraphQL thread has ended: another one is started");
         await delay(waitMs, undefined, { signal: closing.signal }).catch(() => {});
         if (closing.signal.aborted) return;
         waitMs = Math.min(2 * waitMs, MAX_RESTART_MS);
-        started = await startThread({ ...data, port }, log, silentMs).catch((err: unknown) => {
-          log?.error({ err, port, waitMs }, "the GraphQL thread cannot be started: trying again");
-          return undefined;
-        });
-        if (started !== undefined) thread = started;
+        try {
+          thread = await startThread({ ...data, port }, log, supervision);
+          isServing = true;
+        } catch (err) {
+          log?.error({ err, port }, "the GraphQL thread cannot be started");
+        }
       }
     }
   }
@@ -73,33 +86,38 @@ export async function startGraphqlThread(options: GraphqlThreadOptions): Promise
     port,
     async close() {
       closing.abort();
-      thread.worker.postMessage("close" satisfies ToThread);
-      const timer = setTimeout(() => void thread.worker.terminate(), CLOSE_MS);
-      await Promise.race([thread.ended.then(() => kept), delay(2 * CLOSE_MS, undefined, { ref: false })]);
-      clearTimeout(timer);
+      const { worker } = thread;
+      worker.postMessage("close" satisfies ToThread);
+      const forced = setTimeout(() => void worker.terminate(), CLOSE_MS);
+      // One that is inside a statement ends with it, and does not hold up what else has to be closed.
+      await Promise.race([kept, delay(2 * CLOSE_MS, undefined, { ref: false })]);
+      clearTimeout(forced);
     },
   };
 }
 
+interface Thread {
+  readonly worker: Worker;
+  readonly url: string;
+  readonly port: number;
+  readonly ended: Promise<void>;
+}
+
 async function startThread(
-  data: Omit<GraphqlServerOptions, "log">,
+  data: ThreadData,
   log: IndexerLog | undefined,
-  silentMs: number,
+  { script, pingMs, silentMs }: Supervision,
 ): Promise<Thread> {
-  const worker = new Worker(new URL("./server-worker.ts", import.meta.url), {
-    name: "graphql",
-    workerData: data,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-  });
+  const resourceLimits = { maxOldGenerationSizeMb: MAX_HEAP_MB };
+  const worker = new Worker(script, { name: "graphql", workerData: data, resourceLimits });
   const { promise, resolve, reject } = Promise.withResolvers<{ url: string; port: number }>();
   let heardMs = Date.now();
   const pings = setInterval(() => {
-    if (Date.now() - heardMs > silentMs) {
-      clearInterval(pings);
-      log?.error({ silentMs }, "the GraphQL thread does not answer: ending it");
-      void worker.terminate();
-    } else worker.postMessage("ping" satisfies ToThread);
-  }, PING_MS);
+    if (Date.now() - heardMs <= silentMs) return worker.postMessage("ping" satisfies ToThread);
+    clearInterval(pings);
+    log?.error({ silentMs }, "the GraphQL thread does not answer: ending it");
+    void worker.terminate();
+  }, pingMs);
   pings.unref();
   worker.on("message", (message: FromThread) => {
     heardMs = Date.now();
@@ -116,7 +134,7 @@ async function startThread(
   const ended = new Promise<void>((done) => {
     worker.once("exit", (code) => {
       clearInterval(pings);
-      reject(new Error(`the GraphQL thread ended with ${code} before it served`));
+      reject(new Error(`the GraphQL thread ended with exit code ${code} before it served`));
       done();
     });
   });

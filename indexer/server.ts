@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
 import { createYoga } from "graphql-yoga";
 import { isHostAllowed } from "../core/host-header.ts";
 import type { Rate } from "../core/token-bucket.ts";
@@ -67,8 +66,9 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
   const yoga = createYoga<object, object>({
     schema,
     graphqlEndpoint: ENDPOINT,
-    // The page is served from here: the one yoga has by default fetches its scripts from a public server.
-    renderGraphiQL,
+    // The page is served from here: the one yoga has by default fetches its scripts from a public server. It is large,
+    // so it is loaded when somebody asks for it.
+    renderGraphiQL: async (page) => (await import("@graphql-yoga/render-graphiql")).renderGraphiQL(page),
     graphiql: { defaultQuery: EXAMPLE_QUERIES, title: "OpenLedger lineage" },
     landingPage: false,
     multipart: false,
