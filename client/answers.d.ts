@@ -1,4 +1,4 @@
-/** Written by scripts/write-client-types.ts from documents.js and indexer/schema.graphql. Do not edit. */
+/** Written by scripts/write-client-types.ts from documents.js and the GraphQL schema: do not edit. */
 export type Hex = `0x${string}`;
 export type Audience = "PRIVATE" | "PUBLIC";
 export type ContributionStatus = "ACCEPTED" | "DUPLICATE" | "PENDING" | "REJECTED" | "WITHDRAWN";
@@ -149,6 +149,9 @@ export interface Earning {
 export interface MetaAnswer {
   readonly _meta: {
     readonly block: BlockRef;
+    readonly safe: BlockRef;
+    readonly finalized: BlockRef;
+    readonly chainHead: bigint;
     readonly hasIndexingErrors: boolean;
     readonly deployment: string;
     readonly schemaVersion: number;
@@ -162,8 +165,8 @@ export interface OutputByRootAnswer {
 }
 export interface LineageAnswer {
   readonly lineage: {
-    readonly root: Output;
-    readonly attributions: readonly Attribution[];
+    readonly of: string;
+    readonly root: (Output & { readonly attributions: readonly Attribution[] }) | null;
     readonly nodes: readonly LineageNode[];
     readonly edges: readonly LineageEdge[];
     readonly truncated: boolean;
@@ -179,6 +182,16 @@ export interface AccountAnswer {
     readonly rewardCount: number;
     readonly stake: bigint;
     readonly rewardTotals: readonly { readonly kind: RewardKind; readonly amount: bigint; readonly count: number }[];
+  };
+}
+export interface RewardSeriesAnswer {
+  readonly account: {
+    readonly rewardSeries: readonly {
+      readonly start: number;
+      readonly seconds: number;
+      readonly amount: bigint;
+      readonly count: number;
+    }[];
   };
 }
 export interface RewardsAnswer {
@@ -200,4 +213,14 @@ export interface ContributionRewardsAnswer {
       readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
     };
   } | null;
+}
+export interface NewRewardsAnswer {
+  readonly _meta: { readonly block: { readonly number: bigint } };
+  readonly rewards: {
+    readonly edges: readonly { readonly cursor: string; readonly node: Reward }[];
+    readonly pageInfo: { readonly hasNextPage: boolean };
+  };
+}
+export interface HeadAnswer {
+  readonly head: { readonly number: bigint };
 }

@@ -49,27 +49,33 @@ const EARNING = `fragment Earning on Contribution {
 }`;
 
 export const documents = {
-  meta: `query Meta {
-  _meta { block { ...BlockRef } hasIndexingErrors deployment schemaVersion }
+  meta: `query Meta($block: BlockSelector) {
+  _meta(block: $block) {
+    block { ...BlockRef } safe { ...BlockRef } finalized { ...BlockRef } chainHead
+    hasIndexingErrors deployment schemaVersion
+  }
 }
 ${BLOCK_REF}`,
 
-  output: `query OutputById($id: ID!) {
-  inference(id: $id) { ...Output }
-}
-${OUTPUT}
-${BLOCK_REF}`,
-
-  outputByRoot: `query OutputByRoot($root: Bytes!) {
-  outputByRoot(root: $root) { ...Output }
+  output: `query OutputById($id: ID!, $block: BlockSelector) {
+  inference(id: $id, block: $block) { ...Output }
 }
 ${OUTPUT}
 ${BLOCK_REF}`,
 
-  lineage: `query Lineage($output: ID!, $maxDepth: Int!, $maxNodes: Int!) {
-  lineage(output: $output, maxDepth: $maxDepth, maxNodes: $maxNodes) {
-    root { ...Output }
-    attributions { ...Attribution }
+  outputByRoot: `query OutputByRoot($root: Bytes!, $block: BlockSelector) {
+  outputByRoot(root: $root, block: $block) { ...Output }
+}
+${OUTPUT}
+${BLOCK_REF}`,
+
+  lineage: `query Lineage(
+  $of: ID!, $direction: LineageDirection!, $kinds: [LineageEdgeKind!]
+  $maxDepth: Int!, $maxNodes: Int!, $block: BlockSelector
+) {
+  lineage(of: $of, direction: $direction, kinds: $kinds, maxDepth: $maxDepth, maxNodes: $maxNodes, block: $block) {
+    of
+    root { ...Output attributions { ...Attribution } }
     nodes { ...LineageNode }
     edges { ...LineageEdge }
     truncated
@@ -82,30 +88,42 @@ ${LINEAGE_NODE}
 ${LINEAGE_EDGE}
 ${BLOCK_REF}`,
 
-  account: `query Account($address: Address!) {
-  account(address: $address) {
+  account: `query Account($address: Address!, $block: BlockSelector) {
+  account(address: $address, block: $block) {
     address accrued claimed claimable rewardCount stake rewardTotals { kind amount count }
   }
 }`,
 
-  rewards: `query Rewards($account: Address!, $kind: RewardKind, $order: ListOrder!, $first: Int!, $after: String) {
-  rewards(account: $account, kind: $kind, order: $order, first: $first, after: $after) {
+  rewardSeries: `query RewardSeries(
+  $address: Address!, $from: Timestamp!, $to: Timestamp!, $interval: Interval!, $block: BlockSelector
+) {
+  account(address: $address, block: $block) {
+    rewardSeries(from: $from, to: $to, interval: $interval) { start seconds amount count }
+  }
+}`,
+
+  rewards: `query Rewards(
+  $account: Address!, $kind: RewardKind, $order: ListOrder!, $first: Int!, $after: String, $block: BlockSelector
+) {
+  rewards(account: $account, kind: $kind, order: $order, first: $first, after: $after, block: $block) {
     nodes { ...Reward } pageInfo { hasNextPage endCursor }
   }
 }
 ${REWARD}
 ${BLOCK_REF}`,
 
-  earnings: `query Earnings($contributor: Address!, $order: ListOrder!, $first: Int!, $after: String) {
-  contributions(contributor: $contributor, order: $order, first: $first, after: $after) {
+  earnings: `query Earnings($contributor: Address!, $order: ListOrder!, $first: Int!, $after: String, $block: BlockSelector) {
+  contributions(contributor: $contributor, order: $order, first: $first, after: $after, block: $block) {
     nodes { ...Earning } pageInfo { hasNextPage endCursor }
   }
 }
 ${EARNING}
 ${BLOCK_REF}`,
 
-  contributionRewards: `query ContributionRewards($id: ID!, $order: ListOrder!, $first: Int!, $after: String) {
-  contribution(id: $id) {
+  contributionRewards: `query ContributionRewards(
+  $id: ID!, $order: ListOrder!, $first: Int!, $after: String, $block: BlockSelector
+) {
+  contribution(id: $id, block: $block) {
     rewards(order: $order, first: $first, after: $after) {
       nodes { ...Reward } pageInfo { hasNextPage endCursor }
     }
@@ -113,4 +131,17 @@ ${BLOCK_REF}`,
 }
 ${REWARD}
 ${BLOCK_REF}`,
+
+  newRewards: `query NewRewards($account: Address!, $kind: RewardKind, $first: Int!, $after: String) {
+  _meta { block { number } }
+  rewards(account: $account, kind: $kind, order: OLDEST, first: $first, after: $after) {
+    edges { cursor node { ...Reward } } pageInfo { hasNextPage }
+  }
+}
+${REWARD}
+${BLOCK_REF}`,
+
+  head: `subscription Head {
+  head { number }
+}`,
 };

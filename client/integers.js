@@ -1,8 +1,8 @@
-/** Fields of the answers that are integers without bound, decimal strings on the way here.
- * Written by scripts/write-client-types.ts from documents.js and indexer/schema.graphql. Do not edit. */
+/** Fields that are BigInt. Written by scripts/write-client-types.ts from documents.js and the GraphQL schema: do not edit. */
 export const BIGINT_FIELDS = new Set([
   "accrued",
   "amount",
+  "chainHead",
   "claimable",
   "claimed",
   "contentOffset",

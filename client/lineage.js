@@ -18,6 +18,8 @@ const TIMEOUT_MS = 30_000;
 const PAGE_SIZE = 100;
 const MAX_DEPTH = 16;
 const MAX_NODES = 500;
+/** Node ids name kind and number, as in model:3; a number alone is an output's. */
+const nodeId = (/** @type {string | bigint} */ of) => (String(of).includes(":") ? String(of) : `output:${of}`);
 
 /** @type {typeof import("./lineage.d.ts").createLineageClient} */
 export function createLineageClient({ url, fetch = globalThis.fetch, headers = {}, timeoutMs = TIMEOUT_MS }) {
@@ -66,6 +68,16 @@ export function createLineageClient({ url, fetch = globalThis.fetch, headers = {
   const askTyped = async (query, variables, options) => withBigints(await ask(query, variables, options));
 
   /**
+   * One root field of an answer.
+   * @param {keyof typeof import("./documents.js").documents} document
+   * @param {string} field
+   * @param {object} variables
+   * @param {import("./lineage.d.ts").StateOptions} [options]
+   */
+  const answer = async (document, field, variables, { block, ...options } = {}) =>
+    (await askTyped(documents[document], { ...variables, block }, options))[field];
+
+  /**
    * Every row of a list, page after page.
    * @template T
    * @param {string} query
@@ -73,33 +85,67 @@ export function createLineageClient({ url, fetch = globalThis.fetch, headers = {
    * @param {(data: any) => { nodes: T[], pageInfo: { hasNextPage: boolean, endCursor: string | null } } | undefined} listOf
    * @param {import("./lineage.d.ts").ListOptions} [options]
    */
-  async function* pages(query, variables, listOf, { order = "OLDEST", pageSize = PAGE_SIZE, ...options } = {}) {
+  async function* pages(query, variables, listOf, { order = "OLDEST", pageSize = PAGE_SIZE, block, ...options } = {}) {
     /** @type {string | null} */
     let after = null;
     do {
-      const list = listOf(await askTyped(query, { ...variables, order, first: pageSize, after }, options));
+      const list = listOf(await askTyped(query, { ...variables, order, first: pageSize, after, block }, options));
       if (list === undefined) return;
       yield* list.nodes;
       after = list.pageInfo.hasNextPage ? list.pageInfo.endCursor : null;
     } while (after !== null);
   }
 
+  /**
+   * @param {string} query
+   * @param {object} variables
+   * @param {import("./lineage.d.ts").SubscribeOptions} options
+   */
+  const subscribe = (query, variables = {}, options = {}) =>
+    followEvents(url, (signal) => post(query, variables, "text/event-stream", signal), options);
+
+  /**
+   * Blocks only wake; the cursor says what comes next. So nothing is lost or repeated, however connections break.
+   * @param {string} account
+   * @param {import("./lineage.d.ts").FollowOptions} options
+   */
+  async function* followRewards(account, { after, kind, pageSize = PAGE_SIZE, ...options } = {}) {
+    let cursor = after;
+    let readTo = -1n;
+    for await (const { head } of subscribe(documents.head, {}, options)) {
+      // What comes while pages are read wakes for nothing.
+      if (BigInt(head.number) <= readTo) continue;
+      for (let more = true; more; ) {
+        const variables = { account, kind, first: pageSize, after: cursor };
+        const { _meta, rewards } = await askTyped(documents.newRewards, variables, options);
+        for (const { cursor: at, node } of rewards.edges) {
+          cursor = at;
+          yield { cursor: at, reward: node };
+        }
+        more = rewards.pageInfo.hasNextPage;
+        readTo = _meta.block.number;
+      }
+    }
+  }
+
   return {
     query: ask,
-    meta: async (options) => (await askTyped(documents.meta, {}, options))._meta,
-    output: async (id, options) => (await askTyped(documents.output, { id }, options)).inference,
-    outputByRoot: async (root, options) => (await askTyped(documents.outputByRoot, { root }, options)).outputByRoot,
-    lineage: async (output, { maxDepth = MAX_DEPTH, maxNodes = MAX_NODES, ...options } = {}) =>
-      (await askTyped(documents.lineage, { output, maxDepth, maxNodes }, options)).lineage,
-    account: async (address, options) => (await askTyped(documents.account, { address }, options)).account,
+    meta: (options) => answer("meta", "_meta", {}, options),
+    output: (id, options) => answer("output", "inference", { id }, options),
+    outputByRoot: (root, options) => answer("outputByRoot", "outputByRoot", { root }, options),
+    lineage: (of, { maxDepth = MAX_DEPTH, maxNodes = MAX_NODES, direction = "UPSTREAM", kinds, ...options } = {}) =>
+      answer("lineage", "lineage", { of: nodeId(of), maxDepth, maxNodes, direction, kinds }, options),
+    account: (address, options) => answer("account", "account", { address }, options),
+    rewardSeries: async (address, { from, to, interval = "DAY", ...options }) =>
+      (await answer("rewardSeries", "account", { address, from, to, interval }, options)).rewardSeries,
     rewards: (account, { kind, ...options } = {}) =>
       pages(documents.rewards, { account, kind }, ({ rewards }) => rewards, options),
     earnings: (contributor, options) =>
       pages(documents.earnings, { contributor }, ({ contributions }) => contributions, options),
     contributionRewards: (id, options) =>
       pages(documents.contributionRewards, { id }, ({ contribution }) => contribution?.rewards, options),
-    subscribe: (query, variables = {}, options = {}) =>
-      followEvents(url, (signal) => post(query, variables, "text/event-stream", signal), options),
+    followRewards,
+    subscribe,
   };
 }
 

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildSchema } from "graphql/index.js";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { testAddress, testHash } from "../indexer/test-helpers.ts";
-import { clientTypes } from "../scripts/write-client-types.ts";
-import { documents } from "./documents.js";
+import { answerTypes, generatedFiles } from "../scripts/write-client-types.ts";
+import { LinkProxy } from "../test/helpers/proxy.ts";
 import { BIGINT_FIELDS } from "./integers.js";
 import {
   createLineageClient,
@@ -44,25 +44,22 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe("documents", () => {
-  const schema = buildSchema(readFileSync(new URL("../indexer/schema.graphql", import.meta.url), "utf8"));
+  const root = new URL("../", import.meta.url);
+  const sdl = readFileSync(new URL("indexer/schema.graphql", root), "utf8");
 
   test("are valid, and the committed types are theirs (node scripts/write-client-types.ts writes them)", () => {
-    const { types, integers } = clientTypes(schema, documents);
-    for (const [name, text] of Object.entries({ "answers.d.ts": types, "integers.js": integers })) {
-      const formatted = execFileSync(BIOME, ["format", `--stdin-file-path=client/${name}`], { input: text });
-      expect(readFileSync(new URL(name, import.meta.url), "utf8")).toBe(formatted.toString());
+    for (const [path, text] of Object.entries(generatedFiles(sdl))) {
+      const formatted = execFileSync(BIOME, ["format", `--stdin-file-path=${path}`], { input: text });
+      expect(readFileSync(new URL(path, root), "utf8")).toBe(formatted.toString());
     }
     expect(BIGINT_FIELDS).toContain("amount");
   });
 
   test("an invalid one, and a name for two kinds of number, are found", () => {
-    expect(() => clientTypes(schema, { bad: "query Bad { nothing }" })).toThrow(
-      'document bad: Cannot query field "nothing"',
-    );
+    const typesOf = (document: string) => answerTypes(buildSchema(sdl), { document }, "bigint");
+    expect(() => typesOf("query Bad { nothing }")).toThrow('document document: Cannot query field "nothing"');
     const twice = "query Twice { _meta { schemaVersion block { schemaVersion: number } } }";
-    expect(() => clientTypes(schema, { twice })).toThrow(
-      "field schemaVersion is a Int in one place and a BigInt in another",
-    );
+    expect(() => typesOf(twice)).toThrow("field schemaVersion is a Int in one place and a BigInt in another");
   });
 });
 
@@ -80,8 +77,8 @@ describe("questions", () => {
 
   test("lineage: weights, nodes of each kind, and the bounds", async () => {
     const lineage = await client.lineage(1n);
-    expect(lineage?.attributions.map(({ contribution }) => contribution.id)).toEqual(["1", "2", "3"]);
-    expect(lineage?.attributions.reduce((sum, { weightPpm }) => sum + weightPpm, 0)).toBe(1_000_000);
+    expect(lineage?.root?.attributions.map(({ contribution }) => contribution.id)).toEqual(["1", "2", "3"]);
+    expect(lineage?.root?.attributions.reduce((sum, { weightPpm }) => sum + weightPpm, 0)).toBe(1_000_000);
     expect(new Set(lineage?.nodes.map(({ entity }) => entity.__typename))).toEqual(
       new Set(["Inference", "Model", "Datanet", "Contribution"]),
     );
@@ -91,7 +88,7 @@ describe("questions", () => {
   });
 
   test("the largest graph and the largest pages are within the server's limits", async () => {
-    expect((await client.lineage(1n, { maxDepth: 64, maxNodes: 1_000 }))?.truncated).toBe(false);
+    expect((await client.lineage(1n, { maxDepth: 64, maxNodes: 1_200 }))?.truncated).toBe(false);
     for (const list of [client.rewards(alice, { pageSize: 1_000 }), client.earnings(alice, { pageSize: 1_000 })]) {
       expect((await all<unknown>(list)).length).toBeGreaterThan(0);
     }
@@ -146,6 +143,86 @@ describe("questions", () => {
     expect(await client.query(document, { id: 1n })).toEqual({ contribution: { size: "1001" } });
     const { block } = await client.meta();
     expect(block.number).toBe(12n);
+  });
+});
+
+describe("any block", () => {
+  test("an output's life, block by block", async () => {
+    const states: (string | undefined)[] = [];
+    for (const number of [7n, 8n, 9n, 10n]) states.push((await client.output(1n, { block: { number } }))?.state);
+    expect(states).toEqual([undefined, "REQUESTED", "COMMITTED", "SETTLED"]);
+    expect(await all(client.rewards(alice, { block: { number: 9n } }))).toEqual([]);
+    const { block } = await client.meta({ block: { number: 9n } });
+    expect((await client.output(1n, { block: { hash: block.hash } }))?.state).toBe("COMMITTED");
+    await expect(client.account(alice, { block: { number: 999n } })).rejects.toThrow(LineageQueryError);
+  });
+
+  test("downstream of a contribution is what it made possible", async () => {
+    const graph = await client.lineage("contribution:1", { direction: "DOWNSTREAM", kinds: ["ATTRIBUTED_TO"] });
+    expect(graph?.nodes.map(({ id }) => id)).toEqual(["contribution:1", "output:1"]);
+    expect(graph?.root).toBeNull();
+  });
+
+  test("rewards by time sum up to what was earned", async () => {
+    const { accrued } = await client.account(alice);
+    for (const interval of ["HOUR", "DAY", "WEEK"] as const) {
+      const series = await client.rewardSeries(alice, { from: 1_699_900_000, to: 1_700_100_000, interval });
+      expect(series.reduce((sum, { amount }) => sum + amount, 0n)).toBe(accrued);
+    }
+  });
+});
+
+describe("what is to come", () => {
+  /** As many events as asked for. */
+  async function take<T>(events: AsyncIterable<T>, count: number, each?: (seen: number) => void): Promise<T[]> {
+    const seen: T[] = [];
+    for await (const event of events) {
+      seen.push(event);
+      each?.(seen.length);
+      if (seen.length === count) break;
+    }
+    return seen;
+  }
+
+  test("a subscription tells of every block", async () => {
+    const live = await liveIndex();
+    onTestFinished(() => live.close());
+    const asking = createLineageClient({ url: live.url });
+    const timer = setInterval(() => live.chain.append(), 10);
+    onTestFinished(() => clearInterval(timer));
+    const heads = await take(asking.subscribe<{ head: { number: string } }>("subscription { head { number } }"), 3);
+    const [first] = heads.map(({ head }) => Number(head.number));
+    expect(heads.map(({ head }) => Number(head.number))).toEqual([first, first! + 1, first! + 2]);
+  });
+
+  test("each reward exactly once, in order, over a link that breaks, and after a restart", async () => {
+    const live = await liveIndex();
+    onTestFinished(() => live.close());
+    const link = new LinkProxy(() => live.port);
+    await link.listen();
+    onTestFinished(() => link.close());
+    const asking = createLineageClient({ url: `http://127.0.0.1:${link.port}/graphql` });
+    const { chain, ledger } = live;
+    const settled = (): void => {
+      chain.append([ledger.request(2, testAddress(4), testAddress(5))]);
+      // What was requested before comes first: as many commitments as requests.
+      while (ledger.requested.length > 0) chain.append([ledger.commit([1, 2, 3], [40, 25, 13]), ledger.settle()]);
+    };
+    const timer = setInterval(settled, 20);
+    onTestFinished(() => clearInterval(timer));
+    const retries: unknown[] = [];
+    const options = { retryMs: 5, onRetry: (reason: unknown) => void retries.push(reason) };
+    const before = await take(asking.followRewards(alice, options), 4, (seen) => {
+      if (seen !== 2) return;
+      link.set("cut");
+      setTimeout(() => link.set("open"), 20);
+    });
+    const after = await take(asking.followRewards(alice, { ...options, after: before.at(-1)!.cursor }), 3);
+    clearInterval(timer);
+    const ids = [...before, ...after].map(({ reward }) => reward.id);
+    const whole = await take(asking.rewards(alice), ids.length);
+    expect(ids).toEqual(whole.map(({ id }) => id));
+    expect(retries.length).toBeGreaterThan(0);
   });
 });
 

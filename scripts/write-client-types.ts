@@ -1,7 +1,7 @@
 /**
- * Writes what the client's answers look like from the documents that it sends and the committed schema: the types
- * (client/answers.d.ts) and the names of fields that are integers without bound (client/integers.js).
- * `biome format --write client` gives them their final form.
+ * Writes the types of GraphQL answers from the documents that are sent and the committed schema: for the client
+ * (client/answers.d.ts, and client/integers.js with the fields that it turns into bigints) and for the exports
+ * (indexer/exports/answers.ts, where such integers stay decimal strings). `biome format --write` gives them their form.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import {
@@ -25,6 +25,7 @@ import {
   validate,
 } from "graphql/index.js";
 import { documents } from "../client/documents.js";
+import { exportDocuments } from "../indexer/exports/documents.ts";
 
 const SCALARS: Readonly<Record<string, string>> = {
   ID: "string",
@@ -32,21 +33,25 @@ const SCALARS: Readonly<Record<string, string>> = {
   Int: "number",
   Float: "number",
   Boolean: "boolean",
-  BigInt: "bigint",
   Bytes: "Hex",
   Address: "Hex",
   Timestamp: "number",
 };
 
-const HEADER = "Written by scripts/write-client-types.ts from documents.js and indexer/schema.graphql. Do not edit.";
-
-export interface ClientTypes {
+export interface AnswerTypes {
+  /** Declarations: a type for each fragment and each operation. */
   readonly types: string;
-  readonly integers: string;
+  /** Fields that are a BigInt wherever they occur. */
+  readonly integers: readonly string[];
 }
 
 /** Throws where a document is invalid, or where a field's name is a BigInt in one place and something else in another. */
-export function clientTypes(schema: GraphQLSchema, sources: Readonly<Record<string, string>>): ClientTypes {
+export function answerTypes(
+  schema: GraphQLSchema,
+  sources: Readonly<Record<string, string>>,
+  bigInt: "bigint" | "string",
+): AnswerTypes {
+  const scalars = { ...SCALARS, BigInt: bigInt };
   const parsed = Object.entries(sources).map(([name, source]): [string, DocumentNode] => {
     const document = parse(source);
     const [error] = validate(schema, document);
@@ -74,7 +79,8 @@ export function clientTypes(schema: GraphQLSchema, sources: Readonly<Record<stri
     const named = getNamedType(type);
     if (field.set !== undefined) return objectOf(field.set, named);
     note(field.name, named);
-    if (!isEnumType(named)) return SCALARS[named.name] ?? fail(`scalar ${named.name} is unknown here`);
+    if (!isEnumType(named))
+      return scalars[named.name as keyof typeof scalars] ?? fail(`scalar ${named.name} is unknown here`);
     enums.set(
       named.name,
       named
@@ -98,20 +104,24 @@ export function clientTypes(schema: GraphQLSchema, sources: Readonly<Record<stri
     const [first] = selections;
     if (selections.length === 1 && first?.kind === Kind.FRAGMENT_SPREAD) return first.name.value;
     const cases = selections.filter((node) => node.kind === Kind.INLINE_FRAGMENT);
-    if (cases.length === 0) return `{ ${membersOf(selections, type)} }`;
-    return cases
-      .map(({ typeCondition, selectionSet }) => {
-        const name = typeCondition?.name.value ?? type.name;
-        const member = schema.getType(name) ?? fail(`type ${name} is unknown`);
-        return `{ readonly __typename: ${JSON.stringify(name)}; ${membersOf(selectionSet.selections, member)} }`;
-      })
-      .join(" | ");
+    if (cases.length > 0) {
+      return cases
+        .map(({ typeCondition, selectionSet }) => {
+          const name = typeCondition?.name.value ?? type.name;
+          const member = schema.getType(name) ?? fail(`type ${name} is unknown`);
+          return `{ readonly __typename: ${JSON.stringify(name)}; ${membersOf(selectionSet.selections, member)} }`;
+        })
+        .join(" | ");
+    }
+    const spreads = selections.flatMap((node) => (node.kind === Kind.FRAGMENT_SPREAD ? [node.name.value] : []));
+    const own = selections.filter(({ kind }) => kind !== Kind.FRAGMENT_SPREAD);
+    return [...spreads, `{ ${membersOf(own, type)} }`].join(" & ");
   }
 
   function membersOf(selections: readonly SelectionNode[], type: GraphQLNamedType): string {
     return selections
       .map((node) => {
-        if (node.kind !== Kind.FIELD) return fail(`${type.name}: a spread stands alone in its braces`);
+        if (node.kind !== Kind.FIELD) return fail(`${type.name}: a fragment spreads no other beside its fields`);
         const name = (node.alias ?? node.name).value;
         const field = isObjectType(type) ? type.getFields()[node.name.value] : undefined;
         if (field === undefined) return fail(`${type.name}.${node.name.value}: only fields of object types`);
@@ -130,23 +140,33 @@ export function clientTypes(schema: GraphQLSchema, sources: Readonly<Record<stri
     return `export interface ${name?.value}Answer { ${membersOf(selectionSet.selections, root)} }`;
   });
   const choices = [...enums].sort().map(([name, values]) => `export type ${name} = ${values};`);
-  const bigints = [...scalarOf].filter(([, scalar]) => scalar === "BigInt").map(([name]) => name);
-  return {
-    types: [`/** ${HEADER} */`, `export type Hex = \`0x\${string}\`;`, ...choices, ...shapes, ...answers, ""].join(
-      "\n",
-    ),
-    integers: `/** Fields of the answers that are integers without bound, decimal strings on the way here.\n * ${HEADER} */\nexport const BIGINT_FIELDS = new Set(${JSON.stringify(bigints.sort())});\n`,
-  };
+  const integers = [...scalarOf].flatMap(([name, scalar]) => (scalar === "BigInt" ? [name] : []));
+  return { types: [...choices, ...shapes, ...answers, ""].join("\n"), integers: integers.sort() };
 }
 
 function fail(message: string): never {
   throw new Error(message);
 }
 
+const HEX = `export type Hex = \`0x\${string}\`;`;
+
+/** Generated files by their path from the root, before formatting. */
+export function generatedFiles(sdl: string): Readonly<Record<string, string>> {
+  const schema = buildSchema(sdl);
+  const client = answerTypes(schema, documents, "bigint");
+  const exports = answerTypes(schema, exportDocuments, "string");
+  const header = (source: string, more = ""): string =>
+    `/** ${more}Written by scripts/write-client-types.ts from ${source} and the GraphQL schema: do not edit. */`;
+  const integers = `export const BIGINT_FIELDS = new Set(${JSON.stringify(client.integers)});\n`;
+  return {
+    "client/answers.d.ts": [header("documents.js"), HEX, client.types].join("\n"),
+    "client/integers.js": [header("documents.js", "Fields that are BigInt. "), integers].join("\n"),
+    "indexer/exports/answers.ts": [header("documents.ts"), HEX, exports.types].join("\n"),
+  };
+}
+
 if (import.meta.main) {
-  const client = new URL("../client/", import.meta.url);
-  const sdl = readFileSync(new URL("../indexer/schema.graphql", import.meta.url), "utf8");
-  const { types, integers } = clientTypes(buildSchema(sdl), documents);
-  writeFileSync(new URL("answers.d.ts", client), types);
-  writeFileSync(new URL("integers.js", client), integers);
+  const root = new URL("../", import.meta.url);
+  const files = generatedFiles(readFileSync(new URL("indexer/schema.graphql", root), "utf8"));
+  for (const [path, text] of Object.entries(files)) writeFileSync(new URL(path, root), text);
 }

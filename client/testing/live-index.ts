@@ -1,8 +1,8 @@
 /** An index over a synthetic chain, served as a node serves it: what the tests of this folder ask. */
-import { createGraphqlServer, type GraphqlServer } from "../../indexer/server.ts";
+import { createGraphqlServer } from "../../indexer/server.ts";
 import { createIndexer } from "../../indexer/store.ts";
 import { type FakeChain, type Ledger, standardChain } from "../../indexer/test-helpers.ts";
-import { STORES } from "../../indexer/testing/stores.ts";
+import { SQLITE } from "../../indexer/testing/stores.ts";
 
 export interface LiveIndex {
   readonly url: string;
@@ -14,11 +14,11 @@ export interface LiveIndex {
 
 /** `history`: by default one in which everything happens once. */
 export async function liveIndex({ chain, ledger } = standardChain()): Promise<LiveIndex> {
-  const location = await STORES[0]!.newLocation();
+  const location = await SQLITE.newLocation();
   const indexer = createIndexer({ source: chain, location });
   await indexer.start();
   await indexer.caughtUp();
-  const server: GraphqlServer = await createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: 0 });
+  const server = await createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: 0 });
   return {
     url: server.url,
     port: server.port,
