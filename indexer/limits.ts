@@ -4,8 +4,8 @@ import {
   type ExecutionArgs,
   type FieldNode,
   GraphQLError,
+  type GraphQLField,
   type GraphQLNamedType,
-  type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
   getNullableType,
@@ -127,13 +127,24 @@ function measurer(
     if (field.name.value.startsWith("__")) return { depth: 0, cost: 0 };
     const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[field.name.value] : undefined;
     if (definition === undefined || field.selectionSet === undefined) return { depth: 1, cost: 1 };
-    const has = (argument: string): boolean => definition.args.some(({ name }) => name === argument);
-    const plain = isUnpagedList(type, definition.type) ? listLength : 1;
-    const rows = has("first") ? intArgument(field, "first", DEFAULT_PAGE, MAX_PAGE) : plain;
-    // A graph's bound is that of the lists in it.
-    const inside = has("maxNodes") ? intArgument(field, "maxNodes", DEFAULT_NODES, MAX_NODES) : undefined;
-    const below = ofSet(field.selectionSet, getNamedType(definition.type), inside);
-    return { depth: below.depth + 1, cost: 1 + rows * below.cost };
+    const bound = listBound(field, definition);
+    if (isListType(getNullableType(definition.type))) {
+      const rows = bound ?? listLength * (lengthOf(definition, "perNode") ?? 1);
+      return multiplied(ofSet(field.selectionSet, getNamedType(definition.type)), rows);
+    }
+    // The bound of a page or a graph is that of the lists in it; a graph is walked whatever is asked of it.
+    const { depth, cost } = multiplied(ofSet(field.selectionSet, getNamedType(definition.type), bound), 1);
+    return { depth, cost: takes(definition, "maxNodes") ? cost + (bound ?? 0) : cost };
+  }
+
+  /** Most items of the list, or of the lists in it; undefined where nothing says so. */
+  function listBound(field: FieldNode, definition: GraphQLField<unknown, unknown>): number | undefined {
+    if (takes(definition, "maxNodes")) return intArgument(field, "maxNodes", DEFAULT_NODES, MAX_NODES);
+    if (!takes(definition, "first")) return lengthOf(definition, "listLength");
+    const given = takes(definition, "last") ? intArgument(field, "last", 0, MAX_PAGE) : 0;
+    const { defaultValue } = definition.args.find(({ name }) => name === "first") ?? {};
+    const first = intArgument(field, "first", given > 0 ? 0 : Number(defaultValue ?? DEFAULT_PAGE), MAX_PAGE);
+    return Math.max(first, given);
   }
 
   function intArgument(field: FieldNode, argument: string, absent: number, max: number): number {
@@ -145,7 +156,7 @@ function measurer(
           ? Number(value.value)
           : absent;
     // A bad value is refused where it is resolved; here it only must not count as little.
-    return number >= 1 && number <= max ? number : max;
+    return number === absent || (number >= 1 && number <= max) ? number : max;
   }
 
   const named = (name: string | undefined): GraphQLNamedType | undefined => {
@@ -156,7 +167,16 @@ function measurer(
   return ofSet;
 }
 
-/** `nodes` and `edges` of a connection have been counted with its `first`. */
-function isUnpagedList(parent: GraphQLNamedType | undefined, type: GraphQLOutputType): boolean {
-  return isListType(getNullableType(type)) && parent?.name.endsWith("Connection") !== true;
+const takes = ({ args }: GraphQLField<unknown, unknown>, argument: string): boolean =>
+  args.some(({ name }) => name === argument);
+
+/** A row counts itself and what is asked of it. */
+function multiplied({ depth, cost }: Measure, rows: number): Measure {
+  return { depth: depth + 1, cost: 1 + rows * cost };
+}
+
+/** What a field of the schema says of its list: `listLength`, its bound; `perNode`, its items for each node of a graph. */
+function lengthOf({ extensions }: GraphQLField<unknown, unknown>, name: "listLength" | "perNode"): number | undefined {
+  const value = extensions[name];
+  return typeof value === "number" ? value : undefined;
 }

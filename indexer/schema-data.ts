@@ -201,6 +201,7 @@ Contribution.implement({
       type: [Contribution],
       description:
         "What it was made of, directly or not, and has no consent any more; at most 16 levels and 1,000 contributions are looked at.",
+      extensions: { listLength: MAX_UPSTREAM_NODES },
       resolve: ({ id }, _, { reader }) => withdrawnUpstream(id, reader),
     }),
     parents: t.field({

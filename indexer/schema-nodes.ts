@@ -75,6 +75,7 @@ const KINDS: Readonly<Record<string, NodeType>> = {
   deposit: byPair("Deposit", "deposits", "block", "tx_index"),
 };
 
+const BY_KIND = new Map(Object.entries(KINDS));
 const BY_TYPE = new Map(Object.entries(KINDS).map(([kind, node]) => [node.type, { kind, ...node }]));
 
 function nodeOfType(type: string) {
@@ -118,9 +119,9 @@ export const Node = builder.interfaceRef<object>("Node").implement({
 /** Undefined for a thing that does not exist; throws GraphQLError for an id of no form that is known. */
 export async function loadNode(reader: Reader, nodeId: string): Promise<object | undefined> {
   const separator = nodeId.indexOf(":");
-  const node = KINDS[nodeId.slice(0, Math.max(0, separator))];
+  const node = BY_KIND.get(nodeId.slice(0, Math.max(0, separator)));
   if (node === undefined) {
-    const kinds = Object.keys(KINDS).join(", ");
+    const kinds = [...BY_KIND.keys()].join(", ");
     throw badInput(`"${nodeId.slice(0, 80)}" is no nodeId: it is a kind and an id, as in model:3; kinds are ${kinds}`);
   }
   const row = await node.load(reader, nodeId.slice(separator + 1));

@@ -22,11 +22,13 @@ import { coveredBytes, type Span } from "../core/span-rule.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
+import type { Change } from "./changes.ts";
 import { REWARD_KIND } from "./codes.ts";
-import { openReader } from "./database.ts";
+import { openIndex, openReader } from "./database.ts";
 import { type LedgerEvent, messagePasserAbi, validatorSetAbi } from "./decode.ts";
 import { createIndexer, type IndexerLog } from "./store.ts";
 import { TABLE_NAMES, tableShape } from "./tables.ts";
+import { applyBlocks } from "./writer.ts";
 
 const ABIS = [
   [DATANET_ADDRESS, datanetAbi],
@@ -93,16 +95,35 @@ export class FakeChain implements ChainSource {
   }
 
   appendLogs(transactions: readonly (readonly Log[])[], label = ""): ExecutedBlock {
+    const block = this.#build(transactions, label);
+    this.commit(block);
+    return block;
+  }
+
+  #build(transactions: readonly (readonly Log[])[], label: string): ExecutedBlock {
     const number = BigInt(this.blocks.length);
     const parent = this.blocks.at(-1);
-    const block: ExecutedBlock = {
+    return {
       hash: hexToBytes(testHash(`block ${this.#salt} ${number} ${label} ${parent && bytesToHex(parent.hash)}`)),
       header: header(number, parent?.hash ?? ZERO_32),
       transactions: transactions.map((_, i) => transaction(`tx ${this.#salt} ${number} ${label} ${i}`)),
       receipts: transactions.map(receipt),
     };
-    this.commit(block);
-    return block;
+  }
+
+  /** Adds a block with these deposits. */
+  appendDeposits(deposits: readonly FakeDeposit[]): ExecutedBlock {
+    const block = this.#build(
+      deposits.map(() => []),
+      "deposits",
+    );
+    const withOrigins: ExecutedBlock = {
+      ...block,
+      transactions: block.transactions.map((tx, i) => depositOf(tx, deposits[i] as FakeDeposit)),
+      receipts: block.receipts.map((receipt, i) => ({ ...receipt, status: deposits[i]?.status ?? 1 })),
+    };
+    this.commit(withOrigins);
+    return withOrigins;
   }
 
   /** Precondition: the block stands on this chain's head. */
@@ -118,6 +139,23 @@ export class FakeChain implements ChainSource {
     return chain;
   }
 }
+
+export interface FakeDeposit {
+  readonly from: Hex;
+  readonly to: Hex | undefined;
+  readonly mintWei: bigint;
+  readonly value: bigint;
+  readonly status: 0 | 1;
+}
+
+const depositOf = (tx: Transaction, { from, to, mintWei, value }: FakeDeposit): Transaction => ({
+  ...tx,
+  type: 0x7e,
+  from: hexToBytes(from),
+  to: to && hexToBytes(to),
+  value,
+  deposit: { sourceHash: tx.hash, mintWei, isSystem: false },
+});
 
 const header = (number: bigint, parentHash: Uint8Array): Header => ({
   parentHash,
@@ -661,6 +699,38 @@ export function challengedChain(): { chain: FakeChain; ledger: Ledger } {
   return { chain, ledger };
 }
 
+/** The challenged history, then what crosses the bridge: two deposits, one of which fails, a withdrawal, a validator set. */
+export function bridgedChain(): { chain: FakeChain; ledger: Ledger } {
+  const { chain, ledger } = challengedChain();
+  chain.appendDeposits([
+    { from: testAddress(5), to: testAddress(1), mintWei: 2n ** 100n, value: 7n, status: 1 },
+    { from: testAddress(5), to: undefined, mintWei: 3n, value: 0n, status: 0 },
+  ]);
+  chain.append([
+    [
+      {
+        eventName: "MessagePassed",
+        args: {
+          nonce: 2n ** 240n,
+          sender: testAddress(1),
+          target: testAddress(5),
+          value: 11n,
+          gasLimit: 100_000n,
+          data: "0x",
+          withdrawalHash: testHash("withdrawal"),
+        },
+      },
+    ],
+    [
+      {
+        eventName: "SnapshotSubmitted",
+        args: { number: 1n, setHash: testHash("set 1"), count: 4n, totalStake: 4n * BOND },
+      },
+    ],
+  ]);
+  return { chain, ledger };
+}
+
 /** Every row of the index, by table, in key order. */
 export async function dumpIndex(location: string): Promise<Record<string, unknown[]>> {
   const db = openReader(location, { connections: 1 });
@@ -682,6 +752,14 @@ export async function dumpIndex(location: string): Promise<Record<string, unknow
 /** Alike from every store: bytes as hex. */
 const plain = (row: object): unknown =>
   Object.fromEntries(Object.entries(row).map(([name, v]) => [name, v instanceof Uint8Array ? bytesToHex(v) : v]));
+
+/** A new index that has these rows, with all its secondary indexes. */
+export async function writeRows(location: string, changes: readonly Change[]): Promise<void> {
+  const { db, bulk, missingIndexes, createIndexes } = await openIndex(location);
+  await createIndexes([...(await missingIndexes()).values()]);
+  await db.transaction().execute((transaction) => applyBlocks(transaction, bulk, [{ number: 0, changes }]));
+  await db.destroy();
+}
 
 /** Index of the whole chain, built at once by a new indexer. */
 export async function freshIndex(
