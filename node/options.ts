@@ -531,6 +531,12 @@ export const OPTIONS = {
   file: { type: "path", value: "FILE", group: "Lineage", help: "The answer, byte for byte (default: standard input)" },
   root: { type: "text", value: "ROOT", group: "Lineage", help: "Content root of the answer" },
   output: { type: "integer", minimum: 1, value: "ID", group: "Lineage", help: "Id of the inference" },
+  block: {
+    type: "integer",
+    value: "NUMBER",
+    group: "Lineage",
+    help: "What was so after this block (default: the last one in the index)",
+  },
   "graphql.url": {
     type: "url",
     default: "http://127.0.0.1:4000/graphql",
@@ -550,6 +556,9 @@ export const OPTIONS = {
     group: "Lineage",
     help: "Last block of an epoch that is trusted: only later epochs are followed (default: all since genesis)",
   },
+  model: { type: "integer", minimum: 1, value: "ID", group: "Lineage", help: "Model" },
+  url: { type: "url", value: "URL", group: "Lineage", help: "Where to POST the events" },
+  "url.tokenfile": { type: "path", value: "FILE", group: "Lineage", help: "File with the bearer token for --url" },
   metrics: { type: "boolean", default: "true", group: "Metrics", help: "Serve health and metrics" },
   "metrics.addr": listen("Metrics", "Listening address of health and metrics"),
   "metrics.port": port("6060", "Metrics", "Listening port of health and metrics"),

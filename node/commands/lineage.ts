@@ -7,6 +7,7 @@ export const lineageOptions = [
   "file",
   "root",
   "output",
+  "block",
   "graphql.url",
   "verify",
   "datadir",
@@ -22,7 +23,7 @@ export const lineageCommand: Command = {
   summary: "Where an answer comes from and who was paid, checked",
   description: `Takes the bytes of an answer (--file, or standard input), its root (--root) or the inference's id (--output), and prints
 what GraphQL has of it: the record, model and ancestors, contributions with weights and licences, Datanets, payments, each with
-date and transaction. An answer is its exact bytes: a newline more is another answer.
+date and transaction, as of the last block or of --block. An answer is its exact bytes: a newline more is another answer.
 
 --verify RPC believes neither GraphQL nor JSON-RPC. It follows the validators from the genesis (--genesis, or that of the node
 in --datadir) or from a trusted last block of an epoch (--checkpoint), and holds everything against state, receipts and

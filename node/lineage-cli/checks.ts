@@ -78,3 +78,7 @@ export function requireSame(comparisons: readonly Comparison[]): void {
       .join("; "),
   );
 }
+
+/** Of a code in a table of codes; the code itself where it has none. */
+export const nameIn = (codes: Readonly<Record<string, number>>, code: number): string =>
+  Object.entries(codes).find(([, value]) => value === code)?.[0] ?? String(code);

@@ -6,12 +6,11 @@ import { LIMITS } from "../../precompiles/limits.ts";
 import { lineageCommand, lineageOptions } from "../commands/lineage.ts";
 import { readOptions, type Values } from "../config.ts";
 import { EXIT, OperationError, UsageError } from "../errors.ts";
-import type { Check } from "./checks.ts";
 import { graphql, jsonRpc } from "./endpoints.ts";
-import { checkLine, lineageLines, matchLines } from "./print.ts";
+import { checkLine, lineageLines, matchLines, resultLine } from "./print.ts";
 import { LINEAGE, type Lineage, MATCHES, type Match } from "./record.ts";
 import { readTrust } from "./trust.ts";
-import { verify } from "./verify.ts";
+import { type Verified, verify } from "./verify.ts";
 
 /** Longest output that can be committed. */
 const MAX_OUTPUT_BYTES = Math.max(LIMITS.publicOutputBytes, LIMITS.privateOutputBytes);
@@ -21,6 +20,12 @@ interface Subject {
   readonly bytes: Uint8Array | undefined;
   readonly root: Hex | undefined;
   readonly output: string | undefined;
+}
+
+/** Who is asked, and of which block; null: the last one. */
+interface Index {
+  readonly url: string;
+  readonly block: { readonly number: string } | null;
 }
 
 interface Matches {
@@ -35,19 +40,21 @@ export async function runLineage(args: readonly string[], input: NodeJS.ReadStre
   const trust = rpcUrl === undefined ? undefined : readTrust(values);
   const subject = await readSubject(values, input);
   const url = values["graphql.url"] as string;
-  const matches = subject.root === undefined ? undefined : await findMatches(url, subject.root, subject.bytes);
+  const block = values.block as number | undefined;
+  const index: Index = { url, block: block === undefined ? null : { number: String(block) } };
+  const matches = subject.root === undefined ? undefined : await findMatches(index, subject.root, subject.bytes);
   const id = chosen(subject, matches);
-  const lineage = await readLineage(url, id);
+  const lineage = await readLineage(index, id);
 
   if (values.json !== true) {
     if (matches !== undefined && matches.totalCount > 1) print(matchLines(matches.nodes, matches.totalCount));
     print(shaped(url, () => lineageLines(lineage)));
   }
-  let checks: readonly Check[] | undefined;
+  let verified: Verified | undefined;
   if (rpcUrl !== undefined && trust !== undefined) {
     if (values.json !== true)
       print(["", `Verified against ${new URL(rpcUrl).host}, trusting ${trust.checkpoint ?? "the genesis"}`]);
-    checks = await verify(lineage, {
+    verified = await verify(lineage, {
       ask: jsonRpc(rpcUrl),
       trust,
       output: subject.bytes,
@@ -57,17 +64,11 @@ export async function runLineage(args: readonly string[], input: NodeJS.ReadStre
       },
     });
   }
-  const isHeld = checks?.every(({ ok }) => ok) ?? true;
+  const isHeld = verified?.checks.every(({ ok }) => ok) ?? true;
   if (values.json === true) {
     const found = matches && { totalCount: matches.totalCount, outputs: matches.nodes };
-    print([JSON.stringify({ matches: found, lineage, verification: checks && { ok: isHeld, checks } })]);
-  } else if (checks !== undefined) {
-    print([
-      isHeld
-        ? `all ${checks.length} checks hold`
-        : `${checks.filter(({ ok }) => !ok).length} of ${checks.length} checks failed`,
-    ]);
-  }
+    print([JSON.stringify({ matches: found, lineage, verification: verified && { ok: isHeld, ...verified } })]);
+  } else if (verified !== undefined) print([resultLine(verified)]);
   return isHeld ? EXIT.ok : EXIT.failure;
 }
 
@@ -118,9 +119,9 @@ async function readAnswer(file: string | undefined, input: NodeJS.ReadStream): P
 }
 
 /** Throws OperationError when no inference has that root. */
-async function findMatches(url: string, root: Hex, bytes: Uint8Array | undefined): Promise<Matches> {
+async function findMatches({ url, block }: Index, root: Hex, bytes: Uint8Array | undefined): Promise<Matches> {
   const find = async (wanted: Hex): Promise<Matches> => {
-    const { inferences } = await graphql<{ inferences: Matches }>(url, MATCHES, { root: wanted });
+    const { inferences } = await graphql<{ inferences: Matches }>(url, MATCHES, { root: wanted, block });
     return shaped(url, () => ({ totalCount: inferences.totalCount, nodes: [...inferences.nodes] }));
   };
   const matches = await find(root);
@@ -143,8 +144,8 @@ function chosen({ output, root }: Subject, matches: Matches | undefined): string
   throw new OperationError(`output ${output} does not have the root ${root}; these do: ${others}`);
 }
 
-async function readLineage(url: string, id: string): Promise<Lineage> {
-  const { lineage } = await graphql<{ lineage: Lineage | null }>(url, LINEAGE, { id });
+async function readLineage({ url, block }: Index, id: string): Promise<Lineage> {
+  const { lineage } = await graphql<{ lineage: Lineage | null }>(url, LINEAGE, { id, block });
   if (lineage === null) throw new OperationError(`there is no inference ${id}`);
   if (lineage?.root?.id !== id)
     throw new OperationError(`GraphQL at ${new URL(url).host} answered another output than ${id}`);

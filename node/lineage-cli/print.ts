@@ -3,6 +3,7 @@ import { formatEther } from "viem";
 import type { Check } from "./checks.ts";
 import { dateOf, placeOf } from "./events.ts";
 import { type AttributionRecord, entities, type Lineage, type Match } from "./record.ts";
+import type { Verified } from "./verify.ts";
 
 /** Texts of strangers must not move a terminal's cursor: control characters and what reorders text are escaped. */
 export const plain = (text: string): string =>
@@ -79,7 +80,8 @@ function attributionRows(lineage: Lineage): string[][] {
     ];
   };
   const head = ["bytes", "share", "paid", "licence", "contribution", "Datanet", "contributor", "submitted", ""];
-  const rows = lineage.attributions.map(row);
+  const heaviestFirst = lineage.attributions.toSorted((a, b) => b.weightPpm - a.weightPpm);
+  const rows = heaviestFirst.map(row);
   return rows.length === 0 ? [] : [head, ...rows];
 }
 
@@ -129,3 +131,10 @@ function table(rows: readonly (readonly string[])[]): string[] {
 
 export const checkLine = ({ name, ok, detail }: Check): string =>
   `${ok ? "ok    " : "FAILED"} ${name}: ${plain(detail)}`;
+
+export function resultLine({ checks, isCutShort }: Verified): string {
+  const failed = checks.filter(({ ok }) => !ok).length;
+  if (failed === 0) return `all ${checks.length} checks hold`;
+  const rest = isCutShort ? "; what rests on them was not checked" : "";
+  return `${failed} of ${checks.length} checks failed${rest}`;
+}

@@ -120,7 +120,11 @@ export interface DatanetRecord extends Place {
   readonly owner: Account;
 }
 
-type EntityRecord = ContributionRecord | ModelRecord | DatanetRecord | { readonly __typename: "Inference" };
+export type EntityRecord = ContributionRecord | ModelRecord | DatanetRecord | InferenceRef;
+
+interface InferenceRef extends Ref {
+  readonly __typename: "Inference";
+}
 
 export interface EdgeRecord {
   readonly kind: string;
@@ -135,7 +139,7 @@ export interface Lineage {
   readonly truncated: boolean;
   readonly root: InferenceRecord;
   readonly attributions: readonly AttributionRecord[];
-  readonly nodes: readonly { readonly id: string; readonly depth: number; readonly entity: EntityRecord }[];
+  readonly nodes: readonly { readonly id: string; readonly entity: EntityRecord }[];
   readonly edges: readonly EdgeRecord[];
 }
 
@@ -152,15 +156,15 @@ const PLACE = "block { number timestamp } tx";
 /** Listed of one root at most: more are counted only. */
 export const MAX_MATCHES = 100;
 
-export const MATCHES = `query ($root: Bytes!) {
-  inferences(outputRoot: $root, first: ${MAX_MATCHES}) {
+export const MATCHES = `query ($root: Bytes!, $block: BlockSelector) {
+  inferences(outputRoot: $root, first: ${MAX_MATCHES}, block: $block) {
     totalCount nodes { id state ${PLACE} model { id } payer { address } }
   }
 }`;
 
 /** No list within a list: of a graph a server counts each as long as the whole. */
-export const LINEAGE = `query ($id: ID!) {
-  lineage(output: $id) {
+export const LINEAGE = `query ($id: ID!, $block: BlockSelector) {
+  lineage(output: $id, block: $block) {
     asOf { number hash timestamp } truncated
     root {
       id state audience ${PLACE} model { id } payer { address } host { address } requestRoot requestBytes minSpan escrow
@@ -172,9 +176,10 @@ export const LINEAGE = `query ($id: ID!) {
     }
     attributions { weight weightPpm licence paid contributor { address } datanet { id } contribution { id } }
     nodes {
-      id depth
+      id
       entity {
         __typename
+        ... on Inference { id }
         ... on Contribution {
           id ${PLACE} contentRoot size uri licence status consent withdrawnBlock { number } score
           contributor { address } datanet { id }

@@ -1,4 +1,5 @@
 /** The committed answer: that it is the one under its batch's root, its spans by rule span-v1, and the bytes. */
+import { decodeFunctionData } from "viem";
 import { answerLeaf, batchRoot } from "../../core/answer-batch.ts";
 import { bytesToHex, equalsBytes, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { contentRoot } from "../../core/content.ts";
@@ -6,7 +7,9 @@ import { contributorShares } from "../../core/settlement.ts";
 import { coveredBytes, findSpanFault, type Span, spansHash, spanWeights } from "../../core/span-rule.ts";
 import { partsPerMillion } from "../../indexer/lineage.ts";
 import { AUDIENCE } from "../../precompiles/attribution-interface.ts";
+import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
 import { provenBytes, type StoreClient } from "../data-cli/store-client.ts";
+import type { ProvenBlock } from "./certified-chain.ts";
 import { type Comparison, NotProven, requireSame } from "./checks.ts";
 import { eventAt, eventsIn, placeOf } from "./events.ts";
 import { type ContributionRecord, entities } from "./record.ts";
@@ -21,6 +24,8 @@ export interface ProvenAnswer {
   readonly spans: readonly Span[];
   /** Wei, as the commitment's event says it. */
   readonly fee: bigint;
+  /** Of a public answer: its bytes are in the commitment's transaction. */
+  readonly output: Uint8Array | undefined;
 }
 
 /**
@@ -29,7 +34,7 @@ export interface ProvenAnswer {
  */
 export async function checkAnswer(
   { lineage, chain }: Audit,
-  { inferenceId, batchId, batchRoot: kept, escrow }: ProvenInference,
+  { inferenceId, batchId, batchRoot: kept, escrow, head }: ProvenInference,
 ): Promise<[string, ProvenAnswer]> {
   const { root } = lineage;
   if (root.committed === null || root.batch === null) throw new NotProven("GraphQL does not say when it was committed");
@@ -67,7 +72,25 @@ export async function checkAnswer(
   ]);
   const { outputRoot, outputBytes, spans, fee } = args;
   const detail = `${spans.length} spans, answer ${args.index} of ${leaves.length} under the root ${root.batch.root} of batch ${batchId}, committed in ${placeOf(root.committed)}`;
-  return [detail, { inferenceId, outputRoot, outputBytes, spans, fee }];
+  const output = head.audience === AUDIENCE.public ? committedOutput(block, committed.tx, args) : undefined;
+  return [detail, { inferenceId, outputRoot, outputBytes, spans, fee, output }];
+}
+
+/** The chain took it only from a transaction straight to the precompile, with the bytes that have the root. */
+function committedOutput(
+  { transactions }: ProvenBlock,
+  tx: Hex,
+  { inferenceId, outputRoot }: Pick<ProvenAnswer, "inferenceId" | "outputRoot">,
+): Uint8Array {
+  const transaction = transactions.find(({ hash }) => bytesToHex(hash) === tx)!;
+  const call = decodeFunctionData({ abi: attributionAbi, data: bytesToHex(transaction.data) });
+  const answers = call.functionName === "commitOutputs" ? call.args[0] : [];
+  for (const answer of answers) {
+    if (answer.inferenceId !== inferenceId) continue;
+    const output = hexToBytes(answer.output);
+    if (bytesToHex(contentRoot(output)) === outputRoot) return output;
+  }
+  throw new NotProven(`transaction ${tx} does not hold the output's bytes`);
 }
 
 export function checkFile(output: Uint8Array, { outputRoot, outputBytes }: ProvenAnswer): [string, true] {
@@ -78,17 +101,19 @@ export function checkFile(output: Uint8Array, { outputRoot, outputBytes }: Prove
   return [`${output.length} bytes with the root ${root}`, true];
 }
 
-/** Of a private output the chain did not look at boundaries. */
-export function checkSpans({ output }: Audit, { head }: ProvenInference, answer: ProvenAnswer): [string, true] {
-  const { spans, outputBytes } = answer;
+/** `output`: the answer's bytes, where they are known; without them boundaries are not. */
+export function checkSpans(
+  { head }: ProvenInference,
+  { spans, outputBytes }: ProvenAnswer,
+  output: Uint8Array | undefined,
+): [string, true] {
   const fault = findSpanFault(spans, outputBytes, head.minSpan, output);
   if (fault !== undefined) {
     throw new NotProven(
       "index" in fault ? `span ${fault.index} is ${fault.kind}` : `there are ${fault.count}, more than the rule allows`,
     );
   }
-  const boundaries =
-    output !== undefined || head.audience === AUDIENCE.public ? ", at word boundaries" : "; boundaries need the file";
+  const boundaries = output === undefined ? "; of a private output, boundaries need the file" : ", at word boundaries";
   return [`each within a window, ${head.minSpan} bytes or more, rising${boundaries}`, true];
 }
 

@@ -1,6 +1,6 @@
 /** The request and what became of it: proven storage of the attribution precompile, and the events of each step. */
 import { bytesToHex } from "../../core/bytes.ts";
-import { INFERENCE_STATE } from "../../indexer/codes.ts";
+import { FAULT, INFERENCE_STATE } from "../../indexer/codes.ts";
 import { STATE } from "../../precompiles/attribution-interface.ts";
 import {
   type Found,
@@ -13,7 +13,7 @@ import {
   requireInference,
   settleAfter,
 } from "../../precompiles/attribution-state.ts";
-import { NotProven, requireSame } from "./checks.ts";
+import { type Comparison, NotProven, nameIn, requireSame } from "./checks.ts";
 import { eventAt, placeOf } from "./events.ts";
 import type { Audit } from "./verify.ts";
 
@@ -49,7 +49,7 @@ export async function checkInference({ lineage, state, chain }: Audit): Promise<
   });
   const { head, escrow, served, terms } = inference;
   requireSame([
-    ["state", root.state, stateName(inference.state)],
+    ["state", root.state, nameIn(INFERENCE_STATE, inference.state)],
     ["audience", root.audience, AUDIENCES[head.audience]],
     ["model", root.model.id, head.modelId],
     ["payer", root.payer.address, bytesToHex(head.payer)],
@@ -66,12 +66,11 @@ export async function checkInference({ lineage, state, chain }: Audit): Promise<
     ["settlement time", root.settleAfter, escrow.batchId === 0n ? null : settleAfter(inference, terms)],
   ]);
   await eventAt(chain, root, "attribution", "InferenceRequested", (args) => args.inferenceId === inferenceId);
-  const closed = await checkClosing({ lineage, state, chain }, inference);
+  const closed = await checkClosing({ lineage, chain }, inference);
   return [`${inferenceId} ${root.state.toLowerCase()}, requested in ${placeOf(root)}${closed}`, inference];
 }
 
-const stateName = (state: number): string | undefined =>
-  Object.entries(INFERENCE_STATE).find(([, code]) => code === state)?.[0];
+type Steps = Pick<ProvenInference, "state" | "inferenceId" | "batchId">;
 
 const CLOSINGS = {
   [STATE.settled]: "InferenceSettled",
@@ -79,17 +78,44 @@ const CLOSINGS = {
   [STATE.void]: "InferenceVoided",
 } as const;
 
+/** What a record has only once its answer is committed. */
+const OF_ANSWERS = ["committed", "batch", "batchIndex", "outputRoot", "outputBytes", "coveredBytes", "fee"] as const;
+
+/** How it ended, and that the record says nothing of what did not happen. */
 async function checkClosing(
-  { lineage, chain }: Pick<Audit, "lineage" | "state" | "chain">,
-  { state, inferenceId }: Found,
+  { lineage, chain }: Pick<Audit, "lineage" | "chain">,
+  { state, inferenceId, batchId }: Steps,
 ) {
-  const { closed } = lineage.root;
+  const { root, attributions } = lineage;
+  const { closed } = root;
+  if (batchId === 0n) {
+    requireSame([
+      ...OF_ANSWERS.map((field): Comparison => [field, root[field] === null, true]),
+      ["number of spans", root.spans.length, 0],
+      ["number of attributed contributions", attributions.length, 0],
+    ]);
+  }
   const eventName = CLOSINGS[state as keyof typeof CLOSINGS];
+  if (eventName !== "InferenceVoided")
+    requireSame([
+      ["fault", root.fault, null],
+      ["slashed", root.slashed, null],
+    ]);
   if (eventName === undefined) {
-    requireSame([["the end", closed?.tx, null]]);
+    requireSame([
+      ["the end", closed === null, true],
+      ["refund", root.refund, null],
+    ]);
     return "";
   }
   if (closed === null) throw new NotProven("GraphQL does not say when it ended");
-  await eventAt(chain, closed, "attribution", eventName, (args) => args.inferenceId === inferenceId);
+  const isThis = (args: { readonly inferenceId: bigint }) => args.inferenceId === inferenceId;
+  const { args } = await eventAt(chain, closed, "attribution", eventName, isThis);
+  requireSame([["refund", root.refund, args.refund]]);
+  if ("fault" in args)
+    requireSame([
+      ["fault", root.fault, nameIn(FAULT, args.fault)],
+      ["slashed", root.slashed, args.slashed],
+    ]);
   return `, ended in ${placeOf(closed)}`;
 }

@@ -27,13 +27,16 @@ export function checkFee({ lineage }: Audit, { served, terms }: ProvenInference,
 interface Payment {
   readonly kind: number;
   readonly account: Hex;
-  /** Id of a contribution or model, 0 for none. */
-  readonly source: bigint;
+  /** What it is paid for, as in "contribution 3"; empty for none. */
+  readonly source: string;
   readonly weight: bigint;
   readonly amount: bigint;
 }
 
-/** By event of the block in which it ended; nothing is paid before. */
+/** Of a settlement. */
+const PARTS = ["contributorsPaid", "modelPaid", "stakersPaid", "treasuryPaid"] as const;
+
+/** Nothing is paid before it ends. */
 export async function checkPayments(
   audit: Audit,
   inference: ProvenInference,
@@ -44,9 +47,8 @@ export async function checkPayments(
   if (inference.state === STATE.settled && answer !== undefined) {
     const { shares, due } = await settlementOf(audit, inference, answer);
     requireSamePayments("the settlement rule gives", due, paid);
-    const refund = inference.escrow.escrow - answer.fee;
     requireSame([
-      ["refund", root.refund, refund],
+      ["refund", root.refund, inference.escrow.escrow - answer.fee],
       ["contributors' part", root.contributorsPaid, shares.contributorsWei],
       ["model's part", root.modelPaid, shares.modelWei],
       ["stakers' part", root.stakersPaid, shares.stakersWei],
@@ -56,6 +58,13 @@ export async function checkPayments(
         return [`payment of contribution ${contribution}`, attribution?.paid, amountWei];
       }),
     ]);
+  } else {
+    requireSame([
+      ...PARTS.map((field): Comparison => [field, root[field], null]),
+      ...audit.lineage.attributions.map(
+        ({ paid: claimed, contribution }): Comparison => [`payment of contribution ${contribution.id}`, claimed, 0],
+      ),
+    ]);
   }
   requireSamePayments("GraphQL says", root.rewards.map(claimedPayment), paid);
   const sum = paid.reduce((total, { amount }) => total + amount, 0n);
@@ -63,7 +72,7 @@ export async function checkPayments(
     throw new NotProven(`${sum} wei were paid of ${answer?.fee}`);
   if (inference.state === STATE.void) {
     requireSame([["slashed", root.slashed, sum]]);
-    return [`void: ${paid.length} shares of ${sum} wei slashed`, true];
+    return [`${paid.length} shares of the ${sum} wei that were slashed; the payer has the escrow back`, true];
   }
   return [paid.length === 0 ? "none yet" : `${paid.length} shares, to the wei, are all of the fee of ${sum}`, true];
 }
@@ -75,7 +84,20 @@ async function paymentsOf({ lineage, chain }: Audit, inferenceId: bigint): Promi
   const block = await chain.block(BigInt(closed.block.number));
   return eventsIn(block, "attribution", "RewardAccrued")
     .filter(({ args }) => args.inferenceId === inferenceId)
-    .map(({ args: { kind, account, source, weight, amount } }) => ({ kind, account, source, weight, amount }));
+    .map(({ args: { kind, account, source, weight, amount } }) => ({
+      kind,
+      account,
+      source: sourceOf(kind, source),
+      weight,
+      amount,
+    }));
+}
+
+const OF_CONTRIBUTIONS: ReadonlySet<number> = new Set([REWARD.contributor, REWARD.leftOut]);
+
+function sourceOf(kind: number, source: bigint): string {
+  if (source === 0n) return "";
+  return `${OF_CONTRIBUTIONS.has(kind) ? "contribution" : "model"} ${source}`;
 }
 
 /** What has to be paid, in the order in which the precompile accrues it. */
@@ -108,7 +130,7 @@ async function settlementOf(
   const payment = (kind: number, account: Uint8Array, source: bigint, amount: bigint, weight = 0n): Payment => ({
     kind,
     account: bytesToHex(account),
-    source,
+    source: sourceOf(kind, source),
     weight,
     amount,
   });
@@ -131,7 +153,7 @@ async function settlementOf(
 const claimedPayment = ({ kind, account, contribution, model, weight, amount }: RewardRecord): Payment => ({
   kind: REWARD_KIND[kind as keyof typeof REWARD_KIND],
   account: account.address,
-  source: BigInt(contribution?.id ?? model?.id ?? 0),
+  source: [contribution && `contribution ${contribution.id}`, model && `model ${model.id}`].filter(Boolean).join(" "),
   weight: BigInt(weight),
   amount: BigInt(amount),
 });
@@ -151,4 +173,4 @@ function requireSamePayments(who: string, claimed: readonly Payment[], paid: rea
 const KIND_NAMES = Object.fromEntries(Object.entries(REWARD_KIND).map(([name, code]) => [code, name]));
 
 const describe = ({ kind, account, source, weight, amount }: Payment): string =>
-  `${KIND_NAMES[kind]} ${source} weight ${weight}: ${amount} wei to ${account.toLowerCase()}`;
+  `${KIND_NAMES[kind]} ${amount} wei to ${account.toLowerCase()} for ${source || "nothing"}, weight ${weight}`;

@@ -12,9 +12,9 @@ import {
 } from "../../precompiles/datanet-state.ts";
 import { loadModelHead, loadModelOrigin, modelSlot } from "../../precompiles/models-state.ts";
 import { wordOf } from "../../precompiles/storage.ts";
-import { NotProven, requireSame } from "./checks.ts";
+import { NotProven, nameIn, requireSame } from "./checks.ts";
 import { eventAt, placeOf } from "./events.ts";
-import type { ContributionRecord, DatanetRecord, Lineage, ModelRecord } from "./record.ts";
+import type { ContributionRecord, DatanetRecord, EntityRecord, Lineage, ModelRecord } from "./record.ts";
 import type { Audit } from "./verify.ts";
 import type { ProvenAnswer } from "./verify-answer.ts";
 import type { ProvenInference } from "./verify-inference.ts";
@@ -22,8 +22,6 @@ import type { ProvenInference } from "./verify-inference.ts";
 const ACCESSES = ["OPEN", "PERMISSIONED"];
 
 const licenceName = (code: number): string => LICENCES[code]?.spdx ?? String(code);
-const nameIn = (codes: Readonly<Record<string, number>>, code: number): string =>
-  Object.entries(codes).find(([, value]) => value === code)?.[0] ?? String(code);
 
 export async function checkModel({ lineage, chain, state }: Audit, model: ModelRecord): Promise<[string, true]> {
   const id = BigInt(model.id);
@@ -102,6 +100,7 @@ export async function checkContribution(
     ["contributor", contribution.contributor.address, contributor],
     ["Datanet", contribution.datanet.id, standing.datanetId],
     ["status", contribution.status, nameIn(STATUS, standing.status)],
+    ["score", contribution.score ?? 0, origin.score],
     ["consent", contribution.consent, withdrawnAt === 0n],
     ["block of the withdrawal", contribution.withdrawnBlock?.number, withdrawnAt === 0n ? undefined : withdrawnAt],
     ["block", contribution.block.number, origin.revealedAt],
@@ -142,6 +141,42 @@ export async function checkDatanet({ chain, state }: Audit, datanet: DatanetReco
   ]);
   return [`"${datanet.name}", ${datanet.licence}, created in ${placeOf(datanet)}`, true];
 }
+
+/** Nothing that the output comes from is left out, and nothing else is there. */
+export function checkGraph(
+  { lineage }: Audit,
+  { inferenceId, head }: ProvenInference,
+  answer: ProvenAnswer | undefined,
+): [string, true] {
+  const { nodes, edges, attributions, truncated } = lineage;
+  const contributions = [...new Set(answer?.spans.map(({ contribution }) => contribution))];
+  requireEdges(
+    lineage,
+    `output:${inferenceId}`,
+    answer === undefined
+      ? []
+      : [`GENERATED_BY model:${head.modelId}`, ...contributions.map((id) => `ATTRIBUTED_TO contribution:${id}`)],
+  );
+  for (const { id, entity } of nodes) requireSame([["id of a node", id, nodeOf(entity)]]);
+  const there = new Set(nodes.map(({ id }) => id));
+  const targets = new Set(edges.map(({ to }) => to));
+  const attributed = attributions.map(({ contribution }) => `contribution:${contribution.id}`);
+  const missing = [...attributed, ...(truncated ? [] : targets)].find((node) => !there.has(node));
+  if (missing !== undefined) throw new NotProven(`GraphQL leaves out ${missing}`);
+  const stray = [...there].find((node) => node !== `output:${inferenceId}` && !targets.has(node));
+  if (stray !== undefined) throw new NotProven(`GraphQL has ${stray}, which nothing here was made of`);
+  const sourceless = edges.find(({ from }) => !there.has(from));
+  if (sourceless !== undefined)
+    throw new NotProven(`GraphQL says where ${sourceless.from} comes from, which is not there`);
+  return [
+    `${there.size} nodes and ${edges.length} edges${truncated ? ", which GraphQL says are not all" : ", none left out"}`,
+    true,
+  ];
+}
+
+const NODE_NAMES = { Inference: "output", Contribution: "contribution", Model: "model", Datanet: "datanet" };
+
+const nodeOf = ({ __typename, id }: EntityRecord): string => `${NODE_NAMES[__typename]}:${id}`;
 
 /** GraphQL says exactly this of where the node comes from; where it cut the graph short, nothing else. */
 function requireEdges({ edges, truncated }: Lineage, node: string, proven: readonly string[]): void {

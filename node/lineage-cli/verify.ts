@@ -12,7 +12,7 @@ import { entities, type Lineage, type Place } from "./record.ts";
 import { checkAnswer, checkContents, checkFile, checkSpans, checkWeights } from "./verify-answer.ts";
 import { checkInference } from "./verify-inference.ts";
 import { checkFee, checkPayments } from "./verify-payments.ts";
-import { checkContribution, checkDatanet, checkModel } from "./verify-sources.ts";
+import { checkContribution, checkDatanet, checkGraph, checkModel } from "./verify-sources.ts";
 
 export interface Verification {
   readonly ask: Ask;
@@ -30,27 +30,35 @@ export interface Audit {
   readonly chain: CertifiedChain;
   /** After the block that the record is as of. */
   readonly state: ProvenState;
-  readonly output: Uint8Array | undefined;
 }
 
-/** Checks in the order in which they were made; one that others rest on ends it. */
-export async function verify(lineage: Lineage, verification: Verification): Promise<readonly Check[]> {
+export interface Verified {
+  /** In the order in which they were made. */
+  readonly checks: readonly Check[];
+  /** One failed that all others rest on: those were not made. */
+  readonly isCutShort: boolean;
+}
+
+export async function verify(lineage: Lineage, verification: Verification): Promise<Verified> {
   const { ask, trust, output, stores, onCheck } = verification;
   const checks = new Checks(onCheck);
   const chain = new CertifiedChain(ask, trust);
   const state = await trustedState(lineage, chain, verification, checks);
-  if (state === undefined) return checks.all;
-  const audit: Audit = { lineage, chain, state, output };
+  const cutShort = () => ({ checks: checks.all, isCutShort: true });
+  if (state === undefined) return cutShort();
+  const audit: Audit = { lineage, chain, state };
   const inference = await checks.run("inference", () => checkInference(audit));
-  if (inference === undefined) return checks.all;
+  if (inference === undefined) return cutShort();
   const answer = inference.batchId === 0n ? undefined : await checks.run("answer", () => checkAnswer(audit, inference));
-  if (inference.batchId !== 0n && answer === undefined) return checks.all;
+  if (inference.batchId !== 0n && answer === undefined) return cutShort();
 
+  const bytes = output ?? answer?.output;
   if (answer !== undefined) {
     if (output !== undefined) await checks.run("file", async () => checkFile(output, answer));
-    await checks.run("spans", async () => checkSpans(audit, inference, answer));
+    await checks.run("spans", async () => checkSpans(inference, answer, bytes));
     await checks.run("weights", async () => checkWeights(audit, answer));
   }
+  await checks.run("graph", async () => checkGraph(audit, inference, answer));
   await checks.runAll([
     ...entities(lineage, "Model").map((model) => ({ name: `model ${model.id}`, run: () => checkModel(audit, model) })),
     ...entities(lineage, "Contribution").map((contribution) => ({
@@ -62,12 +70,12 @@ export async function verify(lineage: Lineage, verification: Verification): Prom
       run: () => checkDatanet(audit, datanet),
     })),
   ]);
-  if (answer !== undefined && output !== undefined && stores.length > 0) {
-    await checks.run("contents", () => checkContents(audit, answer, output, stores));
+  if (answer !== undefined && bytes !== undefined && stores.length > 0) {
+    await checks.run("contents", () => checkContents(audit, answer, bytes, stores));
   }
   if (answer !== undefined) await checks.run("fee", async () => checkFee(audit, inference, answer));
   await checks.run("payments", () => checkPayments(audit, inference, answer));
-  return checks.all;
+  return { checks: checks.all, isCutShort: false };
 }
 
 /** The proven state that the record has to agree with; undefined when a server does not show it. */
