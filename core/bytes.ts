@@ -28,9 +28,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 export function bigIntToFixed(value: bigint, length: number): Uint8Array {
   if (value < 0n) throw new RangeError(`negative integer ${value}`);
   const out = new Uint8Array(length);
+  const view = new DataView(out.buffer);
   let rest = value;
-  for (let i = length - 1; i >= 0 && rest > 0n; i--) {
-    out[i] = Number(rest & 0xffn);
+  let end = length;
+  for (; end >= 8 && rest > 0n; end -= 8) {
+    view.setBigUint64(end - 8, rest); // the lowest 64 bits of it
+    rest >>= 64n;
+  }
+  for (; end > 0 && rest > 0n; end--) {
+    out[end - 1] = Number(rest & 0xffn);
     rest >>= 8n;
   }
   if (rest > 0n) throw new RangeError(`integer does not fit ${length} bytes`);
