@@ -15,6 +15,10 @@ import type { Database } from "./tables.ts";
 
 /** Time that a statement waits for another connection's lock. */
 const BUSY_TIMEOUT_MS = 5_000;
+/** Of the writer: inner pages and what a batch touches. */
+const CACHE_KIB = 64 * 1024;
+/** 32 MiB: pages that change in many blocks are written back once. */
+const WAL_PAGES = 8 * 1024;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -37,6 +41,7 @@ export function openSqliteIndex(path: string, options: OpenOptions): OpenedIndex
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   // After a power cut the last commits may be missing, never half of one: the chain has them and they are replayed.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF");
+  database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
   if (userVersion(database) === 0) createSchema(database);
   const db = new Kysely<Database>({ dialect: sqliteDialect({ open: () => database, connections: 1, ...options }) });
   return { db, bulk: sqliteBulk, createIndexes, missingIndexes, rebuilt };
