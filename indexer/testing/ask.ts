@@ -6,7 +6,7 @@ import { Reader } from "../loaders.ts";
 import { schema } from "../schema.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: answers have the shape of the query, which the assertions check.
-type Data = any;
+export type Data = any;
 
 export interface Asker {
   /** The data of a query that must succeed. */
