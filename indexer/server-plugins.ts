@@ -9,7 +9,7 @@ import { Reader } from "./loaders.ts";
 import { type PersistedOperations, sha256Of } from "./persisted-operations.ts";
 import type { GraphqlContext } from "./schema-builder.ts";
 import type { IndexerLog } from "./store.ts";
-import { type EventFeed, unavailable } from "./subscriptions.ts";
+import { type EventFeed, settled, unavailable } from "./subscriptions.ts";
 import type { Database } from "./tables.ts";
 
 /** Fields that a subscriber may have resolved for one event: all that listen to a block share its time. */
@@ -21,6 +21,25 @@ export function persistedPlugin(operations: PersistedOperations): Plugin {
       const query = operations.textOf(params);
       // What is no text is refused by the check of parameters that follows.
       if (query !== params.query) setParams({ ...params, query: query as string });
+    },
+  };
+}
+
+/** Variables in a URL or a form that are no JSON are the client's mistake, which yoga would take for its own. */
+export function requestPlugin(): Plugin {
+  return {
+    onRequestParse: ({ requestParser, setRequestParser }) => {
+      if (requestParser === undefined) return;
+      setRequestParser(async (request) => {
+        try {
+          return await requestParser(request);
+        } catch (error) {
+          if (!(error instanceof SyntaxError)) throw error;
+          throw new GraphQLError("variables and extensions must be JSON", {
+            extensions: { code: "BAD_REQUEST", http: { status: 400 } },
+          });
+        }
+      });
     },
   };
 }
@@ -60,7 +79,7 @@ export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number): Pl
           const leftMs = timeoutMs - (Date.now() - startedMs);
           if (leftMs < 0 && timeoutMs > 0) return { errors: [busy(timeoutMs)] };
           const context: GraphqlContext = { reader: new Reader(snapshot, timeoutMs) };
-          return await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } });
+          return settled(await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } }));
         } finally {
           // On a connection that broke there is nothing to end.
           await snapshot

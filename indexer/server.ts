@@ -18,6 +18,7 @@ import { type GraphqlServer, type GraphqlServerOptions, TIMEOUT_MS } from "./ser
 import {
   limitsPlugin,
   persistedPlugin,
+  requestPlugin,
   slowLogPlugin,
   snapshotPlugin,
   subscribePlugin,
@@ -77,6 +78,7 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     maskedErrors: { isDev: false },
     logging: yogaLog(log),
     plugins: [
+      requestPlugin(),
       persistedPlugin(operations),
       slowLogPlugin(options.slowMs ?? SLOW_MS, log),
       limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }),

@@ -68,7 +68,7 @@ export class EventFeed {
   /** GraphQL's `subscribe`: resolves once events count for the subscriber. */
   async subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncGenerator<ExecutionResult>> {
     const { maxSubscribers, maxUnread } = this.#options;
-    const source = await createSourceEventStream(args);
+    const source = await sourceOf(args);
     if (!(source instanceof Selection)) return source as ExecutionResult;
     if (this.#isClosed) return failure("the server is stopping", "STOPPING");
     if (this.subscribers >= maxSubscribers) {
@@ -239,7 +239,7 @@ class Subscriber {
     const results = await Promise.all(
       events
         .filter((event) => this.selection.matches(event))
-        .map(async ({ value }) => await execute({ ...this.#args, rootValue: value, contextValue })),
+        .map(async ({ value }) => settled(await execute({ ...this.#args, rootValue: value, contextValue }))),
     );
     const causes = results.flatMap(({ errors }) => errors ?? []).map(({ originalError }) => originalError);
     const lost = causes.find((cause) => isUnreachable(cause));
@@ -294,6 +294,25 @@ class Subscriber {
     };
     return iterator as AsyncGenerator<ExecutionResult>;
   }
+}
+
+/** A subscription whose only field is skipped is valid, and GraphQL's own code trips over it. */
+async function sourceOf(args: ExecutionArgs): Promise<AsyncIterable<unknown> | ExecutionResult> {
+  try {
+    return await createSourceEventStream(args);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const extensions = { code: "BAD_USER_INPUT", http: { status: 400 } };
+    return { errors: [new GraphQLError("the subscription selects no field", { extensions })] };
+  }
+}
+
+/**
+ * Where one field's error makes the whole answer null, others may still run: what they add to the list of errors, when
+ * the snapshot has ended, is no part of the answer.
+ */
+export function settled(result: ExecutionResult): ExecutionResult {
+  return result.errors === undefined ? result : { ...result, errors: [...result.errors] };
 }
 
 const failure = (message: string, code: string): ExecutionResult => ({

@@ -601,7 +601,8 @@ export function chainOf(steps: readonly Step[], salt = ""): FakeChain {
   return chain;
 }
 
-function take(ledger: Ledger, step: Step): LedgerEvent[] {
+/** The events of the next transaction; none where nothing of the kind is possible. */
+export function take(ledger: Ledger, step: Step): LedgerEvent[] {
   const { kind, a, b } = step;
   const { datanets, contributions, models, requested, committed } = ledger;
   const account = testAddress(a % 5);
