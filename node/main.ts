@@ -4,11 +4,14 @@ import { contentCommand } from "./commands/content.ts";
 import { dataCommand } from "./commands/data.ts";
 import { deriveCommand } from "./commands/derive.ts";
 import { devnetCommand } from "./commands/devnet.ts";
+import { exportCommand } from "./commands/export.ts";
 import { hostCommand } from "./commands/host.ts";
+import { indexCommand } from "./commands/index.ts";
 import { lineageCommand } from "./commands/lineage.ts";
 import { networkCommand } from "./commands/network.ts";
 import { nodeCommand } from "./commands/node.ts";
 import { qualityCommand } from "./commands/quality.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { stakeCommand } from "./commands/stake.ts";
 import { validatorCommand } from "./commands/validator.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -25,6 +28,9 @@ const COMMANDS: readonly Command[] = [
   deriveCommand,
   networkCommand,
   lineageCommand,
+  exportCommand,
+  indexCommand,
+  serveCommand,
   contentCommand,
   dataCommand,
   qualityCommand,
