@@ -20,8 +20,8 @@ export interface ChainSize {
   readonly single: number;
 }
 
-export const DATANETS = 50;
-export const MODELS = 50;
+const DATANETS = 50;
+const MODELS = 50;
 const CONTRIBUTORS = 2_000;
 const CONTRIBUTIONS_A_BLOCK = 100;
 const INFERENCES_A_BLOCK = 20;
@@ -68,7 +68,8 @@ const account = (kind: number, n: number): Uint8Array =>
   hexToBytes(`0x${kind.toString(16).padStart(2, "0")}${n.toString(16).padStart(38, "0")}` as Hex);
 export const contributorOf = (contribution: number): Uint8Array => account(0xc0, contribution % CONTRIBUTORS);
 const hashOf = (kind: number, n: number): Uint8Array => bigIntToFixed((BigInt(kind) << 248n) + BigInt(n) + 1n, 32);
-export const outputRootOf = (inference: number): Uint8Array => hashOf(0x0a, inference);
+const outputRootOf = (inference: number): Uint8Array => hashOf(0x0a, inference);
+export const timeOf = (block: number): number => FIRST_TIME + BLOCK_SECONDS * block;
 
 /** Spread over all contributions, the low ones more often. */
 function sourcesOf(inference: number, contributions: number): number[] {
@@ -104,7 +105,7 @@ export class BenchChain implements BlockSource {
       header: {
         number,
         parentHash: n === 0 ? new Uint8Array(32) : hashOf(0x0b, n - 1),
-        timestamp: BigInt(FIRST_TIME + BLOCK_SECONDS * n),
+        timestamp: BigInt(timeOf(n)),
         gasUsed: 1_000_000n,
       },
       transactions: transactions.map((_, i) => ({
@@ -236,8 +237,10 @@ function modelRegistered(id: number): Log {
 function contributionAccepted(id: number): Log[] {
   const datanet = datanetOf(id);
   const uri = shortString(`ipfs://content-${id}`);
+  // Lineage as deep as the logarithm of their number.
+  const parents = [Math.floor(id / 2), Math.floor(id / 3)].filter((parent) => parent > 0);
   // contentRoot, size, licence, uri, parents, bond: 6 words of head.
-  const submitted = [hashOf(3, id), 100_000, 1, 192, 256, 10n ** 18n, ...uri, 0];
+  const submitted = [hashOf(3, id), 100_000, 1, 192, 256, 10n ** 18n, ...uri, parents.length, ...parents];
   return [
     log(DATANET_ADDRESS, "ContributionSubmitted", [datanet, id, contributorOf(id)], ...submitted),
     log(

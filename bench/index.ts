@@ -10,13 +10,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { sql } from "kysely";
-import { bytesToHex } from "../core/bytes.ts";
 import { openReader } from "../indexer/database.ts";
 import { createIndexer } from "../indexer/store.ts";
 import { TABLE_NAMES } from "../indexer/tables.ts";
 import { startPostgres, type TestPostgres } from "../indexer/testing/postgres.ts";
-import { BenchChain, type ChainSize, contributorOf, GrowingChain, outputRootOf } from "./index-chain.ts";
+import { BenchChain, type ChainSize, GrowingChain } from "./index-chain.ts";
+import { print, quantile } from "./index-print.ts";
 import { measureQueries } from "./index-queries.ts";
+import { measureSubscriptions } from "./index-subscriptions.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,17 +29,15 @@ const { values } = parseArgs({
 });
 /** Blocks that are added one by one. */
 const LIVE_BLOCKS = 500;
+/** Those that subscribers wait for. */
+const WATCHED_BLOCKS = 30;
 const size: ChainSize = {
   contributions: Number(values.contributions),
   inferences: Number(values.inferences),
-  single: LIVE_BLOCKS,
+  single: LIVE_BLOCKS + WATCHED_BLOCKS,
 };
 const GOALS = { sqlite: ">20000", postgres: ">40000" } as const;
 type StoreName = keyof typeof GOALS;
-
-export function print(name: string, value: number, unit: string, goal = "-"): void {
-  process.stdout.write(`index.${name} ${Number(value.toPrecision(4))} ${unit} ${goal}\n`);
-}
 
 const directory = mkdtempSync(join(tmpdir(), "openledger-index-"));
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
@@ -58,7 +57,7 @@ function locationOf(store: StoreName, postgres: TestPostgres | undefined): strin
 
 async function measure(store: StoreName, location: string): Promise<void> {
   const whole = new BenchChain(size);
-  const backfilled = Number(whole.head.number) - LIVE_BLOCKS;
+  const backfilled = Number(whole.head.number) - LIVE_BLOCKS - WATCHED_BLOCKS;
   const startMs = performance.now();
   const cpu = process.cpuUsage();
   await indexUpTo(location, new BenchChain(size, backfilled));
@@ -74,12 +73,10 @@ async function measure(store: StoreName, location: string): Promise<void> {
   print(`${store}.backfill.cpu`, (user + system) / 1e6, "CPU-s of the node");
   await measureLive(store, location, whole, backfilled);
   await measureQueries(store, location, {
-    contributor: bytesToHex(contributorOf(1)),
-    outputRoot: bytesToHex(outputRootOf(Math.ceil(size.inferences / 2))),
     inferences: size.inferences,
-    head: Number(whole.head.number),
-    subscribers: Number(values.subscribers),
+    head: backfilled + LIVE_BLOCKS,
   });
+  await measureSubscriptions(store, location, whole, backfilled + LIVE_BLOCKS, Number(values.subscribers));
 }
 
 async function indexUpTo(location: string, source: BenchChain): Promise<void> {
@@ -126,8 +123,4 @@ async function countRows(location: string): Promise<Record<string, number>> {
   }
   await db.destroy();
   return counts;
-}
-
-export function quantile(values: readonly number[], q: number): number {
-  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Number.NaN;
 }
