@@ -1,6 +1,6 @@
 /** Runs `openledger index`. */
 import { existsSync } from "node:fs";
-import { isPostgresUrl } from "../../indexer/location.ts";
+import { join } from "node:path";
 import { indexOptions } from "../commands/index.ts";
 import { dataDirectory, indexUrl, logFormat, readOptions, type Values } from "../config.ts";
 import { indexFile } from "../data-directory.ts";
@@ -20,13 +20,15 @@ export async function runIndex(args: readonly string[]): Promise<number> {
   return action === "verify" ? await verify(location, values) : await rebuild(location, values);
 }
 
-/** Throws OperationError where there is no such file. */
+/** That of --index.url, of a node's data directory, or of a devnet's first validator. Throws OperationError. */
 export function indexLocation(values: Partial<Values>): string {
-  const location = indexUrl(values) ?? indexFile(dataDirectory(values, "devnet"));
-  if (!isPostgresUrl(location) && !existsSync(location)) {
-    throw new OperationError(`there is no index ${location}: name its data directory by --datadir, or --index.url`);
-  }
-  return location;
+  const url = indexUrl(values);
+  if (url !== undefined) return url;
+  const directory = dataDirectory(values, "devnet");
+  const files = [indexFile(directory), indexFile(join(directory, "validator-0"))];
+  const found = files.find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  throw new OperationError(`there is no index ${files[0]}: name its data directory by --datadir, or --index.url`);
 }
 
 async function verify(location: string, values: Partial<Values>): Promise<number> {
