@@ -3,13 +3,13 @@ import { performance } from "node:perf_hooks";
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
 import type { Plugin } from "graphql-yoga";
 import type { ControlledTransaction, Kysely } from "kysely";
-import { isUnreachable } from "./database.ts";
 import { aliasLimit, findExcess, measureOperation, type QueryLimits } from "./limits.ts";
 import { Reader } from "./loaders.ts";
 import { type PersistedOperations, sha256Of } from "./persisted-operations.ts";
 import type { GraphqlContext } from "./schema-builder.ts";
+import { busy, unavailable } from "./server-errors.ts";
 import type { IndexerLog } from "./store.ts";
-import { type EventFeed, settled, unavailable } from "./subscriptions.ts";
+import { type EventFeed, settled } from "./subscriptions.ts";
 import type { Database } from "./tables.ts";
 
 /** Fields that a subscriber may have resolved for one event: all that listen to a block share its time. */
@@ -69,12 +69,12 @@ export function subscribePlugin(feed: EventFeed): Plugin {
 }
 
 /** One read transaction a request: all of an answer is of one block, which `_meta` names. */
-export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number): Plugin {
+export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number, log: IndexerLog | undefined): Plugin {
   return {
     onExecute: ({ executeFn, setExecuteFn }) => {
       setExecuteFn(async (args): Promise<ExecutionResult> => {
         const startedMs = Date.now();
-        const snapshot = await begin(readers);
+        const snapshot = await begin(readers, log);
         try {
           const leftMs = timeoutMs - (Date.now() - startedMs);
           if (leftMs < 0 && timeoutMs > 0) return { errors: [busy(timeoutMs)] };
@@ -92,18 +92,14 @@ export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number): Pl
   };
 }
 
-async function begin(readers: Kysely<Database>): Promise<ControlledTransaction<Database>> {
+async function begin(readers: Kysely<Database>, log: IndexerLog | undefined): Promise<ControlledTransaction<Database>> {
   try {
     return await readers.startTransaction().execute();
-  } catch (error) {
-    throw isUnreachable(error) ? unavailable() : error;
+  } catch (err) {
+    log?.error({ err }, "the index cannot be read");
+    throw unavailable();
   }
 }
-
-const busy = (timeoutMs: number): GraphQLError =>
-  new GraphQLError(`the server is busy: the query waited ${timeoutMs} ms for its turn`, {
-    extensions: { code: "TIMEOUT", http: { status: 503 } },
-  });
 
 /** Logs what takes long: what was asked, how much of it, never with which values. */
 export function slowLogPlugin(slowMs: number, log: IndexerLog | undefined): Plugin {
@@ -121,11 +117,14 @@ export function slowLogPlugin(slowMs: number, log: IndexerLog | undefined): Plug
   };
 }
 
+/** Clients choose their names. */
+const MAX_NAME_LENGTH = 100;
+
 function described(args: ExecutionArgs): { operation: string; sha256: string; cost: number } {
   const operation = args.document.definitions.find((node) => node.kind === "OperationDefinition");
   const named = args.operationName ?? operation?.name?.value ?? "anonymous";
   const text = args.document.loc?.source.body ?? "";
-  return { operation: named, sha256: sha256Of(text), cost: measureOperation(args).cost };
+  return { operation: named.slice(0, MAX_NAME_LENGTH), sha256: sha256Of(text), cost: measureOperation(args).cost };
 }
 
 /** Errors that clients get masked stay visible here; the rest of yoga's chatter does not. */

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { sha256Of } from "./persisted-operations.ts";
@@ -11,8 +12,8 @@ import { ClientRates, clientOf } from "./server-clients.ts";
 import type { GraphqlServer, GraphqlServerOptions } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import { type FakeChain, standardChain } from "./test-helpers.ts";
-import { SQLITE } from "./testing/stores.ts";
-import { overSse, overWebSocket } from "./testing/subscriber.ts";
+import { POSTGRES, SQLITE } from "./testing/stores.ts";
+import { type Event, overSse, overWebSocket } from "./testing/subscriber.ts";
 
 let chain: FakeChain;
 let indexer: Indexer;
@@ -148,6 +149,38 @@ describe("persisted operations", () => {
     await socket.until(1);
     expect(socket.events[0]?.errors?.[0]?.extensions?.code).toBe("PERSISTED_QUERY_ONLY");
     await socket.stop();
+  });
+});
+
+describe("a database in trouble", () => {
+  const ask = async (server: GraphqlServer): Promise<[number, string | undefined]> => {
+    const response = await post(server.url, QUERY);
+    return [response.status, ((await response.json()) as Event).errors?.[0]?.extensions?.code];
+  };
+
+  test("a statement of PostgreSQL that does not end in time is given up with a clear error", async () => {
+    const held = createIndexer({ source: chain, location: await POSTGRES.newLocation() });
+    await held.start();
+    await held.caughtUp();
+    const server = await serve({ location: held.location, timeoutMs: 200 });
+    expect(await ask(server)).toEqual([200, undefined]);
+    const url = new URL(held.location);
+    const schema = url.searchParams.get("schema");
+    url.searchParams.delete("schema");
+    const holder = new pg.Client({ connectionString: url.href });
+    await holder.connect();
+    await holder.query(`BEGIN; LOCK TABLE "${schema}"."datanets" IN ACCESS EXCLUSIVE MODE`);
+    expect(await ask(server)).toEqual([503, "TIMEOUT"]);
+    await holder.end();
+    expect(await ask(server)).toEqual([200, undefined]);
+    await held.stop();
+  });
+
+  test("one that cannot be reached is said to be, and why is logged only", async () => {
+    for (const nowhere of ["/nowhere/index.sqlite", "postgres://nobody@127.0.0.1:1/nothing"]) {
+      expect(await ask(await serve({ location: nowhere }))).toEqual([503, "UNAVAILABLE"]);
+    }
+    expect(logged.map(({ message }) => message)).toEqual(["the index cannot be read", "the index cannot be read"]);
   });
 });
 

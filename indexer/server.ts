@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { PersistedOperations } from "./persisted-operations.ts";
 import { schema } from "./schema.ts";
 import { ClientRates, clientOf } from "./server-clients.ts";
+import { masked } from "./server-errors.ts";
 import { EXAMPLE_QUERIES } from "./server-examples.ts";
 import { healthOf, isHealthPath } from "./server-health.ts";
 import { headersOf, isStream, listen, readBody, refuse, sendStream, sendWhole } from "./server-http.ts";
@@ -75,14 +76,14 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     multipart: false,
     cors: corsOrigins.length === 0 ? false : { origin: [...corsOrigins], methods: ["GET", "POST"] },
     // Never a stack in an answer, whatever the environment.
-    maskedErrors: { isDev: false },
+    maskedErrors: { isDev: false, maskError: masked },
     logging: yogaLog(log),
     plugins: [
       requestPlugin(),
       persistedPlugin(operations),
       slowLogPlugin(options.slowMs ?? SLOW_MS, log),
       limitsPlugin({ ...DEFAULT_LIMITS, ...options.limits }),
-      snapshotPlugin(readers, timeoutMs),
+      snapshotPlugin(readers, timeoutMs, log),
       subscribePlugin(feed),
     ],
   });

@@ -318,7 +318,7 @@ describe.each([
 
   test("what is refused says why", async () => {
     const { server } = await serve({ maxSubscribers: 1 });
-    const deep = "contributions(first: 1000) { nodes { id uri size status } }";
+    const deep = "contributions(first: 1000) { nodes { id uri size status bond licence } }";
     const refusals = [
       ["subscription { head { nothing } }", 'Cannot query field "nothing" on type "Block".'],
       [`subscription { rewardEarned { account { ${deep} } } }`, /may resolve \d+ fields, the limit is 5000/],

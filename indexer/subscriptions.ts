@@ -18,6 +18,7 @@ import type { Kysely, Transaction } from "kysely";
 import { equalsBytes } from "../core/bytes.ts";
 import { isUnreachable } from "./database.ts";
 import { Reader } from "./loaders.ts";
+import { unavailable } from "./server-errors.ts";
 import type { IndexerLog } from "./store.ts";
 import { Selection, type Topic, type TopicEvent } from "./subscription-topics.ts";
 import type { Database } from "./tables.ts";
@@ -318,8 +319,3 @@ export function settled(result: ExecutionResult): ExecutionResult {
 const failure = (message: string, code: string): ExecutionResult => ({
   errors: [new GraphQLError(message, { extensions: { code, http: { status: 503 } } })],
 });
-
-export const unavailable = (): GraphQLError =>
-  new GraphQLError("the index cannot be read now: try again later", {
-    extensions: { code: "UNAVAILABLE", http: { status: 503 } },
-  });
