@@ -1,6 +1,15 @@
 /** Rows as they stood at a block: what every read of a table goes through. */
-import { type Expression, type SqlBool, sql } from "kysely";
+import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
 import { type TableName, tableShape } from "./tables.ts";
+
+/**
+ * Number of the first block that is not before `time`, Unix seconds; beyond all blocks when there is none. Blocks do not go
+ * back in time, so a window of time is a range of blocks, which the order of the chain's events has as an index.
+ */
+export function firstBlockAt(time: number): RawBuilder<number> {
+  const first = sql`select "block" from "blocks" where "timestamp" >= ${time} order by "timestamp", "block" limit 1`;
+  return sql<number>`coalesce((${first}), ${Number.MAX_SAFE_INTEGER})`;
+}
 
 interface Filterable<Q> {
   where(condition: Expression<SqlBool>): Q;

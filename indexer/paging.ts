@@ -82,7 +82,10 @@ function earnedBy(at: number | undefined): RawBuilder<bigint> {
 }
 
 /** Null for a contribution that has earned nothing yet. The query it stands in reads `contributions`. */
-export function totalOf(column: "accrued" | "weight", at: number | undefined): RawBuilder<bigint | null> {
+export function totalOf(
+  column: "accrued" | "weight" | "rewards",
+  at: number | undefined,
+): RawBuilder<bigint | number | null> {
   const own = sql`"totals"."contribution" = "contributions"."id"`;
   const state =
     at === undefined
@@ -94,11 +97,15 @@ export function totalOf(column: "accrued" | "weight", at: number | undefined): R
 /** Columns that must equal a value; undefined and null do not filter. */
 export type Filter<T extends PagedTable> = { readonly [C in keyof Stored<T>]?: Stored<T>[C] | null | undefined };
 
-type Value = number | bigint | string | Uint8Array;
+export type Value = number | bigint | string | Uint8Array;
 
 /** One more restriction of a list; `column` is one of its table. */
 export type Condition =
-  | { readonly column: string; readonly operator: "=" | "<>" | "<" | "<=" | ">" | ">="; readonly value: Value }
+  | {
+      readonly column: string;
+      readonly operator: "=" | "<>" | "<" | "<=" | ">" | ">=";
+      readonly value: Value | Expression<number>;
+    }
   | { readonly column: string; readonly operator: "in"; readonly value: readonly Value[] }
   | { readonly column: string; readonly operator: "is not null" };
 

@@ -15,7 +15,8 @@ const shown = (value: unknown): string => {
 export const serializeBigInt = (value: bigint | number): string => value.toString();
 
 export function parseBigInt(value: unknown): bigint {
-  if (typeof value === "string" && /^(0|[1-9]\d{0,77})$/.test(value) && BigInt(value) < 2n ** 256n) return BigInt(value);
+  if (typeof value === "string" && /^(0|[1-9]\d{0,77})$/.test(value) && BigInt(value) < 2n ** 256n)
+    return BigInt(value);
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
   throw badInput(`BigInt must be a decimal string of a non-negative integer, not ${shown(value)}`);
 }

@@ -31,6 +31,7 @@ const EVERYTHING = `query ($block: BlockSelector) {
   withdrawals(block: $block) { nodes { nonce } }
   account(block: $block, address: "${testAddress(1)}") { accrued claimed claimable stake rewardCount rewardTotals { kind amount count } rewards(last: 3) { nodes { id } } }
   topContributors(block: $block) { account { address accrued } amount count }
+  ofData: topContributors(block: $block, datanet: 1) { account { address } amount count }
   lineage(block: $block, output: 1) { truncated asOf { number } nodes { id depth weight } edges { from to weightPpm } }
   down: lineage(block: $block, of: "datanet:1", direction: DOWNSTREAM) { nodes { id depth weight } edges { from to kind } }
   lineagePath(block: $block, from: "output:1", to: "datanet:1") { nodes { id } }

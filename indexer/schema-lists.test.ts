@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex } from "../core/bytes.ts";
 import { BOND, bridgedChain, type FakeChain, freshIndex, testAddress, testHash } from "./test-helpers.ts";
-import { type Asker, openAsker } from "./testing/ask.ts";
+import { type Asker, type Data, openAsker } from "./testing/ask.ts";
 import { STORES } from "./testing/stores.ts";
 
 describe.each(STORES)("$name", ({ newLocation }) => {
@@ -44,6 +44,10 @@ describe.each(STORES)("$name", ({ newLocation }) => {
     ["inferences(where: {fault: OMISSION})", "3"],
     ["batches(where: {id: 3})", "3"],
     ["rewards(where: {contribution: 1, time_lt: 1700000011})", "10-0"],
+    ["rewards(where: {time_gte: 1700000010, time_lte: 1700000010, kind: HOST})", "10-4"],
+    ["rewards(where: {time_gt: 1700000010, kind: LEFT_OUT})", "15-3"],
+    ["rewards(where: {time_in: [1700000010, 5], kind_in: [ROYALTY]})", "10-5"],
+    ["rewards(where: {time_gte: 99999999999999})", ""],
     ["blocks(where: {timestamp_gte: 1700000003, timestamp_lt: 1700000005})", "3,4"],
     [`hosts(where: {account: "${testAddress(4)}", active: true})`, "7-5"],
     ["grants(where: {allowed: false})", "1-3"],
@@ -216,6 +220,23 @@ describe.each(STORES)("$name", ({ newLocation }) => {
         hostings: { nodes: [{ model: { id: "2" } }] },
       },
     });
+  });
+
+  test("who earned most is the same from the rollups and from each reward", async () => {
+    const fields = "{ account { address } amount count }";
+    const { all, each, data, eachData, none, earned } = await asker.data(`{
+      all: topContributors ${fields} each: topContributors(from: 0) ${fields}
+      data: topContributors(datanet: 1) ${fields} eachData: topContributors(datanet: 1, from: 0) ${fields}
+      none: topContributors(datanet: 2) ${fields}
+      earned: contributions(datanet: 1, orderBy: EARNED, orderDirection: DESC, first: 3) { nodes { contributor { address } earned } }
+    }`);
+    expect(each).toEqual(all);
+    expect(eachData).toEqual(data);
+    expect(data).toEqual(
+      earned.nodes.map(({ contributor, earned: amount }: Data) => ({ account: contributor, amount, count: 1 })),
+    );
+    expect(all).toEqual(data);
+    expect(none).toEqual([]);
   });
 
   test("search finds by all words, the last by its beginning, in one order", async () => {

@@ -20,6 +20,7 @@ import {
 import { listOf } from "./schema-lists.ts";
 import {
   addresses,
+  blockTimes,
   codes,
   flags,
   hashes,
@@ -206,7 +207,7 @@ export const rewards = listOf("Reward", "rewards", Reward, {
   model: implying(ids("source"), kindIn(REWARD_KIND.MODEL_OWNER, REWARD_KIND.ROYALTY, REWARD_KIND.HOST)),
   weight: wei("weight"),
   amount: wei("amount"),
-  time: times("time"),
+  time: blockTimes("time"),
 });
 
 export const claims = listOf("RewardClaim", "claims", RewardClaim, {

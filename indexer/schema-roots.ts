@@ -1,4 +1,5 @@
 /** The root fields that read one thing or one list. Lineage, series and search stand beside their own types. */
+import { INFERENCE_STATE } from "./codes.ts";
 import { badInput, parseId } from "./scalars.ts";
 import { builder, ContributionStatus, InferenceState, RewardKind } from "./schema-builder.ts";
 import { loadNode, Node } from "./schema-nodes.ts";
@@ -201,7 +202,7 @@ builder.queryFields((t) => ({
     type: inferences.type,
     description: "The inferences that a proven challenge has voided.",
     args: inferences.args(),
-    resolve: (_, page, { reader }) => inferences.read(reader, page, {}, [{ column: "fault", operator: "is not null" }]),
+    resolve: (_, page, { reader }) => inferences.read(reader, page, { state: INFERENCE_STATE.VOID }),
   }),
   rewards: t.field({
     type: rewards.type,

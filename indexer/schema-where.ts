@@ -1,13 +1,12 @@
 /** `where` of lists: what GraphQL names `amount_gte` is a condition on a column. */
 import { LICENCES } from "../core/licences.ts";
-import type { Condition } from "./paging.ts";
+import { firstBlockAt } from "./as-of.ts";
+import type { Condition, Value } from "./paging.ts";
 import { badInput, parseId } from "./scalars.ts";
 import { builder } from "./schema-builder.ts";
 
 /** What a client may give, by field name, already parsed by its scalar. */
 export type Where = Readonly<Record<string, unknown>>;
-
-type Value = number | bigint | string | Uint8Array;
 
 interface WhereField {
   /** GraphQL type, by name or an enum's reference. */
@@ -16,6 +15,8 @@ interface WhereField {
   /** Whether it has an order: adds _gt, _gte, _lt, _lte. */
   readonly ordered: boolean;
   readonly toColumn: (value: unknown, name: string) => Value;
+  /** Whether it is the time of the row's block: a window is then a range of blocks. */
+  readonly ofBlock?: boolean;
   /** Holds as well where this one does. Such a field has neither _not nor an order. */
   readonly implies?: Condition;
 }
@@ -37,6 +38,7 @@ export const numbers = (column: string): WhereField =>
   field("BigInt", column, true, (value) => Number(value) && Math.min(Number(value), Number.MAX_SAFE_INTEGER));
 export const integers = (column: string): WhereField => field("Int", column, true);
 export const times = (column: string): WhereField => field("Timestamp", column, true);
+export const blockTimes = (column: string): WhereField => ({ ...times(column), ofBlock: true });
 export const codes = (column: string, type: unknown): WhereField => field(type, column, false);
 export const flags = (column: string): WhereField => field("Boolean", column, false, (value) => Number(value));
 export const licences = (column: string): WhereField => field("String", column, false, licenceCode);
@@ -55,6 +57,7 @@ function licenceCode(spdx: unknown): number {
 }
 
 const COMPARISONS = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
+type Comparison = keyof typeof COMPARISONS;
 const MAX_VALUES = 100;
 
 /** The input type `<name>Where` over `fields`. */
@@ -74,6 +77,11 @@ export function whereInput(name: string, fields: WhereFields) {
   });
 }
 
+function blockRange(suffix: Comparison, time: number): Condition {
+  const first = firstBlockAt(suffix === "gt" || suffix === "lte" ? time + 1 : time);
+  return { column: "block", operator: suffix.startsWith("g") ? ">=" : "<", value: first };
+}
+
 /** Null says nothing, as in the other arguments. Throws GraphQLError for a value that cannot be. */
 export function conditionsOf(fields: WhereFields, where: Where | null | undefined): Condition[] {
   return Object.entries(where ?? {}).flatMap(([key, value]): Condition[] => {
@@ -89,7 +97,8 @@ export function conditionsOf(fields: WhereFields, where: Where | null | undefine
       if (values.length > MAX_VALUES) throw badInput(`${key} has ${values.length} values, the limit is ${MAX_VALUES}`);
       return [{ column, operator: "in", value: values.map((one) => toColumn(one, key)) }, ...also];
     }
-    const operator = suffix === "" ? "=" : suffix === "not" ? "<>" : COMPARISONS[suffix as keyof typeof COMPARISONS];
+    if (of.ofBlock && suffix in COMPARISONS) return [blockRange(suffix as Comparison, value as number)];
+    const operator = suffix === "" ? "=" : suffix === "not" ? "<>" : COMPARISONS[suffix as Comparison];
     return [{ column, operator, value: toColumn(value, key) }, ...also];
   });
 }

@@ -6,7 +6,6 @@ import { REWARD_KIND } from "./codes.ts";
 import { openReader } from "./database.ts";
 import { Reader } from "./loaders.ts";
 import { rewardSeries, topContributors } from "./series.ts";
-import type { Row } from "./tables.ts";
 import { testAddress, testHash, writeRows } from "./test-helpers.ts";
 import { STORES } from "./testing/stores.ts";
 
@@ -33,18 +32,22 @@ const rewards: fc.Arbitrary<FakeReward[]> = fc
   )
   .map((list) => list.toSorted((a, b) => a.time - b.time));
 
-const rowOf = ({ account, source, time, amount }: FakeReward, block: number): Row<"rewards"> => ({
-  block,
-  log_index: 0,
-  tx_hash: hash,
-  inference: 1,
-  account: hexToBytes(testAddress(account)),
-  kind: REWARD_KIND.CONTRIBUTOR,
-  source,
-  weight: 1n,
-  amount,
-  time,
-});
+/** Each in a block of its own. */
+const rowsOf = ({ account, source, time, amount }: FakeReward, block: number): Change[] => [
+  insert("blocks", { block, hash, parent_hash: hash, timestamp: time, gas_used: 0n, transactions: 1, events: 1 }),
+  insert("rewards", {
+    block,
+    log_index: 0,
+    tx_hash: hash,
+    inference: 1,
+    account: hexToBytes(testAddress(account)),
+    kind: REWARD_KIND.CONTRIBUTOR,
+    source,
+    weight: 1n,
+    amount,
+    time,
+  }),
+];
 
 /** Odd contributions are in Datanet 1, even ones in 2. */
 const datanetOf = (contribution: number): number => 2 - (contribution % 2);
@@ -83,8 +86,7 @@ describe.each(STORES)("$name", ({ newLocation, runs }) => {
     await fc.assert(
       fc.asyncProperty(rewards, windows, async (list, window) => {
         const location = await newLocation();
-        const facts = list.map((reward, i) => insert("rewards", rowOf(reward, i)));
-        await writeRows(location, [...[1, 2, 3, 4].map(contribution), ...facts]);
+        await writeRows(location, [...[1, 2, 3, 4].map(contribution), ...list.flatMap(rowsOf)]);
         const reader = new Reader(openReader(location, { connections: 1 }), 10_000);
         const inWindow = list.filter(({ time }) => time >= window.from && time < window.to);
         for (const [interval, seconds, origin] of [
@@ -102,6 +104,7 @@ describe.each(STORES)("$name", ({ newLocation, runs }) => {
           const within = inWindow.filter(({ source }) => datanet === undefined || datanetOf(source) === datanet);
           const best = [...Map.groupBy(within, ({ account }) => account)]
             .map(([account, all]) => ({ account: testAddress(account).toLowerCase(), ...sum(all) }))
+            .filter(({ amount }) => amount > 0n)
             .toSorted((a, b) =>
               a.amount === b.amount ? (a.account < b.account ? -1 : 1) : a.amount > b.amount ? -1 : 1,
             );

@@ -1,8 +1,9 @@
 /** Exact sums of rewards over time. */
 import { type SqlBool, sql } from "kysely";
-import { asOf } from "./as-of.ts";
+import { asOf, firstBlockAt } from "./as-of.ts";
 import { REWARD_KIND } from "./codes.ts";
 import type { Reader } from "./loaders.ts";
+import { totalOf } from "./paging.ts";
 import { badInput } from "./scalars.ts";
 import type { Stored } from "./tables.ts";
 
@@ -57,10 +58,8 @@ export async function rewardSeries(
   // A week is added so that no remainder is negative, which the stores would take differently.
   const offset = sql.lit(seconds - (origin % seconds));
   const begin = sql<number>`${sql.ref("time")} - (${sql.ref("time")} + ${offset}) % ${sql.lit(seconds)}`;
-  const placed = rewards
-    .where("time", ">=", from)
-    .where("time", "<", to)
-    .select([begin.as("start"), "amount"]);
+  rewards = rewards.where("block", ">=", firstBlockAt(from)).where("block", "<", firstBlockAt(to));
+  const placed = rewards.select([begin.as("start"), "amount"]);
   const buckets = await reader.db
     .selectFrom(placed.as("placed"))
     .select(["start", sql<bigint>`uint_sum("amount")`.as("amount"), sql<number>`count(*)`.as("count")])
@@ -84,29 +83,55 @@ export interface Contributor {
 export async function topContributors(
   reader: Reader,
   datanet: number | undefined,
-  { from, to }: Partial<Window>,
+  window: Partial<Window>,
   first: number,
 ): Promise<Contributor[]> {
-  checkWindow({ from: from ?? 0, to: to ?? Number.MAX_SAFE_INTEGER });
+  const { from = 0, to = Number.MAX_SAFE_INTEGER } = window;
+  checkWindow({ from, to });
   await reader.turn();
-  let rewards = asOf(reader.db.selectFrom("rewards"), "rewards", reader.at).where("kind", "=", REWARD_KIND.CONTRIBUTOR);
-  if (from !== undefined) rewards = rewards.where("time", ">=", from);
-  if (to !== undefined) rewards = rewards.where("time", "<", to);
-  if (datanet !== undefined) {
-    const own = asOf(reader.db.selectFrom("contributions").select("id"), "contributions", reader.at);
-    rewards = rewards.where(sql<SqlBool>`${sql.ref("source")} in ${own.where("datanet", "=", datanet)}`);
-  }
-  const sums = rewards
-    .select(["account", sql<bigint>`uint_sum("amount")`.as("amount"), sql<number>`count(*)`.as("count")])
-    .groupBy("account");
+  const all = window.from === undefined && window.to === undefined;
+  const sums = all ? totalsOf(reader, datanet) : sumsOfWindow(reader, datanet, { from, to });
   const best = await reader.db
     .selectFrom(sums.as("sums"))
     .selectAll()
+    .where("amount", ">", 0n)
     .orderBy("amount", "desc")
     .orderBy("account")
     .limit(first)
     .execute();
   return best.map(({ account, amount, count }) => ({ account, amount, count: Number(count) }));
+}
+
+/** Reward by reward. */
+function sumsOfWindow(reader: Reader, datanet: number | undefined, { from, to }: Window) {
+  const all = asOf(reader.db.selectFrom("rewards"), "rewards", reader.at);
+  const inWindow = all.where("block", ">=", firstBlockAt(from)).where("block", "<", firstBlockAt(to));
+  // The sign keeps SQLite from reading all rewards of the kind by its index, rather than the window's.
+  let rewards = inWindow.where(sql<SqlBool>`+${sql.ref("kind")} = ${REWARD_KIND.CONTRIBUTOR}`);
+  if (datanet !== undefined) {
+    const own = asOf(reader.db.selectFrom("contributions").select("id"), "contributions", reader.at);
+    rewards = rewards.where(sql<SqlBool>`${sql.ref("source")} in ${own.where("datanet", "=", datanet)}`);
+  }
+  return rewards
+    .select(["account", sql<bigint>`uint_sum("amount")`.as("amount"), sql<number>`count(*)`.as("count")])
+    .groupBy("account");
+}
+
+/** All of the past is in the rollups. */
+function totalsOf(reader: Reader, datanet: number | undefined) {
+  if (datanet === undefined) {
+    return asOf(reader.db.selectFrom("reward_totals"), "reward_totals", reader.at)
+      .where("kind", "=", REWARD_KIND.CONTRIBUTOR)
+      .select(["account", "accrued as amount", sql<number>`${sql.ref("rewards")}`.as("count")]);
+  }
+  return asOf(reader.db.selectFrom("contributions"), "contributions", reader.at)
+    .where("datanet", "=", datanet)
+    .select([
+      "contributor as account",
+      sql<bigint>`uint_sum(${totalOf("accrued", reader.at)})`.as("amount"),
+      sql<number>`sum(${totalOf("rewards", reader.at)})`.as("count"),
+    ])
+    .groupBy("contributor");
 }
 
 function checkWindow({ from, to }: Window): void {

@@ -35,7 +35,7 @@ export const TABLES = {
       events: "int",
     },
     key: ["block"],
-    indexes: [["hash"]],
+    indexes: [["hash"], ["timestamp", "block"]],
   },
   datanets: {
     kind: "fact",
@@ -307,10 +307,8 @@ export const TABLES = {
     key: ["block", "log_index"],
     indexes: [
       ["account", "block", "log_index"],
-      ["account", "time"],
       ["inference", "block", "log_index"],
       ["kind", "source", "block", "log_index"],
-      ["time"],
     ],
   },
   claims: {
