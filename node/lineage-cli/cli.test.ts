@@ -84,7 +84,7 @@ describe("an answer in hand", () => {
     const { code, output } = await run(args, input);
     expect(code).toBe(0);
     expect(output).toMatch(
-      /^2 inferences have this output; --output ID shows another one\n {2}output 1 +settled +model 2/,
+      /^3 inferences have this output; --output ID shows another one\n {2}output 1 +settled +model 2/,
     );
     expect(output).toMatch(/\noutput 1, settled\n/);
     expect(output).toMatch(/bytes +\d+, of them \d+ repeat contributions/);
@@ -102,7 +102,7 @@ describe("an answer in hand", () => {
       /\noutput 2, settled\n[\s\S]*audience +private\n/,
     );
     expect(await run(["--file", answer, "--output", "3"])).toEqual({
-      code: `output 3 does not have the root ${ROOT}; these do: 1, 2`,
+      code: `output 3 does not have the root ${ROOT}; these do: 1, 2, 7`,
       output: "",
     });
   });
@@ -181,7 +181,7 @@ describe("a verification", () => {
     const { code, output } = await run(["--file", answer, ...VERIFY(), "--json"]);
     const { matches, lineage, verification } = JSON.parse(output);
     expect(code).toBe(0);
-    expect(matches).toMatchObject({ totalCount: 2, outputs: [{ id: "1" }, { id: "2" }] });
+    expect(matches).toMatchObject({ totalCount: 3, outputs: [{ id: "1" }, { id: "2" }, { id: "7" }] });
     expect(lineage).toMatchObject({ root: { id: "1", outputRoot: ROOT }, truncated: false });
     expect(verification.ok).toBe(true);
     expect(verification.checks).toContainEqual({
@@ -225,6 +225,14 @@ describe("a verification", () => {
     closers.push(() => store.close());
     const { code, output } = await run(["--output", "1", ...VERIFY(), "--content.url", store.url]);
     expect(output).toMatch(/\nFAILED contents: no store proves the content of contribution 1: /);
+    expect(code).toBe(1);
+  });
+
+  it("finds out a host that claimed what its data do not hold", async () => {
+    const lied = ["--file", answer, "--output", "7", ...VERIFY(), "--content.url", content];
+    const { code, output } = await run(lied);
+    expect(output).toMatch(/\nFAILED spans: span 0 is not-at-word\n/);
+    expect(output).toMatch(/\nFAILED contents: span 0 differs from contribution 1 at its byte 0\n/);
     expect(code).toBe(1);
   });
 

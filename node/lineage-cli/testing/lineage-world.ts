@@ -12,7 +12,7 @@ import { traceByDefinition } from "../../../attribution/trace-reference.ts";
 import { bitmapOf } from "../../../consensus/certificates.ts";
 import { encodeCertificate } from "../../../consensus/codec.ts";
 import { voteDigest } from "../../../consensus/scheme.ts";
-import { baseView, KIND } from "../../../consensus/types.ts";
+import { baseView, KIND, type VoteKind } from "../../../consensus/types.ts";
 import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../../../core/addresses.ts";
 import { answerLeaf, batchProof } from "../../../core/answer-batch.ts";
 import { blsAggregate, blsSign } from "../../../core/bls.ts";
@@ -85,6 +85,13 @@ export const OUTPUT = utf8(
 
 const REQUEST = utf8("tell me a tale");
 
+interface Forged {
+  readonly members?: readonly number[];
+  /** As many places of the set as there are here. */
+  readonly signers?: readonly number[];
+  readonly kind?: VoteKind;
+}
+
 export interface Answered {
   readonly id: bigint;
   readonly output: Uint8Array;
@@ -152,17 +159,18 @@ export class LineageWorld {
     return block;
   }
 
-  /** By all validators of the block's epoch, or by those that are named. */
-  certificate(number: number, block: Uint8Array, signers?: readonly number[]): Uint8Array {
+  /** By all validators of the block's epoch and to its end, where nothing else is said. `signers`: of the members. */
+  certificate(number: number, block: Uint8Array, forged: Forged = {}): Uint8Array {
     const epoch = Math.floor(number / EPOCH_BLOCKS);
-    const members = MEMBERS[Math.min(epoch, MEMBERS.length - 1)]!;
+    const { members = MEMBERS[Math.min(epoch, MEMBERS.length - 1)]!, kind = KIND.finalize } = forged;
+    const { signers = members } = forged;
     const view = baseView(epoch) + number + 2;
-    const subject = { kind: KIND.finalize, epoch, view, parentView: view - 1, block };
+    const subject = { kind, epoch, view, parentView: view - 1, block };
     const domain = { chainId: this.genesis.chainId, l1Contract: new Uint8Array(20) };
     const digest = voteDigest(domain, validatorsOf(...members).hash, subject);
-    const signature = blsAggregate((signers ?? members).map((index) => blsSign(devnetValidatorKey(index), digest)))!;
-    const places = signers === undefined ? [...members.keys()] : signers.map((_, place) => place);
-    return encodeCertificate({ ...subject, bitmap: bitmapOf(places, members.length), signature });
+    const signature = blsAggregate(signers.map((index) => blsSign(devnetValidatorKey(index), digest)))!;
+    const bitmap = bitmapOf(signers.keys(), members.length);
+    return encodeCertificate({ ...subject, bitmap, signature });
   }
 
   /** Empty blocks. */
@@ -274,9 +282,15 @@ export class LineageWorld {
 
   /** All in one batch. */
   async commit(
-    asked: readonly { readonly id: bigint; readonly output: Uint8Array; readonly isPrivate?: boolean }[],
+    asked: readonly {
+      readonly id: bigint;
+      readonly output: Uint8Array;
+      readonly isPrivate?: boolean;
+      /** In place of those of the rule. */
+      readonly spans?: readonly Span[];
+    }[],
   ): Promise<Answered[]> {
-    const answers = asked.map(({ id, output }) => ({ id, output, spans: this.#spansOf(output) }));
+    const answers = asked.map(({ id, output, spans }) => ({ id, output, spans: spans ?? this.#spansOf(output) }));
     const items = [];
     for (const [i, answer] of answers.entries()) {
       const { inferenceId, outputRoot, outputBytes } = this.#commitment(answer);
@@ -318,7 +332,7 @@ export class LineageWorld {
     await this.send(HOST, "models", "joinAsHost", [2n, "https://example.org/host"]);
   }
 
-  /** Outputs 1 and 2: settled, the same bytes, public and private. 3: void. 4: expired. 5: committed. 6: requested. */
+  /** Outputs 1 and 2: settled, the same bytes, public and private. 3: void. 4: expired. 5: committed. 6: requested. 7: private, and a lie. */
   async tell(): Promise<void> {
     await this.openMarket();
     for (const audience of [0, 1, 0] as const) await this.request(audience);
@@ -338,7 +352,10 @@ export class LineageWorld {
     await this.request(0);
     await this.commit([{ id: 5n, output: OUTPUT.subarray(0, 120) }]);
     await this.request(1);
-    await this.idle(7);
+    await this.request(1);
+    const lie = { outputStart: 18, length: 40, contribution: 1n, contentOffset: 0n };
+    await this.commit([{ id: 7n, output: OUTPUT, isPrivate: true, spans: [lie] }]);
+    await this.idle(8);
   }
 
   /** URL of JSON-RPC. */
