@@ -1,5 +1,5 @@
 /** A subscription over Server-Sent Events (the protocol "GraphQL over SSE", distinct connections), with reconnection. */
-import { LineageQueryError, LineageTransportError } from "./errors.js";
+import { LineageError, LineageQueryError, LineageTransportError } from "./errors.js";
 
 const IDLE_TIMEOUT_MS = 45_000;
 const MAX_RETRIES = 20;
@@ -7,14 +7,21 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
 const MAX_EVENT_CHARS = 4 * 1024 * 1024;
 
+/** What a server says that is stopping, or cannot serve this client now: another attempt may find it otherwise. */
+const PASSING = ["STOPPING", "UNAVAILABLE", "RATE_LIMITED", "TOO_MANY_SUBSCRIBERS", "SLOW_CONSUMER", "TIMEOUT"];
+
 /**
- * The data of each event. A connection that breaks, or is silent for `idleTimeoutMs`, is made anew after a pause that
- * doubles; `maxRetries` attempts without an event between them end it with the last error.
+ * What `each` makes of every event, without end. A connection that breaks, is silent for `idleTimeoutMs` or is ended by
+ * the server is made anew after a pause that doubles, and so it is when `each` cannot reach the server; `maxRetries`
+ * attempts without an event between them end it with the last error.
+ * @template T
  * @param {string} url
  * @param {(signal: AbortSignal) => Promise<Response>} connect
  * @param {import("./lineage.d.ts").SubscribeOptions} options
+ * @param {(data: any) => AsyncIterable<T>} each is given the data, and undefined whenever a connection begins: later
+ * events will come, those before may be missing
  */
-export async function* followEvents(url, connect, options) {
+export async function* followEvents(url, connect, options, each) {
   const {
     signal,
     idleTimeoutMs = IDLE_TIMEOUT_MS,
@@ -28,18 +35,18 @@ export async function* followEvents(url, connect, options) {
     try {
       const response = await connect(watch.signal);
       for await (const data of eventsOf(url, response, watch.alive)) {
-        failures = 0;
         // Whoever takes his time with an event does not make the server silent.
         watch.pause();
-        yield data;
+        yield* each(data);
+        if (data !== undefined) failures = 0;
         watch.alive();
       }
-      return;
+      throw new LineageTransportError("UNREACHABLE", `${url} has ended the subscription: is it stopping?`);
     } catch (error) {
       signal?.throwIfAborted();
       if (isFinal(error)) throw error;
       failures += 1;
-      const reason = asTransportError(url, error);
+      const reason = asLineageError(url, error);
       if (failures > maxRetries) throw reason;
       onRetry?.(reason);
     } finally {
@@ -78,6 +85,7 @@ function watchdog(idleMs, outer) {
 }
 
 /**
+ * Undefined once the server has answered, which it does when events count for this client; then the data of each event.
  * Returns when the server says that the subscription is complete; throws when the stream ends without that.
  * @param {string} url
  * @param {Response} response
@@ -91,6 +99,7 @@ async function* eventsOf(url, response, alive) {
     const code = response.ok ? "BAD_ANSWER" : "HTTP";
     throw new LineageTransportError(code, `${url} answered ${status} ${type}: ${text}`, { status });
   }
+  yield undefined;
   let event = "";
   let data = "";
   for await (const line of linesOf(body, alive)) {
@@ -140,7 +149,7 @@ async function* linesOf(body, alive) {
  * @param {unknown} error
  */
 function isFinal(error) {
-  if (error instanceof LineageQueryError) return true;
+  if (error instanceof LineageQueryError) return !PASSING.includes(error.code);
   if (!(error instanceof LineageTransportError) || error.status === undefined) return false;
   return error.status < 500 && error.status !== 429;
 }
@@ -149,8 +158,8 @@ function isFinal(error) {
  * @param {string} url
  * @param {unknown} error
  */
-function asTransportError(url, error) {
-  if (error instanceof LineageTransportError) return error;
+function asLineageError(url, error) {
+  if (error instanceof LineageError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new LineageTransportError("UNREACHABLE", `${url} cannot be reached: ${reason}`, { cause: error });
 }

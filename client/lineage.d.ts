@@ -71,7 +71,7 @@ export interface SubscribeOptions extends RequestOptions {
   /** Pause before the first of them, 250 by default; it doubles up to 10 seconds. */
   readonly retryMs?: number;
   /** Called before each attempt to reconnect: what happened since the last event may be missing. */
-  readonly onRetry?: (reason: LineageTransportError) => void;
+  readonly onRetry?: (reason: LineageError) => void;
 }
 
 export interface SeriesOptions extends StateOptions {
@@ -158,7 +158,8 @@ export interface LineageClient {
   ): AsyncGenerator<{ readonly cursor: string; readonly reward: Answers.Reward }, void, undefined>;
   /**
    * The data of every event of a subscription, as it came. Reconnects by itself; what happened meanwhile is missing, so
-   * for money there is followRewards. Ends when the server completes it, when the loop is left, or by the signal.
+   * for money there is followRewards. Ends when the loop is left or by the signal, and throws when another attempt would
+   * not help: a document that is invalid, an index that has gone back (REWOUND).
    */
   subscribe<Data = Record<string, unknown>>(
     document: string,

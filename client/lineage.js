@@ -97,24 +97,26 @@ export function createLineageClient({ url, fetch = globalThis.fetch, headers = {
   }
 
   /**
+   * @template T
    * @param {string} query
    * @param {object} variables
    * @param {import("./lineage.d.ts").SubscribeOptions} options
+   * @param {(data: any) => AsyncIterable<T>} each
    */
-  const subscribe = (query, variables = {}, options = {}) =>
-    followEvents(url, (signal) => post(query, variables, "text/event-stream", signal), options);
+  const follow = (query, variables, options, each) =>
+    followEvents(url, (signal) => post(query, variables, "text/event-stream", signal), options, each);
 
   /**
    * Blocks only wake; the cursor says what comes next. So nothing is lost or repeated, however connections break.
    * @param {string} account
    * @param {import("./lineage.d.ts").FollowOptions} options
    */
-  async function* followRewards(account, { after, kind, pageSize = PAGE_SIZE, ...options } = {}) {
+  function followRewards(account, { after, kind, pageSize = PAGE_SIZE, ...options } = {}) {
     let cursor = after;
     let readTo = -1n;
-    for await (const { head } of subscribe(documents.head, {}, options)) {
+    return follow(documents.head, {}, options, async function* (data) {
       // What comes while pages are read wakes for nothing.
-      if (BigInt(head.number) <= readTo) continue;
+      if (data !== undefined && BigInt(data.head.number) <= readTo) return;
       for (let more = true; more; ) {
         const variables = { account, kind, first: pageSize, after: cursor };
         const { _meta, rewards } = await askTyped(documents.newRewards, variables, options);
@@ -125,7 +127,7 @@ export function createLineageClient({ url, fetch = globalThis.fetch, headers = {
         more = rewards.pageInfo.hasNextPage;
         readTo = _meta.block.number;
       }
-    }
+    });
   }
 
   return {
@@ -145,7 +147,10 @@ export function createLineageClient({ url, fetch = globalThis.fetch, headers = {
     contributionRewards: (id, options) =>
       pages(documents.contributionRewards, { id }, ({ contribution }) => contribution?.rewards, options),
     followRewards,
-    subscribe,
+    subscribe: (query, variables = {}, options = {}) =>
+      follow(query, variables, options, async function* (data) {
+        if (data !== undefined) yield data;
+      }),
   };
 }
 

@@ -9,6 +9,8 @@ export interface LiveIndex {
   readonly port: number;
   readonly chain: FakeChain;
   readonly ledger: Ledger;
+  /** Stops the server, as an operator does, and starts another on its port. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,12 +20,18 @@ export async function liveIndex({ chain, ledger } = standardChain()): Promise<Li
   const indexer = createIndexer({ source: chain, location });
   await indexer.start();
   await indexer.caughtUp();
-  const server = await createGraphqlServer({ location: indexer.location, host: "127.0.0.1", port: 0 });
+  const serve = (port: number) => createGraphqlServer({ location, host: "127.0.0.1", port, pollMs: 5 });
+  let server = await serve(0);
+  const { url, port } = server;
   return {
-    url: server.url,
-    port: server.port,
+    url,
+    port,
     chain,
     ledger,
+    async restart() {
+      await server.close();
+      server = await serve(port);
+    },
     async close() {
       await server.close();
       await indexer.stop();
