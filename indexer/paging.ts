@@ -241,7 +241,8 @@ function parseCursor(cursor: string, table: PagedTable, orderBy: string | undefi
   const place: (number | bigint)[] = [];
   if (orderBy !== undefined) {
     const amount = parts.shift() ?? "";
-    place.push(/^\d{1,78}$/.test(amount) ? BigInt(amount) : Number.NaN);
+    const isAmount = /^\d{1,78}$/.test(amount) && BigInt(amount) < 2n ** 256n;
+    place.push(isAmount ? BigInt(amount) : Number.NaN);
   }
   place.push(...parts.map((part) => (/^\d{1,16}$/.test(part) ? Number(part) : Number.NaN)));
   const length = POSITIONS[table].length + (orderBy === undefined ? 0 : 1);

@@ -35,6 +35,7 @@ describe.each(STORES)("$name", ({ newLocation }) => {
     ["contributions(where: {score_gte: 9000, withdrawnBlock_gte: 0})", "1,2"],
     [`contributions(where: {contributor_not: "${testAddress(2)}"})`, "1,3,4,7,8"],
     ['datanets(where: {name: "Datanet 2"})', "2"],
+    ['datanets(where: {name: "a\\u0000"})', ""],
     ["models(where: {parent: 1, kind: FINE_TUNE})", "2"],
     ["models(where: {parent_not: 1})", "1"],
     ['inferences(where: {state_in: [SETTLED, VOID], fee_gt: "1000000000"})', "1,3"],
@@ -118,6 +119,10 @@ describe.each(STORES)("$name", ({ newLocation }) => {
       "is not a cursor of this list",
     ],
     [`{ contributions(after: "${btoa("contributions.EARNED:5:1")}") { totalCount } }`, "is not a cursor of this list"],
+    [
+      `{ contributions(datanet: 1, orderBy: EARNED, after: "${btoa(`contributions.EARNED:${2n ** 256n}:1`)}") { totalCount } }`,
+      "is not a cursor of this list",
+    ],
     [
       `{ contributions(datanet: 1, orderBy: EARNED, after: "${btoa("contributions.EARNED:-5:1")}") { totalCount } }`,
       "is not a cursor of this list",

@@ -31,7 +31,9 @@ export const ids = (column: string): WhereField =>
   field("ID", column, true, (value, name) => parseId(value as string | number, name));
 export const addresses = (column: string): WhereField => field("Address", column, false);
 export const hashes = (column: string): WhereField => field("Bytes", column, false);
-export const texts = (column: string): WhereField => field("String", column, false);
+/** No text in the rows has U+0000, and PostgreSQL refuses it: project-rows.ts. */
+export const texts = (column: string): WhereField =>
+  field("String", column, false, (value) => String(value).replaceAll("\u0000", "\ufffd"));
 export const wei = (column: string): WhereField => field("BigInt", column, true);
 /** BigInt in GraphQL, an integer in the rows, where no number is above 2^53. */
 export const numbers = (column: string): WhereField =>
