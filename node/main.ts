@@ -1,42 +1,8 @@
 /** The program: finds the command, runs it, turns whatever happens into one clear line and an exit code. */
-import { bridgeCommand } from "./commands/bridge.ts";
-import { contentCommand } from "./commands/content.ts";
-import { dataCommand } from "./commands/data.ts";
-import { deriveCommand } from "./commands/derive.ts";
-import { devnetCommand } from "./commands/devnet.ts";
-import { exportCommand } from "./commands/export.ts";
-import { hostCommand } from "./commands/host.ts";
-import { indexCommand } from "./commands/index.ts";
-import { lineageCommand } from "./commands/lineage.ts";
-import { networkCommand } from "./commands/network.ts";
-import { nodeCommand } from "./commands/node.ts";
-import { qualityCommand } from "./commands/quality.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { stakeCommand } from "./commands/stake.ts";
-import { validatorCommand } from "./commands/validator.ts";
-import { watchCommand } from "./commands/watch.ts";
+import { COMMANDS } from "./commands/all.ts";
 import { suggestion } from "./config.ts";
 import { EXIT, exitCodeOf, UsageError } from "./errors.ts";
-import { type Command, commandHelp, programHelp, VERSION } from "./help.ts";
-
-const COMMANDS: readonly Command[] = [
-  devnetCommand,
-  nodeCommand,
-  validatorCommand,
-  bridgeCommand,
-  stakeCommand,
-  deriveCommand,
-  networkCommand,
-  lineageCommand,
-  exportCommand,
-  indexCommand,
-  serveCommand,
-  contentCommand,
-  dataCommand,
-  qualityCommand,
-  hostCommand,
-  watchCommand,
-];
+import { commandHelp, programHelp, VERSION } from "./help.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const [word, ...rest] = args;

@@ -3,18 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { bridgeCommand } from "../node/commands/bridge.ts";
-import { contentCommand } from "../node/commands/content.ts";
-import { dataCommand } from "../node/commands/data.ts";
-import { deriveCommand } from "../node/commands/derive.ts";
-import { devnetCommand } from "../node/commands/devnet.ts";
-import { hostCommand } from "../node/commands/host.ts";
-import { networkCommand } from "../node/commands/network.ts";
-import { nodeCommand, nodeOptions } from "../node/commands/node.ts";
-import { qualityCommand } from "../node/commands/quality.ts";
-import { stakeCommand } from "../node/commands/stake.ts";
+import { COMMANDS } from "../node/commands/all.ts";
+import { nodeOptions } from "../node/commands/node.ts";
 import { validatorCommand } from "../node/commands/validator.ts";
-import { watchCommand } from "../node/commands/watch.ts";
 import { nodeConfig, readOptions } from "../node/config.ts";
 import { EXIT } from "../node/errors.ts";
 import { closeServer, listen } from "../node/http.ts";
@@ -217,11 +208,7 @@ describe("options and commands", () => {
   });
 
   it("each command that is shown exists", () => {
-    const commands = [
-      ...[devnetCommand, nodeCommand, networkCommand, contentCommand, validatorCommand],
-      ...[bridgeCommand, deriveCommand, stakeCommand, dataCommand, hostCommand, qualityCommand, watchCommand],
-    ];
-    const known = ["version", ...commands.map(({ name }) => name)];
+    const known = ["version", ...COMMANDS.map(({ name }) => name)];
     const code = [...guide.matchAll(/```sh\n([^`]+)```|`([^`]+)`/g)].map(([, block, span]) => block ?? span);
     // Not the name of a user, a service, an image or a folder.
     const words = [...code.join("\n").matchAll(/(?<!\/opt\/)\bopenledger (?!openledger)([a-z]+(?: [a-z]+)*)/g)];
