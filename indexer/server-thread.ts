@@ -111,16 +111,20 @@ async function startThread(
   const resourceLimits = { maxOldGenerationSizeMb: MAX_HEAP_MB };
   const worker = new Worker(script, { name: "graphql", workerData: data, resourceLimits });
   const { promise, resolve, reject } = Promise.withResolvers<{ url: string; port: number }>();
-  let heardMs = Date.now();
+  // Counted, not timed: a machine that slept has not been without an answer all the while.
+  let unanswered = 0;
   const pings = setInterval(() => {
-    if (Date.now() - heardMs <= silentMs) return worker.postMessage("ping" satisfies ToThread);
+    if (unanswered * pingMs <= silentMs) {
+      unanswered += 1;
+      return worker.postMessage("ping" satisfies ToThread);
+    }
     clearInterval(pings);
     log?.error({ silentMs }, "the GraphQL thread does not answer: ending it");
     void worker.terminate();
   }, pingMs);
   pings.unref();
   worker.on("message", (message: FromThread) => {
-    heardMs = Date.now();
+    unanswered = 0;
     if (message === "pong") return;
     if ("listening" in message) resolve(message.listening);
     else if ("failed" in message)

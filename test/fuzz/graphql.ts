@@ -321,14 +321,14 @@ class Tally {
 }
 
 interface Answer {
-  /** 0 when the server closed the connection without one. */
+  /** 0 when the server closed the connection without one, 599 when it took none. */
   readonly status: number;
   readonly text: string;
   readonly isStream: boolean;
 }
 
 function exchange(port: number, { method, path, headers, body }: Sent, agent: Agent): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const request = httpRequest({ host: "127.0.0.1", port, method, path, headers, agent }, (response) => {
       const { statusCode: status = 0 } = response;
       const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
@@ -345,10 +345,14 @@ function exchange(port: number, { method, path, headers, body }: Sent, agent: Ag
       response.on("end", () => resolve(answer()));
       response.on("error", () => resolve(answer()));
     });
-    // A refused body is not read, so that sending it may fail; a server that is gone is seen by its connection.
+    // A refused body is not read, so that sending it may fail; a server that is gone is another matter.
     request.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") reject(error);
-      else resolve({ status: 0, text: "", isStream: false });
+      const isGone = error.code === "ECONNREFUSED";
+      setTimeout(resolve, isGone ? 100 : 0, {
+        status: isGone ? 599 : 0,
+        text: isGone ? error.message : "",
+        isStream: false,
+      });
     });
     request.end(body);
   });
