@@ -8,13 +8,14 @@ import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
 import { decodeTransaction } from "../execution/tx/decode.ts";
 import { gasEstimator } from "../execution/tx/estimate.ts";
-import { createGraphqlServer } from "../indexer/server.ts";
+import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
 import type { Chain } from "./chain.ts";
 import { readEpochEnd } from "./checkpoint-store.ts";
-import type { Listener, NodeConfig } from "./config.ts";
+import type { GraphqlConfig, Listener, NodeConfig } from "./config.ts";
 import { type Contents, openContents } from "./content/contents.ts";
 import { UsageError } from "./errors.ts";
+import { graphqlOptions } from "./graphql.ts";
 import { VERSION } from "./help.ts";
 import { closeServer, listen, listenError } from "./http.ts";
 import type { Logger } from "./log.ts";
@@ -69,7 +70,11 @@ export async function startServers(
   let indexer: Indexer | undefined;
   let graphql: string | undefined;
   if (config.graphql !== undefined) {
-    indexer = createIndexer({ source: chain, location: directory.index, log: log.child({ module: "indexer" }) });
+    indexer = createIndexer({
+      source: chain,
+      location: config.graphql.indexUrl ?? directory.index,
+      log: log.child({ module: "indexer" }),
+    });
     await indexer.start();
     closers.push(() => indexer?.stop());
     graphql = await startGraphql(config.graphql, indexer, serving);
@@ -149,15 +154,13 @@ async function startRpc(
   return url(listener, server.port);
 }
 
-async function startGraphql(listener: Listener, indexer: Indexer, { vhosts, log, closers }: Serving): Promise<string> {
-  const server = await createGraphqlServer({
-    indexer,
-    host: listener.address,
-    port: listener.port,
-    allowedHosts: vhosts,
-    log: log.child({ module: "graphql" }),
-  }).catch((error: unknown) => {
-    throw listenError(error, listener, "graphql");
+async function startGraphql(
+  config: GraphqlConfig,
+  { location }: Indexer,
+  { vhosts, log, closers }: Serving,
+): Promise<string> {
+  const server = await startGraphqlThread(graphqlOptions(config, location, vhosts, log)).catch((error: unknown) => {
+    throw listenError(error, config, "graphql");
   });
   closers.push(() => server.close());
   return server.url;
