@@ -5,6 +5,7 @@ export default defineConfig({
     include: [
       "{core,bridge,client,consensus,precompiles,genesis,execution,attribution,indexer,node,test,bench,scripts}/**/*.test.ts",
     ],
+    globalSetup: "test/global-setup.ts",
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // For two cores: many tests wait for processes and for blocks of an L1, more workers than this only for each other.

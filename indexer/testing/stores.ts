@@ -1,5 +1,5 @@
 /** Where the tests of this folder keep their indexes: every suite runs on every store. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sharedPostgres } from "./postgres.ts";
@@ -8,7 +8,7 @@ export interface TestStore {
   readonly name: string;
   /** How many histories a property is tried on: a new schema takes PostgreSQL a while. */
   readonly runs: number;
-  /** Location of an index that does not exist yet; what was written there is gone when the process ends. */
+  /** Location of an index that does not exist yet; what was written there is gone when the tests have ended. */
   newLocation(): Promise<string>;
 }
 
@@ -19,11 +19,7 @@ export const SQLITE: TestStore = {
   name: "SQLite",
   runs: 10,
   async newLocation() {
-    if (folder === undefined) {
-      const created = mkdtempSync(join(tmpdir(), "openledger-index-"));
-      process.on("exit", () => rmSync(created, { recursive: true, force: true }));
-      folder = created;
-    }
+    folder ??= mkdtempSync(join(tmpdir(), "index-"));
     count += 1;
     return join(folder, `${count}.sqlite`);
   },
