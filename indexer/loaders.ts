@@ -104,11 +104,12 @@ export class Reader {
     () => 0,
   );
 
-  constructor(db: Kysely<Database>, timeoutMs: number, at?: number) {
+  /** `startedMs`: when the request's time began. */
+  constructor(db: Kysely<Database>, timeoutMs: number, at?: number, startedMs = Date.now()) {
     this.db = db;
     this.at = at;
     this.#timeoutMs = timeoutMs;
-    this.#clock = new Clock(timeoutMs);
+    this.#clock = new Clock(timeoutMs, startedMs);
   }
 
   /** Reads another block of the same snapshot, within the same time. Precondition: the index has that block. */
@@ -275,9 +276,9 @@ class Clock {
   /** Let through in this turn: those that ask at once have not yet taken any time. */
   #statements = 0;
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, startedMs: number) {
     this.#timeoutMs = timeoutMs;
-    this.#deadlineMs = Date.now() + timeoutMs;
+    this.#deadlineMs = startedMs + timeoutMs;
   }
 
   async turn(): Promise<void> {

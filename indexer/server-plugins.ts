@@ -78,7 +78,7 @@ export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number, log
         try {
           const leftMs = timeoutMs - (Date.now() - startedMs);
           if (leftMs < 0 && timeoutMs > 0) return { errors: [busy(timeoutMs)] };
-          const context: GraphqlContext = { reader: new Reader(snapshot, timeoutMs) };
+          const context: GraphqlContext = { reader: new Reader(snapshot, timeoutMs, undefined, startedMs) };
           return settled(await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } }));
         } finally {
           // On a connection that broke there is nothing to end.

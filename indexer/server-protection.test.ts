@@ -3,16 +3,19 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Kysely } from "kysely";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { openReader } from "./database.ts";
 import { sha256Of } from "./persisted-operations.ts";
 import { createGraphqlServer } from "./server.ts";
 import { ClientRates, clientOf } from "./server-clients.ts";
 import type { GraphqlServer, GraphqlServerOptions } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
+import type { Database } from "./tables.ts";
 import { type FakeChain, standardChain } from "./test-helpers.ts";
-import { POSTGRES, SQLITE } from "./testing/stores.ts";
+import { POSTGRES, SQLITE, STORES } from "./testing/stores.ts";
 import { type Event, overSse, overWebSocket } from "./testing/subscriber.ts";
 
 let chain: FakeChain;
@@ -150,6 +153,23 @@ describe("persisted operations", () => {
     expect(socket.events[0]?.errors?.[0]?.extensions?.code).toBe("PERSISTED_QUERY_ONLY");
     await socket.stop();
   });
+});
+
+test.each(STORES)("requests read $name side by side: a slow one holds up no other", async ({ newLocation }) => {
+  const read = createIndexer({ source: chain, location: await newLocation() });
+  await read.start();
+  await read.caughtUp();
+  const readers = openReader(read.location, { connections: 2 });
+  const blocks = async (snapshot: Kysely<Database>): Promise<number> =>
+    (await snapshot.selectFrom("blocks").select("block").execute()).length;
+  const slow = await readers.startTransaction().execute();
+  expect(await blocks(slow)).toBe(chain.blocks.length);
+  const other = await readers.startTransaction().execute();
+  expect(await blocks(other)).toBe(chain.blocks.length);
+  await other.rollback().execute();
+  await slow.rollback().execute();
+  await readers.destroy();
+  await read.stop();
 });
 
 describe("a database in trouble", () => {
