@@ -5,7 +5,7 @@
  */
 import { type AbiEvent, toEventSelector } from "viem";
 import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS } from "../core/addresses.ts";
-import { bigIntToFixed, concatBytes, type Hex, hexToBytes } from "../core/bytes.ts";
+import { hexToBytes } from "../core/bytes.ts";
 import type { Log } from "../core/chain.ts";
 import { REWARD_KIND } from "../indexer/codes.ts";
 import type { BlockSource, SourceBlock } from "../indexer/source.ts";
@@ -42,16 +42,23 @@ const SELECTORS = new Map(
 
 type Word = number | bigint | Uint8Array;
 
-/** Numbers right-aligned, 20-byte addresses too. */
-function word(value: Word): Uint8Array {
-  if (!(value instanceof Uint8Array)) return bigIntToFixed(BigInt(value), 32);
-  if (value.length === 32) return value;
-  const padded = new Uint8Array(32);
-  padded.set(value, 32 - value.length);
-  return padded;
+/** 32 bytes each: numbers right-aligned, 20-byte addresses too. */
+function words(...values: readonly Word[]): Uint8Array {
+  const bytes = new Uint8Array(32 * values.length);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of values.entries()) {
+    const end = 32 * (i + 1);
+    if (typeof value === "bigint") view.setBigUint64(end - 8, value);
+    else if (value instanceof Uint8Array) bytes.set(value, end - value.length);
+    else {
+      view.setUint32(end - 4, value);
+      view.setUint32(end - 8, value / 2 ** 32);
+    }
+  }
+  return bytes;
 }
 
-const words = (...values: readonly Word[]): Uint8Array => concatBytes(...values.map(word));
+const word = (value: Word): Uint8Array => words(value);
 
 function log(address: Uint8Array, name: string, indexed: readonly Word[], ...data: readonly Word[]): Log {
   return { address, topics: [SELECTORS.get(name) as Uint8Array, ...indexed.map(word)], data: words(...data) };
@@ -64,10 +71,18 @@ function shortString(text: string): readonly Word[] {
   return [text.length, padded];
 }
 
-const account = (kind: number, n: number): Uint8Array =>
-  hexToBytes(`0x${kind.toString(16).padStart(2, "0")}${n.toString(16).padStart(38, "0")}` as Hex);
+function account(kind: number, n: number): Uint8Array {
+  const address = words(n).slice(12);
+  address[0] = kind;
+  return address;
+}
+
 export const contributorOf = (contribution: number): Uint8Array => account(0xc0, contribution % CONTRIBUTORS);
-const hashOf = (kind: number, n: number): Uint8Array => bigIntToFixed((BigInt(kind) << 248n) + BigInt(n) + 1n, 32);
+function hashOf(kind: number, n: number): Uint8Array {
+  const hash = words(n + 1);
+  hash[0] = kind;
+  return hash;
+}
 const outputRootOf = (inference: number): Uint8Array => hashOf(0x0a, inference);
 export const timeOf = (block: number): number => FIRST_TIME + BLOCK_SECONDS * block;
 

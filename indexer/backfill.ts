@@ -6,7 +6,7 @@ import type { OpenedIndex } from "./location.ts";
 import type { IndexerLog } from "./store.ts";
 
 /** Behind by more than this, an index does without them until it has caught up. */
-const DEFER_BLOCKS = 10_000;
+const DEFER_BLOCKS = 1_000;
 const REPORT_MS = 10_000;
 
 export class Backfill {

@@ -84,6 +84,7 @@ const EXEC = `
 const { DatabaseSync } = require("node:sqlite");
 const { workerData } = require("node:worker_threads");
 const database = new DatabaseSync(workerData.path, { timeout: workerData.timeout });
+database.exec("PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY; PRAGMA threads = 2");
 database.exec(workerData.sql);
 database.close();
 `;
