@@ -10,7 +10,7 @@ export const unavailable = (): GraphQLError => trouble("the index cannot be read
 
 /** Of a query that had no turn in its time. */
 export const busy = (timeoutMs: number): GraphQLError =>
-  trouble(`the server is busy: the query waited ${timeoutMs} ms for its turn`, "TIMEOUT");
+  trouble(`the server is busy: the query had no turn in its ${timeoutMs} ms`, "TIMEOUT");
 
 /** Errors of resolvers: those that say something about the database, and those that say nothing. */
 export const masked: MaskError = (error, message, isDev) => {

@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, parse } from "graphql/index.js";
 import type { Plugin } from "graphql-yoga";
 import type { ControlledTransaction, Kysely } from "kysely";
+import { Gate } from "../core/gate.ts";
 import { aliasLimit, findExcess, measureOperation, type QueryLimits } from "./limits.ts";
 import { Reader } from "./loaders.ts";
 import { type PersistedOperations, sha256Of } from "./persisted-operations.ts";
@@ -68,25 +69,39 @@ export function subscribePlugin(feed: EventFeed): Plugin {
   };
 }
 
+/** Fields of a query that is heavy: of these two run at a time, so that neither memory nor the other queries suffer. */
+const HEAVY_COST = 5_000;
+const HEAVY_AT_ONCE = 2;
+const HEAVY_WAITING = 32;
+
 /** One read transaction a request: all of an answer is of one block, which `_meta` names. */
 export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number, log: IndexerLog | undefined): Plugin {
+  const heavy = new Gate(HEAVY_AT_ONCE, HEAVY_WAITING);
+
+  async function onSnapshot(startedMs: number, run: (context: GraphqlContext) => unknown): Promise<ExecutionResult> {
+    const snapshot = await begin(readers, log);
+    try {
+      if (timeoutMs > 0 && Date.now() - startedMs > timeoutMs) return { errors: [busy(timeoutMs)] };
+      return settled((await run({ reader: new Reader(snapshot, timeoutMs, undefined, startedMs) })) as ExecutionResult);
+    } finally {
+      // On a connection that broke there is nothing to end.
+      await snapshot
+        .rollback()
+        .execute()
+        .catch(() => {});
+    }
+  }
+
   return {
     onExecute: ({ executeFn, setExecuteFn }) => {
       setExecuteFn(async (args): Promise<ExecutionResult> => {
         const startedMs = Date.now();
-        const snapshot = await begin(readers, log);
-        try {
-          const leftMs = timeoutMs - (Date.now() - startedMs);
-          if (leftMs < 0 && timeoutMs > 0) return { errors: [busy(timeoutMs)] };
-          const context: GraphqlContext = { reader: new Reader(snapshot, timeoutMs, undefined, startedMs) };
-          return settled(await executeFn({ ...args, contextValue: { ...args.contextValue, ...context } }));
-        } finally {
-          // On a connection that broke there is nothing to end.
-          await snapshot
-            .rollback()
-            .execute()
-            .catch(() => {});
-        }
+        const run = () =>
+          onSnapshot(startedMs, (context) =>
+            executeFn({ ...args, contextValue: { ...args.contextValue, ...context } }),
+          );
+        if (measureOperation(args as ExecutionArgs).cost <= HEAVY_COST) return await run();
+        return (await heavy.run(run)) ?? { errors: [busy(timeoutMs)] };
       });
     },
   };

@@ -178,18 +178,42 @@ describe("a database in trouble", () => {
     return [response.status, ((await response.json()) as Event).errors?.[0]?.extensions?.code];
   };
 
+  /** Whoever reads the table waits until the client is ended. */
+  async function lockDatanets(place: string): Promise<pg.Client> {
+    const url = new URL(place);
+    const schema = url.searchParams.get("schema");
+    url.searchParams.delete("schema");
+    const holder = new pg.Client({ connectionString: url.href });
+    await holder.connect();
+    await holder.query(`BEGIN; LOCK TABLE "${schema}"."datanets" IN ACCESS EXCLUSIVE MODE`);
+    return holder;
+  }
+
+  test("heavy queries leave room for the others", async () => {
+    const held = createIndexer({ source: chain, location: await POSTGRES.newLocation() });
+    await held.start();
+    await held.caughtUp();
+    const server = await serve({ location: held.location, timeoutMs: 60_000 });
+    const holder = await lockDatanets(held.location);
+    const query = "{ datanets(first: 1000) { nodes { id name domain licence access bond } } }";
+    const heavy = Array.from({ length: 6 }, () => post(server.url, { query }));
+    const waiting =
+      "SELECT count(*)::int AS count FROM pg_locks WHERE relation IN (SELECT oid FROM pg_class WHERE relname = 'datanets') AND NOT granted";
+    for (let count = 0; count < 2; ) ({ count } = (await holder.query<{ count: number }>(waiting)).rows[0]!);
+    const light = await post(server.url, { query: "{ _meta { block { number } } }" });
+    expect(await light.json()).toMatchObject({ data: { _meta: { block: {} } } });
+    await holder.end();
+    for (const response of await Promise.all(heavy)) expect(response.status).toBe(200);
+    await held.stop();
+  });
+
   test("a statement of PostgreSQL that does not end in time is given up with a clear error", async () => {
     const held = createIndexer({ source: chain, location: await POSTGRES.newLocation() });
     await held.start();
     await held.caughtUp();
     const server = await serve({ location: held.location, timeoutMs: 200 });
     expect(await ask(server)).toEqual([200, undefined]);
-    const url = new URL(held.location);
-    const schema = url.searchParams.get("schema");
-    url.searchParams.delete("schema");
-    const holder = new pg.Client({ connectionString: url.href });
-    await holder.connect();
-    await holder.query(`BEGIN; LOCK TABLE "${schema}"."datanets" IN ACCESS EXCLUSIVE MODE`);
+    const holder = await lockDatanets(held.location);
     expect(await ask(server)).toEqual([503, "TIMEOUT"]);
     await holder.end();
     expect(await ask(server)).toEqual([200, undefined]);
