@@ -26,6 +26,8 @@ export interface Header {
   readonly excessBlobGas: bigint;
   readonly parentBeaconBlockRoot: Uint8Array;
   readonly requestsHash: Uint8Array;
+  /** How many of these a header from before Prague has, on a foreign chain; the others are 0. Absent: all. */
+  readonly fieldCount?: 15 | 16 | 17 | 20;
 }
 
 export interface AccessListEntry {
@@ -53,12 +55,19 @@ export interface DepositOrigin {
   readonly isSystem: boolean;
 }
 
+/** What only a transaction with blobs has (EIP-4844). */
+export interface Blobs {
+  readonly maxFeePerBlobGas: bigint;
+  readonly versionedHashes: readonly Uint8Array[];
+}
+
 /**
- * A decoded transaction with its sender: recovered from the signature for types 0, 1, 2 and 4. A deposit (type 0x7e)
- * has no signature and names its sender; its nonce, fees, v, r and s are 0, its chainId absent, its lists empty.
+ * A decoded transaction with its sender: recovered from the signature for types 0 to 4, of which type 3 is on foreign
+ * chains only. A deposit (type 0x7e) has no signature and names its sender; its nonce, fees, v, r and s are 0, its
+ * chainId absent, its lists empty.
  */
 export interface Transaction {
-  readonly type: 0 | 1 | 2 | 4 | 0x7e;
+  readonly type: 0 | 1 | 2 | 3 | 4 | 0x7e;
   /** EIP-2718 envelope as it travels and as it is hashed. */
   readonly raw: Uint8Array;
   readonly hash: Uint8Array;
@@ -82,6 +91,8 @@ export interface Transaction {
   readonly s: bigint;
   /** Present exactly for type 0x7e. */
   readonly deposit?: DepositOrigin;
+  /** Present exactly for type 3. */
+  readonly blobs?: Blobs;
 }
 
 export interface Log {
@@ -103,6 +114,25 @@ export interface Receipt {
   readonly depositNonce?: bigint;
   /** Wei paid for the transaction's data on L1, on top of gas. Present for the other types on a chain with an L1. */
   readonly l1Fee?: bigint;
+  /** State root after the transaction, in place of `status`, which is 1 then: before Byzantium, on a foreign chain. */
+  readonly postState?: Uint8Array;
+}
+
+/** EIP-4895: what the beacon chain pays out. */
+export interface Withdrawal {
+  readonly index: bigint;
+  readonly validatorIndex: bigint;
+  readonly address: Uint8Array;
+  readonly amountGwei: bigint;
+}
+
+/** What only blocks of a foreign chain have: another Ethereum chain that has been imported. */
+export interface ForeignParts {
+  readonly uncles: readonly Header[];
+  /** Empty before Shanghai. */
+  readonly withdrawals: readonly Withdrawal[];
+  /** Wei a unit of blob gas; 0 before Cancun. */
+  readonly blobBaseFee: bigint;
 }
 
 /** A block with everything its execution produced; `receipts[i]` belongs to `transactions[i]`. */
@@ -111,6 +141,7 @@ export interface ExecutedBlock {
   readonly header: Header;
   readonly transactions: readonly Transaction[];
   readonly receipts: readonly Receipt[];
+  readonly foreign?: ForeignParts;
 }
 
 /**

@@ -12,7 +12,7 @@ import { Mempool } from "../execution/mempool.ts";
 import { l1DataFee } from "../execution/tx/l1-fee.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
-import { readBlock } from "./chain-store.ts";
+import { blockDecoder, readBlock } from "./chain-store.ts";
 import { rewardPercentiles, suggestTip } from "./rpc/fees.ts";
 import { formatReceipt, formatTransaction } from "./rpc/format.ts";
 import { setup } from "./rpc/testing/setup.ts";
@@ -102,7 +102,7 @@ test("blocks with deposits commit here, verify elsewhere, and read back from the
   for (const { block, raw } of blocks) {
     expect(await other.verify(raw, block.header.parentHash)).toEqual({ ok: true, hash: block.hash });
     await other.commitThrough(block.hash, undefined);
-    expect(readBlock(store.reader, block.header.number, CHAIN_ID)).toEqual(block);
+    expect(readBlock(store.reader, block.header.number, blockDecoder(CHAIN_ID))).toEqual(block);
     expect(decodeReceipts(encodeReceipts(block.receipts), block)).toEqual(block.receipts);
   }
   const { chain: again } = await opened(store);

@@ -12,6 +12,7 @@ import { signAuthorization } from "../execution/tx/sign.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
 import {
+  blockDecoder,
   readBlock,
   readBlockHash,
   readHead,
@@ -32,7 +33,7 @@ const SCHEMA_KEY = Uint8Array.of(0x15);
 
 function expectStored(reader: KeyValueReader, block: ExecutedBlock): void {
   const { number } = block.header;
-  expect(readBlock(reader, number, CHAIN_ID)).toEqual(block);
+  expect(readBlock(reader, number, blockDecoder(CHAIN_ID))).toEqual(block);
   expect(readBlockHash(reader, number)).toEqual(block.hash);
   expect(readNumber(reader, block.hash)).toBe(number);
   block.transactions.forEach((tx, index) => {
@@ -142,8 +143,8 @@ describe("damage", () => {
     fc.assert(
       fc.property(fc.constantFrom(blockKey(1n), recordKey(1n)), damage, (key, change) => {
         const broken = altered(reader, key, change(reader.get(key)!));
-        expect(() => readBlock(broken, 1n, CHAIN_ID)).toThrow(DataError);
-        expect(() => readBlock(broken, 1n, CHAIN_ID)).toThrow(/damaged: block 1 .*--fresh/);
+        expect(() => readBlock(broken, 1n, blockDecoder(CHAIN_ID))).toThrow(DataError);
+        expect(() => readBlock(broken, 1n, blockDecoder(CHAIN_ID))).toThrow(/damaged: block 1 .*--fresh/);
       }),
       { numRuns: 500 },
     );
@@ -151,9 +152,13 @@ describe("damage", () => {
 
   test("a block or its receipts missing", async () => {
     const { reader } = await smallChain();
-    expect(() => readBlock(altered(reader, blockKey(1n), undefined), 1n, CHAIN_ID)).toThrow("block 1 is half there");
-    expect(() => readBlock(altered(reader, recordKey(1n), undefined), 1n, CHAIN_ID)).toThrow("block 1 is half there");
-    expect(readBlock(reader, 2n, CHAIN_ID)).toBeUndefined();
+    expect(() => readBlock(altered(reader, blockKey(1n), undefined), 1n, blockDecoder(CHAIN_ID))).toThrow(
+      "block 1 is half there",
+    );
+    expect(() => readBlock(altered(reader, recordKey(1n), undefined), 1n, blockDecoder(CHAIN_ID))).toThrow(
+      "block 1 is half there",
+    );
+    expect(readBlock(reader, 2n, blockDecoder(CHAIN_ID))).toBeUndefined();
     expect(readBlockHash(reader, 2n)).toBeUndefined();
   });
 
@@ -163,7 +168,7 @@ describe("damage", () => {
     const read = (record: Uint8Array, block = raw, number = 1n) => {
       const sum = bigIntToFixed(BigInt(crc32(record, crc32(block))), 4);
       const changed = altered(reader, recordKey(number), concatBytes(sum, record));
-      return () => readBlock(altered(changed, blockKey(number), block), number, CHAIN_ID);
+      return () => readBlock(altered(changed, blockKey(number), block), number, blockDecoder(CHAIN_ID));
     };
     const senders = new Uint8Array(40).fill(7);
     const receipt: RlpInput = [1n, 21_000n, []];
@@ -207,7 +212,7 @@ describe("damage", () => {
 
   test("malformed indexes, head and schema each give one line", async () => {
     const { reader } = await smallChain();
-    const block = readBlock(reader, 1n, CHAIN_ID)!;
+    const block = readBlock(reader, 1n, blockDecoder(CHAIN_ID))!;
     const short = Uint8Array.of(1, 2, 3);
     const hashKey = concatBytes(Uint8Array.of(0x12), block.hash);
     const txHash = block.transactions[0]!.hash;

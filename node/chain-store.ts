@@ -4,7 +4,8 @@
  *   0x10 number          -> the block as it travels: rlp([header, transactions, [], []])
  *   0x11 number          -> uint32 crc32(block ‖ record) ‖ record,
  *                           record = rlp([senders, [[status, cumulativeGasUsed, [[address, [topic..], data]..]]..]]),
- *                           a deposit's with depositNonce at the end
+ *                           a deposit's with depositNonce at the end; on a foreign chain before Byzantium the state root
+ *                           is in the place of status
  *   0x12 block hash      -> number
  *   0x13 transaction hash -> number ‖ uint32 index
  *   0x14                 -> head: number ‖ hash
@@ -32,7 +33,7 @@ import {
   rlpUint,
   rlpWhole,
 } from "../core/rlp.ts";
-import { decodeBlock } from "../execution/block/block-codec.ts";
+import { type BlockDecoding, decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
 import { completeReceipts, type ExecutedReceipt } from "../execution/block/receipts.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
@@ -152,8 +153,16 @@ function readChecked(reader: KeyValueReader, number: bigint) {
   return { raw, record };
 }
 
+/** Makes a block of its stored bytes and the senders that are stored with it, 20 bytes each. */
+export type BlockDecoder = (raw: Uint8Array, senderAt: (index: number) => Uint8Array) => BlockDecoding;
+
+export const blockDecoder =
+  (chainId: bigint): BlockDecoder =>
+  (raw, senderAt) =>
+    decodeBlock(raw, chainId, senderAt);
+
 /** Throws DataError when the stored bytes do not make the block: the directory is damaged. */
-export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigint): ExecutedBlock | undefined {
+export function readBlock(reader: KeyValueReader, number: bigint, decode: BlockDecoder): ExecutedBlock | undefined {
   const checked = readChecked(reader, number);
   if (checked === undefined) return undefined;
   const { raw, record } = checked;
@@ -161,9 +170,9 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
     const items = rlpList(rlpDecode(record), "record");
     return { senders: rlpString(items[0], record.length, "senders"), entries: rlpList(items[1], "receipts") };
   });
-  const decoded = decodeBlock(raw, chainId, (index) => senders.slice(20 * index, 20 * index + 20));
+  const decoded = decode(raw, (index) => senders.slice(20 * index, 20 * index + 20));
   if (!decoded.ok) throw damagedBlock(number, `cannot be decoded: ${decoded.reason}`);
-  const { header, hash, transactions } = decoded.block;
+  const { header, transactions } = decoded.block;
   if (header.number !== number) throw damagedBlock(number, `has the header of block ${header.number}`);
   if (entries.length !== transactions.length || senders.length !== 20 * transactions.length) {
     throw damagedBlock(number, "has another number of receipts than transactions");
@@ -171,7 +180,7 @@ export function readBlock(reader: KeyValueReader, number: bigint, chainId: bigin
   const executed = readable(number, "has unreadable receipts", () =>
     entries.map((entry, index) => decodeReceipt(entry, transactions[index]!)),
   );
-  return { header, hash, transactions, receipts: completeReceipts(header, transactions, executed) };
+  return { ...decoded.block, receipts: completeReceipts(header, transactions, executed) };
 }
 
 export const damagedData = (what: string, cause?: unknown): DataError =>
@@ -194,7 +203,7 @@ function encodeRecord(block: ExecutedBlock): Uint8Array {
   const receipts = block.receipts.map(
     (receipt) =>
       [
-        BigInt(receipt.status),
+        receipt.postState ?? BigInt(receipt.status),
         receipt.cumulativeGasUsed,
         receipt.logs.map((log) => [log.address, log.topics, log.data] as const),
         ...(receipt.depositNonce === undefined ? [] : [receipt.depositNonce]),
@@ -213,8 +222,10 @@ function decodeReceipt(item: RlpItem, tx: Transaction): ExecutedReceipt {
       data: rlpString(data, Number.MAX_SAFE_INTEGER, "log data"),
     };
   });
+  const isPostState = status instanceof Uint8Array && status.length === 32;
   return {
-    status: rlpUint(status, 1, "status") === 1n ? 1 : 0,
+    status: isPostState || rlpUint(status, 1, "status") === 1n ? 1 : 0,
+    ...(isPostState && { postState: status }),
     cumulativeGasUsed: rlpUint(cumulative, 8, "cumulativeGasUsed"),
     logsBloom: logsBloom(logs),
     logs,

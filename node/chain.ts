@@ -25,7 +25,16 @@ import { BlocksAbove, type Proposal, type ProposalInput, type Verification } fro
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
 import { Calls } from "./chain-calls.ts";
 import { chainRules } from "./chain-rules.ts";
-import { type Head, readBlock, readHead, readSchema, requireGenesis, stageBlock, stageSchema } from "./chain-store.ts";
+import {
+  blockDecoder,
+  type Head,
+  readBlock,
+  readHead,
+  readSchema,
+  requireGenesis,
+  stageBlock,
+  stageSchema,
+} from "./chain-store.ts";
 import { readFirstBlock } from "./checkpoint-store.ts";
 import { CommittedBlocks } from "./committed-blocks.ts";
 import { DataError, START_ANEW } from "./errors.ts";
@@ -81,7 +90,7 @@ export class Chain implements ChainApi {
     this.#store = store;
     this.#state = state;
     this.firstBlock = firstBlock;
-    this.#committed = new CommittedBlocks(store.reader, rules.chainId, firstBlock, head);
+    this.#committed = new CommittedBlocks(store.reader, blockDecoder(rules.chainId), firstBlock, head);
     this.#latestCertificate = latestCertificate;
     this.#log = log;
     const blockHash = (number: bigint): Uint8Array => {
@@ -115,7 +124,7 @@ export class Chain implements ChainApi {
     const genesisHash = stored ?? (await writeGenesis(store, genesis));
     requireGenesis(genesisHash, buildGenesisBlock(genesis, memoryStore()).block.hash);
     const at = readHead(store.reader);
-    const head = at === undefined ? undefined : readBlock(store.reader, at.number, rules.chainId);
+    const head = at === undefined ? undefined : readBlock(store.reader, at.number, blockDecoder(rules.chainId));
     if (at === undefined || head === undefined || !equalsBytes(head.hash, at.hash)) {
       throw new DataError(
         `the data directory is damaged: its head block is missing; restore a backup or ${START_ANEW}`,

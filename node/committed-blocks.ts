@@ -5,7 +5,15 @@ import type { ValidatorSet } from "../core/validators.ts";
 import { GenerationCache } from "../execution/state/cache.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
 import type { TransactionLocation } from "./chain-api.ts";
-import { damagedBlock, readBlock, readBlockHash, readNumber, readRaw, readTransactionPlace } from "./chain-store.ts";
+import {
+  type BlockDecoder,
+  damagedBlock,
+  readBlock,
+  readBlockHash,
+  readNumber,
+  readRaw,
+  readTransactionPlace,
+} from "./chain-store.ts";
 import { sizeOf } from "./chain-tree.ts";
 import { readEpochValidators } from "./finality-store.ts";
 
@@ -19,7 +27,7 @@ const SETS_KEPT = 32;
 
 export class CommittedBlocks {
   readonly #reader: KeyValueReader;
-  readonly #chainId: bigint;
+  readonly #decode: BlockDecoder;
   readonly #first: bigint;
   /** The oldest first. */
   readonly #recent = new Map<bigint, ExecutedBlock>();
@@ -29,9 +37,9 @@ export class CommittedBlocks {
   #head: ExecutedBlock;
 
   /** All blocks from `first` to `head` are here, and the genesis block. */
-  constructor(reader: KeyValueReader, chainId: bigint, first: bigint, head: ExecutedBlock) {
+  constructor(reader: KeyValueReader, decode: BlockDecoder, first: bigint, head: ExecutedBlock) {
     this.#reader = reader;
-    this.#chainId = chainId;
+    this.#decode = decode;
     this.#first = first;
     this.#head = head;
     this.#remember(head);
@@ -52,7 +60,7 @@ export class CommittedBlocks {
   /** Undefined above the head and below the first, whatever the store holds there. The readers throw DataError. */
   block(number: bigint): ExecutedBlock | undefined {
     if (!this.#isHere(number)) return undefined;
-    const block = this.#recent.get(number) ?? readBlock(this.#reader, number, this.#chainId);
+    const block = this.#recent.get(number) ?? readBlock(this.#reader, number, this.#decode);
     if (block === undefined) throw damagedBlock(number, "is missing");
     return block;
   }

@@ -1,9 +1,10 @@
 /**
  * Blocks as they travel and are stored: rlp([header, transactions, [], []]), as Ethereum's since Shanghai. A type 0
- * transaction is a list in there, any other a byte string that holds its envelope. Uncles and withdrawals are empty.
+ * transaction is a list in there, any other a byte string that holds its envelope. Uncles and withdrawals are empty but
+ * on foreign chains, whose blocks are decoded elsewhere (foreign/).
  */
 import { DEPOSIT_TYPE } from "../../bridge/deposit.ts";
-import type { Header, Transaction } from "../../core/chain.ts";
+import type { ForeignParts, Header, Transaction, Withdrawal } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { RlpError, rlpChildren, rlpEncode, rlpListOf, rlpValue, rlpWhole } from "../../core/rlp.ts";
 import { decodeTransaction } from "../tx/decode.ts";
@@ -14,6 +15,7 @@ export interface DecodedBlock {
   readonly hash: Uint8Array;
   readonly header: Header;
   readonly transactions: readonly Transaction[];
+  readonly foreign?: ForeignParts;
 }
 
 export type BlockDecoding =
@@ -22,10 +24,19 @@ export type BlockDecoding =
 
 const EMPTY_LIST = rlpEncode([]);
 
-export function encodeBlock(block: Pick<DecodedBlock, "header" | "transactions">): Uint8Array {
-  const transactions = rlpListOf(block.transactions.map(encodeTransactionItem));
-  return rlpListOf([encodeHeader(block.header), transactions, EMPTY_LIST, EMPTY_LIST]);
+export function encodeBlock({ header, transactions, foreign }: Omit<DecodedBlock, "hash">): Uint8Array {
+  const uncles = foreign === undefined ? EMPTY_LIST : rlpListOf(foreign.uncles.map(encodeHeader));
+  const parts = [encodeHeader(header), rlpListOf(transactions.map(encodeTransactionItem)), uncles];
+  return rlpListOf(hasWithdrawals(header) ? [...parts, encodeWithdrawals(foreign?.withdrawals ?? [])] : parts);
 }
+
+/** Whether a block with this header has a list of withdrawals: since Shanghai. */
+export const hasWithdrawals = ({ fieldCount }: Header): boolean => fieldCount === undefined || fieldCount >= 17;
+
+const encodeWithdrawals = (withdrawals: readonly Withdrawal[]): Uint8Array =>
+  rlpEncode(
+    withdrawals.map(({ index, validatorIndex, address, amountGwei }) => [index, validatorIndex, address, amountGwei]),
+  );
 
 /** How a block's list holds a transaction. */
 export function encodeTransactionItem({ type, raw }: Pick<Transaction, "type" | "raw">): Uint8Array {

@@ -29,7 +29,7 @@ export const protocolFields = {
 } as const satisfies Partial<Header>;
 
 export function encodeHeader(header: Header): Uint8Array {
-  return rlpEncode(headerFields(header));
+  return rlpEncode(headerFields(header).slice(0, header.fieldCount));
 }
 
 export function hashHeader(header: Header): Uint8Array {

@@ -61,7 +61,8 @@ export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
 
 const refuse = (reason: string): ImportedBlock => ({ ok: false, reason });
 
-type Field = keyof Header;
+/** A header that follows from the rules has all fields, so `fieldCount` is none of them. */
+type Field = Exclude<keyof Header, "fieldCount">;
 
 /** What follows from the parent and the rules: cheap, so it comes first. */
 function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainRules): string | undefined {
@@ -77,8 +78,8 @@ function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainR
     // That of an epoch's last block is known only after its first step.
     ...(epochBlocks !== undefined && !isLastOfEpoch(number, epochBlocks) && { extraData: EMPTY_BYTES }),
   };
-  for (const [field, value] of Object.entries(expected)) {
-    if (!same(header[field as Field], value)) return mismatch(field, header[field as Field], value);
+  for (const [field, value] of Object.entries(expected) as [Field, Header[Field]][]) {
+    if (!same(header[field], value)) return mismatch(field, header[field], value);
   }
   if (header.timestamp < parent.header.timestamp) {
     return `timestamp is ${header.timestamp}, before the parent's ${parent.header.timestamp}`;

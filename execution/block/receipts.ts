@@ -6,7 +6,10 @@ import { createdAddress, effectiveGasPrice } from "../tx/derive.ts";
 import { l1DataFee, l1FeePrice } from "../tx/l1-fee.ts";
 
 /** What only execution tells. */
-export type ExecutedReceipt = Pick<Receipt, "status" | "cumulativeGasUsed" | "logsBloom" | "logs" | "depositNonce">;
+export type ExecutedReceipt = Pick<
+  Receipt,
+  "status" | "cumulativeGasUsed" | "logsBloom" | "logs" | "depositNonce" | "postState"
+>;
 
 /** Precondition: `executed[i]` belongs to `transactions[i]` of a valid block. */
 export function completeReceipts(

@@ -1,8 +1,9 @@
 /** Domain values -> JSON shapes of the execution-apis specification, with the fields that geth adds. */
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
-import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../core/chain.ts";
+import type { ExecutedBlock, Header, Log, Receipt, Transaction, Withdrawal } from "../../core/chain.ts";
 import { rlpListHeader, rlpStringSize } from "../../core/rlp.ts";
-import { encodeHeader } from "../../execution/block/header.ts";
+import { encodeBlock, hasWithdrawals } from "../../execution/block/block-codec.ts";
+import { encodeHeader, hashHeader } from "../../execution/block/header.ts";
 import { l1AttributesOf } from "../../execution/block/receipts.ts";
 import { effectiveGasPrice } from "../../execution/tx/derive.ts";
 import { dataGas } from "../../execution/tx/l1-fee.ts";
@@ -14,8 +15,9 @@ export function toQuantity(value: bigint | number): Hex {
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** Header fields as in blocks and in `newHeads`. */
+/** Header fields as in blocks and in `newHeads`; without those that its fork did not have yet. */
 export function formatHeader(header: Header, hash: Uint8Array): JsonObject {
+  const count = header.fieldCount ?? ALL_FIELDS;
   return {
     number: toQuantity(header.number),
     hash: bytesToHex(hash),
@@ -33,14 +35,19 @@ export function formatHeader(header: Header, hash: Uint8Array): JsonObject {
     gasLimit: toQuantity(header.gasLimit),
     gasUsed: toQuantity(header.gasUsed),
     timestamp: toQuantity(header.timestamp),
-    baseFeePerGas: toQuantity(header.baseFeePerGas),
-    withdrawalsRoot: bytesToHex(header.withdrawalsRoot),
-    blobGasUsed: toQuantity(header.blobGasUsed),
-    excessBlobGas: toQuantity(header.excessBlobGas),
-    parentBeaconBlockRoot: bytesToHex(header.parentBeaconBlockRoot),
-    requestsHash: bytesToHex(header.requestsHash),
+    ...(count >= 16 && { baseFeePerGas: toQuantity(header.baseFeePerGas) }),
+    ...(count >= 17 && { withdrawalsRoot: bytesToHex(header.withdrawalsRoot) }),
+    ...(count >= 20 && {
+      blobGasUsed: toQuantity(header.blobGasUsed),
+      excessBlobGas: toQuantity(header.excessBlobGas),
+      parentBeaconBlockRoot: bytesToHex(header.parentBeaconBlockRoot),
+    }),
+    ...(count >= ALL_FIELDS && { requestsHash: bytesToHex(header.requestsHash) }),
   };
 }
+
+/** Since Prague. */
+const ALL_FIELDS = 21;
 
 export function formatBlock(block: ExecutedBlock, fullTransactions: boolean): JsonObject {
   return {
@@ -49,9 +56,22 @@ export function formatBlock(block: ExecutedBlock, fullTransactions: boolean): Js
     transactions: fullTransactions
       ? block.transactions.map((tx, index) => formatTransaction(tx, { block, index }))
       : block.transactions.map((tx) => bytesToHex(tx.hash)),
-    uncles: [],
-    withdrawals: [],
+    uncles: block.foreign?.uncles.map((uncle) => bytesToHex(hashHeader(uncle))) ?? [],
+    ...(hasWithdrawals(block.header) && { withdrawals: block.foreign?.withdrawals.map(formatWithdrawal) ?? [] }),
   };
+}
+
+const formatWithdrawal = ({ index, validatorIndex, address, amountGwei }: Withdrawal): JsonObject => ({
+  index: toQuantity(index),
+  validatorIndex: toQuantity(validatorIndex),
+  address: bytesToHex(address),
+  amount: toQuantity(amountGwei),
+});
+
+/** As geth: the block that the uncle's header would be alone. */
+export function formatUncle(uncle: Header): JsonObject {
+  const size = toQuantity(encodeBlock({ header: uncle, transactions: [] }).length);
+  return { ...formatHeader(uncle, hashHeader(uncle)), size, uncles: [] };
 }
 
 /** OP Stack, Canyon. */
@@ -110,6 +130,13 @@ export function formatTransaction(
     maxPriorityFeePerGas: toQuantity(tx.maxPriorityFeePerGas),
   };
   if (tx.type === 2) return dynamic;
+  if (tx.blobs !== undefined) {
+    return {
+      ...dynamic,
+      maxFeePerBlobGas: toQuantity(tx.blobs.maxFeePerBlobGas),
+      blobVersionedHashes: tx.blobs.versionedHashes.map((hash) => bytesToHex(hash)),
+    };
+  }
   return {
     ...dynamic,
     authorizationList: tx.authorizationList.map((authorization) => ({
@@ -140,11 +167,20 @@ export function formatReceipt(block: ExecutedBlock, index: number, firstLogIndex
     contractAddress: receipt.contractAddress === undefined ? null : bytesToHex(receipt.contractAddress),
     logs: receipt.logs.map((log, i) => formatLog(log, block, index, firstLogIndex + i)),
     logsBloom: bytesToHex(receipt.logsBloom),
-    status: toQuantity(receipt.status),
+    ...(receipt.postState === undefined
+      ? { status: toQuantity(receipt.status) }
+      : { root: bytesToHex(receipt.postState) }),
     type: toQuantity(receipt.type),
+    ...(tx.blobs !== undefined && {
+      blobGasUsed: toQuantity(GAS_PER_BLOB * tx.blobs.versionedHashes.length),
+      blobGasPrice: toQuantity(block.foreign?.blobBaseFee ?? 0n),
+    }),
     ...opStackFields(block, tx, receipt),
   };
 }
+
+/** EIP-4844. */
+const GAS_PER_BLOB = 131_072;
 
 /** What op-geth adds to a receipt on a chain with an L1. `l1FeeScalar` is of the formula before Ecotone. */
 function opStackFields({ transactions }: ExecutedBlock, tx: Transaction, receipt: Receipt): JsonObject {
@@ -186,8 +222,9 @@ export function logsBefore(receipts: readonly Receipt[], index: number): number 
   return count;
 }
 
-/** Bytes of `rlp([header, transactions, uncles, withdrawals])`; the last two are empty. */
+/** Bytes of `rlp([header, transactions, uncles, withdrawals])`; the last two are empty but on a foreign chain. */
 function blockSize(block: ExecutedBlock): number {
+  if (block.foreign !== undefined) return encodeBlock(block).length;
   let transactions = 0;
   for (const tx of block.transactions) transactions += tx.type === 0 ? tx.raw.length : rlpStringSize(tx.raw);
   const content = encodeHeader(block.header).length + listSize(transactions) + 2;

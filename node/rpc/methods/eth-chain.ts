@@ -6,7 +6,7 @@ import { pacer } from "../../pace.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
 import { rewardPercentiles, suggestTip } from "../fees.ts";
-import { formatBlock, formatReceipt, formatTransaction, type JsonObject, toQuantity } from "../format.ts";
+import { formatBlock, formatReceipt, formatTransaction, formatUncle, type JsonObject, toQuantity } from "../format.ts";
 import { blockAt, blockSelector, isPending, numberOrTag } from "../selectors.ts";
 import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
 
@@ -32,7 +32,7 @@ const percentileList: Decoder<number[]> = (value) => {
 
 const block = [required(numberOrTag)] as const;
 const blockByHash = [required(byHash)] as const;
-const noUncle = [required(numberOrTag), required(quantity(64))] as const;
+const uncle = [required(numberOrTag), required(quantity(64))] as const;
 
 function countTransactions(context: RpcContext, selector: BlockSelector): string | null {
   if (isPending(selector)) return toQuantity(pendingTransactions(context).length);
@@ -40,8 +40,14 @@ function countTransactions(context: RpcContext, selector: BlockSelector): string
   return found === undefined ? null : toQuantity(found.transactions.length);
 }
 
-function countUncles(context: RpcContext, selector: BlockSelector): string | null {
-  return context.chain.find(selector) === undefined ? null : "0x0";
+function countUncles({ chain }: RpcContext, selector: BlockSelector): string | null {
+  const found = chain.find(selector);
+  return found === undefined ? null : toQuantity(found.foreign?.uncles.length ?? 0);
+}
+
+function getUncle({ chain }: RpcContext, selector: BlockSelector, index: bigint): JsonObject | null {
+  const uncle = chain.find(selector)?.foreign?.uncles[Number(index)];
+  return uncle === undefined ? null : formatUncle(uncle);
 }
 
 /** What the mempool would give now: the head's fields with the next number, not executed. */
@@ -161,8 +167,10 @@ export const ethChain: Methods = {
   ),
   eth_getUncleCountByBlockNumber: method(block, (context, [selector]) => countUncles(context, selector)),
   eth_getUncleCountByBlockHash: method(blockByHash, (context, [selector]) => countUncles(context, selector)),
-  eth_getUncleByBlockNumberAndIndex: method(noUncle, () => null),
-  eth_getUncleByBlockHashAndIndex: method([required(byHash), required(quantity(64))], () => null),
+  eth_getUncleByBlockNumberAndIndex: method(uncle, (context, [selector, index]) => getUncle(context, selector, index)),
+  eth_getUncleByBlockHashAndIndex: method([required(byHash), required(quantity(64))], (context, [selector, index]) =>
+    getUncle(context, selector, index),
+  ),
   eth_getBlockReceipts: method([required(blockSelector)], ({ chain }, [selector]) => {
     const found = chain.find(selector);
     if (found === undefined) return null;
