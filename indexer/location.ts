@@ -16,6 +16,10 @@ export interface OpenedIndex {
   missingIndexes(): Promise<ReadonlyMap<string, string>>;
   /** In one transaction. The caller does not write meanwhile. */
   createIndexes(statements: readonly string[]): Promise<void>;
+  /** To be called after each transaction with the number of rows that it wrote. */
+  written(rows: number): void;
+  /** Ends what goes on in the background, and the connection. */
+  close(): Promise<void>;
 }
 
 export interface OpenOptions {

@@ -50,7 +50,8 @@ export async function openPostgresIndex(location: string, options: OpenOptions):
   });
   try {
     const rebuilt = await prepareSchema(db, schema);
-    return { db, bulk: postgresBulk, rebuilt, missingIndexes, createIndexes };
+    const close = () => db.destroy();
+    return { db, bulk: postgresBulk, rebuilt, missingIndexes, createIndexes, written: () => {}, close };
   } catch (error) {
     await db.destroy();
     throw error;

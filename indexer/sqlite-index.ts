@@ -17,8 +17,10 @@ import type { Database } from "./tables.ts";
 const BUSY_TIMEOUT_MS = 5_000;
 /** Of the writer: inner pages and what a batch touches. */
 const CACHE_KIB = 64 * 1024;
-/** 32 MiB: pages that change in many blocks are written back once. */
+/** 32 MiB: pages that change in many blocks are written back once. In a backfill commits do that themselves. */
 const WAL_PAGES = 8 * 1024;
+/** Some 4,000 pages. */
+const CHECKPOINT_ROWS = 3_000;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -44,7 +46,9 @@ export function openSqliteIndex(path: string, options: OpenOptions): OpenedIndex
   database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
   if (userVersion(database) === 0) createSchema(database);
   const db = new Kysely<Database>({ dialect: sqliteDialect({ open: () => database, connections: 1, ...options }) });
-  return { db, bulk: sqliteBulk, createIndexes, missingIndexes, rebuilt };
+  let sinceCheckpoint = 0;
+  let checkpointing: Promise<void> | undefined;
+  return { db, bulk: sqliteBulk, createIndexes, missingIndexes, written, close, rebuilt };
 
   async function missingIndexes(): Promise<ReadonlyMap<string, string>> {
     const there = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'index'").all();
@@ -55,7 +59,25 @@ export function openSqliteIndex(path: string, options: OpenOptions): OpenedIndex
     const sql = ["BEGIN IMMEDIATE", ...statements, "COMMIT"].join(";\n");
     const isEmpty = database.prepare('SELECT 1 FROM "blocks" LIMIT 1').get() === undefined;
     if (isEmpty) database.exec(sql);
-    else await execInThread(path, sql);
+    // The log has all of it now, which nobody should have to carry over with his next commit.
+    else await execInThread(path, `${sql}; PRAGMA wal_checkpoint(TRUNCATE)`);
+  }
+
+  /** Carries the log over into the file before a commit has to do that on this thread. */
+  function written(rows: number): void {
+    sinceCheckpoint += rows;
+    if (sinceCheckpoint < CHECKPOINT_ROWS || checkpointing !== undefined) return;
+    sinceCheckpoint = 0;
+    checkpointing = execInThread(path, "PRAGMA wal_checkpoint(PASSIVE)")
+      .catch(() => {}) // a commit does it instead
+      .finally(() => {
+        checkpointing = undefined;
+      });
+  }
+
+  async function close(): Promise<void> {
+    await checkpointing;
+    await db.destroy();
   }
 }
 
@@ -74,7 +96,7 @@ export function openSqliteReader(path: string, options: ReaderOptions): Kysely<D
   return new Kysely<Database>({ dialect: sqliteDialect({ open, ...options }) });
 }
 
-/** Sorting a large table takes seconds: it is done by a thread, while this one goes on. */
+/** What takes seconds is done by a thread with a connection of its own, while this one goes on. */
 async function execInThread(path: string, sql: string): Promise<void> {
   const worker = new Worker(EXEC, { eval: true, workerData: { path, sql, timeout: BUSY_TIMEOUT_MS } });
   await once(worker, "exit"); // an error rejects before

@@ -7,7 +7,6 @@ import { setTimeout as delay, setImmediate as yieldToEventLoop } from "node:time
 import type { Kysely } from "kysely";
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import { Backfill } from "./backfill.ts";
-import type { Bulk } from "./bulk.ts";
 import { isDamage, isUnreachable, openIndex } from "./database.ts";
 import { decodeBlock } from "./decode.ts";
 import { IndexError } from "./errors.ts";
@@ -120,7 +119,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     wake();
     unsubscribe();
     await following;
-    await index?.db.destroy();
+    await index?.close();
     index = undefined;
     state = "stopped";
     settleWaiters(new Error("the indexer was stopped"));
@@ -134,14 +133,14 @@ export function createIndexer(options: IndexerOptions): Indexer {
     settleWaiters();
   }
 
-  async function follow({ db, bulk }: OpenedIndex, backfill: Backfill): Promise<void> {
+  async function follow(opened: OpenedIndex, backfill: Backfill): Promise<void> {
     while (!stopping.signal.aborted) {
       // Taken before looking: a commit that comes between the look and the wait still wakes.
       const committed = new Promise<void>((resolve) => {
         wake = resolve;
       });
       if (nextNumber() <= headNumber()) {
-        const events = await patiently(() => indexBatch(db, bulk));
+        const events = await patiently(() => indexBatch(opened));
         backfill.report(checkpoint?.block ?? -1, headNumber(), events ?? 0);
         continue;
       }
@@ -175,14 +174,16 @@ export function createIndexer(options: IndexerOptions): Indexer {
    * Blocks in one transaction; nothing in memory changes until it has been committed. Returns the number of events. What
    * comes before a block that cannot be indexed is kept.
    */
-  async function indexBatch(db: Kysely<Database>, bulk: Bulk): Promise<number> {
+  async function indexBatch({ db, bulk, written }: OpenedIndex): Promise<number> {
     const { blocks, last, events, failure } = await projectBatch();
     if (last !== undefined && blocks.length > 0) {
-      await db.transaction().execute(async (transaction) => {
-        await applyBlocks(transaction, bulk, blocks);
+      const rows = await db.transaction().execute(async (transaction) => {
+        const count = await applyBlocks(transaction, bulk, blocks);
         await writeCheckpoint(transaction, checkpoint?.block, last.block, last.hash);
         await writeProgress(transaction, progress(null));
+        return count;
       });
+      written(rows);
       checkpoint = last;
       settleWaiters();
     }

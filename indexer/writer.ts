@@ -28,9 +28,9 @@ interface Entity {
 /**
  * Applies the changes of consecutive blocks. What they touch is read at once, changed in memory, and written at once: an
  * entity that changes in a hundred blocks is read once, and an entity that changes several times in a block gets one
- * state. Throws IndexError where an entity is missing.
+ * state. Resolves to the number of rows written. Throws IndexError where an entity is missing.
  */
-export async function applyBlocks(db: Executor, bulk: Bulk, blocks: readonly BlockChanges[]): Promise<void> {
+export async function applyBlocks(db: Executor, bulk: Bulk, blocks: readonly BlockChanges[]): Promise<number> {
   const entities = await loadEntities(db, bulk, blocks);
   const facts = new Map<TableName, AnyRow[]>();
   for (const { number, changes } of blocks) {
@@ -43,7 +43,12 @@ export async function applyBlocks(db: Executor, bulk: Bulk, blocks: readonly Blo
   for (const [table, closings] of closingsOf(entities.values())) await bulk.closeCurrent(db, table, closings);
   const states = new Map<TableName, AnyRow[]>();
   for (const { table, states: added } of entities.values()) if (added.length > 0) rowsOf(states, table).push(...added);
-  for (const [table, rows] of [...facts, ...states]) await bulk.insert(db, table, rows);
+  let written = 0;
+  for (const [table, rows] of [...facts, ...states]) {
+    await bulk.insert(db, table, rows);
+    written += rows.length;
+  }
+  return written;
 }
 
 async function loadEntities(db: Executor, bulk: Bulk, blocks: readonly BlockChanges[]): Promise<Map<string, Entity>> {
