@@ -69,6 +69,15 @@ const BATCH_EVENTS = 10_000;
 /** Between attempts to reach a database that is away: the first, and the longest. */
 const RETRY_MS = [500, 30_000] as const;
 
+interface Batch {
+  readonly blocks: readonly BlockChanges[];
+  /** The last of them, or the block that they were to follow. */
+  readonly last: Pick<Checkpoint, "block" | "hash"> | undefined;
+  readonly events: number;
+  /** Why the block after them cannot be indexed. */
+  readonly failure: unknown;
+}
+
 interface Waiter {
   readonly number: number;
   resolve(): void;
@@ -79,6 +88,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   const { source, location, log, batchBlocks = BATCH_BLOCKS } = options;
   let index: OpenedIndex | undefined;
   let checkpoint: Pick<Checkpoint, "block" | "hash"> | undefined;
+  let ahead: Promise<Batch> | undefined;
   let state: IndexerStatus["state"] = "stopped";
   let error: Error | undefined;
   let stopping = new AbortController();
@@ -127,6 +137,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
 
   /** Finds where the index stands, and that this is on the chain. */
   async function resume(db: Kysely<Database>): Promise<void> {
+    ahead = undefined;
     checkpoint = await readCheckpoint(db);
     await rewindToChain(db);
     await writeProgress(db, progress(null));
@@ -175,7 +186,9 @@ export function createIndexer(options: IndexerOptions): Indexer {
    * comes before a block that cannot be indexed is kept.
    */
   async function indexBatch({ db, bulk, written }: OpenedIndex): Promise<number> {
-    const { blocks, last, events, failure } = await projectBatch();
+    const { blocks, last, events, failure } = await (ahead ?? projectBatch(checkpoint));
+    // While the database works on this batch, the next one is made.
+    ahead = last !== undefined && failure === undefined && last.block < headNumber() ? projectBatch(last) : undefined;
     if (last !== undefined && blocks.length > 0) {
       const rows = await db.transaction().execute(async (transaction) => {
         const count = await applyBlocks(transaction, bulk, blocks);
@@ -191,10 +204,10 @@ export function createIndexer(options: IndexerOptions): Indexer {
     return events;
   }
 
-  /** The blocks after the checkpoint, as changes. The event loop turns between them. */
-  async function projectBatch() {
+  /** The blocks after one, as changes. The event loop turns between them. Never rejects. */
+  async function projectBatch(after: typeof checkpoint): Promise<Batch> {
     const blocks: BlockChanges[] = [];
-    let last = checkpoint;
+    let last = after;
     let events = 0;
     let failure: unknown;
     while (blocks.length < batchBlocks && events < BATCH_EVENTS && !stopping.signal.aborted) {
