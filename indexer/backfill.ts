@@ -31,6 +31,11 @@ export class Backfill {
     return backfill;
   }
 
+  /** Whether everything is there that reads need. */
+  get isComplete(): boolean {
+    return this.#deferred.size === 0;
+  }
+
   /** After each batch: `block` is the last in the index, `events` are those of the batch. */
   report(block: number, head: number, events: number): void {
     this.#first ??= block;

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
 import type { ChainSource } from "../core/chain.ts";
+import { openIndex } from "./database.ts";
 import type { IndexError } from "./errors.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import type { Stored, TableName } from "./tables.ts";
@@ -94,6 +95,27 @@ describe.each(STORES)("exactly once on $name", ({ newLocation, runs }) => {
       }),
       { numRuns: runs },
     );
+  });
+
+  test("a long way to the head is gone without the indexes for reading, which are there at its end", async () => {
+    const { chain: source } = standardChain();
+    while (source.blocks.length < 1_200) source.append();
+    const location = await newLocation();
+    const missing = async (): Promise<number> => {
+      const { missingIndexes, close } = await openIndex(location);
+      const { size } = await missingIndexes();
+      await close();
+      return size;
+    };
+    let batches = 0;
+    const beforeStatement = (sql: string): void => {
+      if (sql.startsWith("begin") && batches++ === 1) throw new Error("crash");
+    };
+    expect(await run(createIndexer({ source, location, beforeStatement }))).toBe("halted");
+    expect(await missing()).toBeGreaterThan(30);
+    expect(await run(createIndexer({ source, location }))).toBe("caught-up");
+    expect(await missing()).toBe(0);
+    expect(await dumpIndex(location)).toEqual(await freshIndex(source, newPath()));
   });
 
   test("an index ahead of the chain or on another branch rewinds to the same rows", async () => {

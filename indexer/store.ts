@@ -58,7 +58,7 @@ export interface Indexer {
   start(): Promise<void>;
   /** Finishes the transaction in hand and closes the file. */
   stop(): Promise<void>;
-  /** Resolves when the index holds the block that is the head now; rejects when the indexer halts or stops before. */
+  /** Resolves when the index holds the block that is the head now, and what reads need; rejects when the indexer halts or stops before. */
   caughtUp(): Promise<void>;
   status(): IndexerStatus;
 }
@@ -89,6 +89,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   let index: OpenedIndex | undefined;
   let checkpoint: Pick<Checkpoint, "block" | "hash"> | undefined;
   let ahead: Promise<Batch> | undefined;
+  let backfill: Backfill | undefined;
   let state: IndexerStatus["state"] = "stopped";
   let error: Error | undefined;
   let stopping = new AbortController();
@@ -102,6 +103,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     stopping = new AbortController();
     error = undefined;
     checkpoint = undefined;
+    backfill = undefined;
     try {
       index = await openIndex(location, options);
     } catch (cause) {
@@ -120,7 +122,8 @@ export function createIndexer(options: IndexerOptions): Indexer {
     reportRebuild(opened);
     await patiently(() => resume(opened.db));
     const behind = headNumber() - (checkpoint?.block ?? -1);
-    const backfill = await patiently(() => Backfill.begin(opened, behind, log));
+    backfill = await patiently(() => Backfill.begin(opened, behind, log));
+    settleWaiters();
     if (backfill !== undefined) await follow(opened, backfill);
   }
 
@@ -141,7 +144,6 @@ export function createIndexer(options: IndexerOptions): Indexer {
     checkpoint = await readCheckpoint(db);
     await rewindToChain(db);
     await writeProgress(db, progress(null));
-    settleWaiters();
   }
 
   async function follow(opened: OpenedIndex, backfill: Backfill): Promise<void> {
@@ -285,17 +287,19 @@ export function createIndexer(options: IndexerOptions): Indexer {
   }
 
   function settleWaiters(failure?: Error): void {
-    const pending = waiters.filter(({ number }) => number >= nextNumber());
+    const pending = waiters.filter(({ number }) => !holds(number));
     for (const waiter of waiters) {
-      if (waiter.number < nextNumber()) waiter.resolve();
+      if (holds(waiter.number)) waiter.resolve();
       else if (failure !== undefined) waiter.reject(failure);
     }
     waiters = failure === undefined ? pending : [];
   }
 
+  const holds = (number: number): boolean => number < nextNumber() && backfill?.isComplete === true;
+
   function caughtUp(): Promise<void> {
     const number = headNumber();
-    if (number < nextNumber()) return Promise.resolve();
+    if (holds(number)) return Promise.resolve();
     if (state === "halted" || state === "stopped") {
       return Promise.reject(error ?? new Error("the indexer does not run"));
     }
