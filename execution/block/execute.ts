@@ -29,7 +29,7 @@ import { takeOverValidators } from "./validator-set.ts";
 export interface ExecutionParts {
   readonly rules: ChainRules;
   readonly database: Pick<StateDatabase, "seal">;
-  readonly machines: MachinePool;
+  readonly machines: Pick<MachinePool, "borrow" | "giveBack">;
   /** Hash of one of the 256 blocks before the one that executes (BLOCKHASH). */
   readonly blockHash: BlockHashSource;
   /** Asked before each transaction: a promise to wait for, so that other work gets its turn. */
@@ -84,7 +84,7 @@ export class OpenBlock {
   constructor(
     parts: ExecutionParts,
     parent: ParentBlock,
-    state: SealedState,
+    state: Pick<SealedState, "fork">,
     choices: BlockChoices,
     l1: L1Attributes | undefined,
   ) {

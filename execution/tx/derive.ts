@@ -9,6 +9,11 @@ export function createdAddress(sender: Uint8Array, nonce: bigint): Uint8Array {
   return keccak256(rlpEncode([sender, nonce])).slice(12);
 }
 
+/** EIP-1014: keccak(0xff ‖ creator ‖ salt ‖ keccak(init code)), last 20 bytes. `salt`: 32 bytes. */
+export function create2Address(creator: Uint8Array, salt: Uint8Array, initCode: Uint8Array): Uint8Array {
+  return keccak256(Uint8Array.of(0xff), creator, salt, keccak256(initCode)).slice(12);
+}
+
 /** EIP-1559: what the coinbase gets a unit of gas. Precondition: maxFeePerGas >= baseFeePerGas. */
 export function effectiveTip(
   tx: Pick<Transaction, "maxFeePerGas" | "maxPriorityFeePerGas">,

@@ -1,7 +1,7 @@
 /** An EVM together with the state it runs on. One machine runs one message at a time: its journal is not shareable. */
 import { hexToBytes } from "../../core/bytes.ts";
 import type { Precompile } from "../../core/precompile.ts";
-import { type BlockHashSource, createHost, type Host, type Pause } from "../evm/host.ts";
+import { type BlockHashSource, createHost, type Host, type HostOptions, type Pause } from "../evm/host.ts";
 import { type ChainRules, createCommon } from "../rules.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { bytesKey } from "../state/keys.ts";
@@ -18,7 +18,7 @@ export interface Machine {
   /** By `bytesKey` of their addresses. */
   readonly statefulPrecompiles: ReadonlyMap<string, Precompile>;
   /** `bytesKey` of every address that runs native code. */
-  readonly nativeAddresses: ReadonlySet<string>;
+  readonly nativeAddresses: Pick<ReadonlySet<string>, "has">;
 }
 
 /** Idle machines that are kept; more run at the same time only under concurrent calls. */
@@ -42,7 +42,7 @@ export class MachinePool {
   }
 
   borrow(layer: StateLayer, blockHash: BlockHashSource): Machine {
-    const machine = this.#idle.pop() ?? createMachine(this.#rules, this.#precompiles, this.#pauses);
+    const machine = this.#idle.pop() ?? createMachine(this.#rules, this.#precompiles, this.#pauses, createHost);
     machine.evm.blockHash = blockHash;
     machine.stateManager.setLayer(layer);
     return machine;
@@ -68,9 +68,15 @@ export class MachinePool {
   }
 }
 
-function createMachine(rules: ChainRules, precompiles: readonly Precompile[], pauses: boolean): Machine {
+/** `makeHost`: for a host of another kind. */
+export function createMachine<H extends Host = Host>(
+  rules: ChainRules,
+  precompiles: readonly Precompile[],
+  pauses: boolean,
+  makeHost: (options: HostOptions) => H,
+): Machine & { readonly evm: H } {
   const stateManager = new LayerStateManager(NOTHING);
-  const evm = createHost({ common: createCommon(rules), stateManager, precompiles, pauses });
+  const evm = makeHost({ common: createCommon(rules), stateManager, precompiles, pauses });
   const warmAddresses = [...evm.precompiles.keys()];
   const alwaysWarm = new Set(warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))));
   const statefulPrecompiles = new Map(precompiles.map((precompile) => [bytesKey(precompile.address), precompile]));

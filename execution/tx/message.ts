@@ -38,6 +38,8 @@ export interface MessageResult {
   readonly gasUsed: bigint;
   /** What was subtracted from the gas that execution used. */
   readonly gasRefunded: bigint;
+  /** What the sender pays for if nothing is refunded. */
+  readonly gasSpent: bigint;
   /** Return or revert data. */
   readonly output: Uint8Array;
   readonly logs: readonly Log[];
@@ -110,6 +112,7 @@ async function run(
   return {
     gasUsed,
     gasRefunded,
+    gasSpent: bigIntMax(spent, required.floor),
     output: execResult.returnValue,
     logs: (execResult.logs ?? []).map(([address, topics, data]) => ({ address, topics, data })),
     failure: failureOf(execResult),
@@ -222,9 +225,12 @@ const GETH_WORDS: Readonly<Record<string, string>> = {
   "initcode exceeds max initcode size": "max initcode size exceeded",
 };
 
-function failureOf({ exceptionError }: EVMResult["execResult"]): string | undefined {
-  if (exceptionError === undefined) return undefined;
+const failureOf = ({ exceptionError }: EVMResult["execResult"]): string | undefined =>
+  exceptionError && failureWord(exceptionError);
+
+/** geth's word for why a frame ended. */
+export function failureWord({ error }: Pick<NonNullable<ExecResult["exceptionError"]>, "error">): string {
   // ethereumjs appends where; the hash of the code says nothing to a caller.
-  if (exceptionError.error.startsWith("invalid JUMP")) return "invalid jump destination";
-  return GETH_WORDS[exceptionError.error] ?? exceptionError.error;
+  if (error.startsWith("invalid JUMP")) return "invalid jump destination";
+  return GETH_WORDS[error] ?? error;
 }
