@@ -34,7 +34,7 @@ export interface QueryLimits {
 export const DEFAULT_LIMITS: QueryLimits = { maxTokens: 2_000, maxAliases: 50, maxDepth: 14, maxCost: 100_000 };
 
 /** A list without `first` is bounded by the protocol: at most 64 spans, 16 Datanets of a model; most are shorter. */
-const PLAIN_LIST_LENGTH = 10;
+const PLAIN_LIST_LENGTH = 24;
 
 const limitError = (message: string): GraphQLError =>
   new GraphQLError(message, { extensions: { code: "QUERY_LIMIT" } });
