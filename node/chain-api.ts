@@ -1,7 +1,10 @@
 /** What the chain offers to RPC, driver and followers. Implemented by node/chain.ts. */
 import type { ChainSource, ExecutedBlock, Receipt, Transaction } from "../core/chain.ts";
+import type { Simulation, SimulationRequest } from "../execution/simulate/types.ts";
 import type { AccountProof, StateReader } from "../execution/state/types.ts";
+import type { AccessListResult } from "../execution/tx/access-list.ts";
 import type { CallRequest, CallResult } from "../execution/tx/call.ts";
+import type { CallOverrides } from "../execution/tx/overrides.ts";
 
 export type { CallRequest, CallResult } from "../execution/tx/call.ts";
 
@@ -25,7 +28,11 @@ export interface ChainApi extends ChainSource {
   state(block: ExecutedBlock): StateReader | undefined;
   prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof;
   /** Runs a message on the state after `block` without keeping anything. `block`'s header is the environment. */
-  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult>;
+  call(request: CallRequest, block: ExecutedBlock, overrides?: CallOverrides): Promise<CallResult>;
+  /** As `call`; what it finds cold. */
+  accessList(request: CallRequest, block: ExecutedBlock, overrides?: CallOverrides): Promise<AccessListResult>;
+  /** Blocks of calls above `block`, which nobody keeps. */
+  simulate(request: SimulationRequest, block: ExecutedBlock): Promise<Simulation>;
   /** Base fee that the block after `head` will have (EIP-1559). */
   nextBaseFee(): bigint;
   /**

@@ -14,12 +14,15 @@ import { l1AttributesOf } from "../execution/block/receipts.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import type { NextBlock } from "../execution/mempool.ts";
 import { type ChainRules, isLastOfEpoch } from "../execution/rules.ts";
+import type { Simulation, SimulationRequest } from "../execution/simulate/types.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { StoreError } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
+import type { AccessListResult } from "../execution/tx/access-list.ts";
 import { l1FeePrice } from "../execution/tx/l1-fee.ts";
+import { NO_OVERRIDES } from "../execution/tx/overrides.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import { BlocksAbove, type Proposal, type ProposalInput, type Verification } from "./chain-above.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
@@ -105,7 +108,9 @@ export class Chain implements ChainApi {
       { block: head, sealed: state.head },
       { rules, precompiles, state, blockHash, onFault },
     );
-    this.#calls = new Calls(rules, precompiles, blockHash);
+    // A call may pretend to be in a block that is far ahead; to code, what is not there yet has the hash 0.
+    const hashOrZero = (number: bigint) => (number > this.head.number ? ZERO_32 : blockHash(number));
+    this.#calls = new Calls(rules, precompiles, hashOrZero);
   }
 
   /**
@@ -176,12 +181,16 @@ export class Chain implements ChainApi {
     return this.#state.prove(block.header.stateRoot, address, slots);
   }
 
-  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
-    return this.#calls.run(request, block.header, () => {
-      const state = this.#stateOf(block);
-      if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
-      return state.fork();
-    });
+  call(request: CallRequest, block: ExecutedBlock, overrides = NO_OVERRIDES): Promise<CallResult> {
+    return this.#calls.run(request, block.header, () => this.#requireState(block).fork(), overrides);
+  }
+
+  accessList(request: CallRequest, block: ExecutedBlock, overrides = NO_OVERRIDES): Promise<AccessListResult> {
+    return this.#calls.accessList(request, block.header, () => this.#requireState(block).fork(), overrides);
+  }
+
+  simulate(request: SimulationRequest, block: ExecutedBlock): Promise<Simulation> {
+    return this.#calls.simulate(request, block, () => this.#requireState(block), this.#state);
   }
 
   next(timestamp: bigint): ExecutedBlock {
@@ -401,6 +410,12 @@ export class Chain implements ChainApi {
         this.#log?.error({ err: error, height: Number(head.number) }, "a follower failed on a new block");
       }
     }
+  }
+
+  #requireState(block: ExecutedBlock) {
+    const state = this.#stateOf(block);
+    if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
+    return state;
   }
 
   #stateOf(block: ExecutedBlock) {

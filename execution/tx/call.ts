@@ -1,13 +1,14 @@
 /** Runs a message without a signature, as `eth_call` does. The machine's layer is thrown away by the caller. */
 import { bigIntMin } from "@ethereumjs/util";
 import { bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
-import type { Header, Transaction } from "../../core/chain.ts";
+import type { Transaction } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
+import type { StateReader } from "../state/types.ts";
 import { type HeaderContext, messageEnvironment } from "./environment.ts";
-import { gasRequirement } from "./intrinsic.ts";
+import { type GasRequirement, gasRequirement } from "./intrinsic.ts";
 import type { Machine } from "./machine.ts";
 import { applyMessage, type Message } from "./message.ts";
-import { checkGas } from "./validate.ts";
+import { checkGas, type Rejection } from "./validate.ts";
 
 export interface CallRequest {
   readonly from?: Uint8Array;
@@ -20,6 +21,8 @@ export interface CallRequest {
   readonly maxPriorityFeePerGas?: bigint;
   readonly value?: bigint;
   readonly data?: Uint8Array;
+  /** Only a simulated block looks at it. */
+  readonly nonce?: bigint;
   readonly accessList?: Transaction["accessList"];
   readonly authorizationList?: Transaction["authorizationList"];
 }
@@ -29,7 +32,8 @@ export type CallResult =
   /** `reason` is geth's word. Refused before anything ran: gasUsed is 0. */
   | { readonly ok: false; readonly output: Uint8Array; readonly gasUsed: bigint; readonly reason: string };
 
-const ZERO_ADDRESS = new Uint8Array(20);
+/** Who calls when nobody is named. */
+export const ZERO_ADDRESS = new Uint8Array(20);
 
 /**
  * As geth: nonce and kind of the sender are not looked at, and without a price neither is the fee; then BASEFEE is 0.
@@ -38,20 +42,45 @@ const ZERO_ADDRESS = new Uint8Array(20);
 export async function callMessage(
   machine: Machine,
   request: CallRequest,
-  header: HeaderContext & Pick<Header, "gasLimit">,
+  header: HeaderContext,
   rules: ChainRules,
 ): Promise<CallResult> {
+  const prepared = prepareCall(machine.stateManager.layer, request, header, false);
+  if (!prepared.ok) return { ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason: prepared.message };
+  const { message, required } = prepared;
+  const environment = messageEnvironment(message.gasPrice === 0n ? { ...header, baseFeePerGas: 0n } : header, rules);
+  const { output, gasUsed, gasRefunded, failure } = await applyMessage(machine, message, required, environment);
+  return failure === undefined
+    ? { ok: true, output, gasUsed, gasRefunded }
+    : { ok: false, output, gasUsed, reason: failure };
+}
+
+export type PreparedCall =
+  | { readonly ok: true; readonly message: Message; readonly required: GasRequirement }
+  | Rejection;
+
+/**
+ * The message that a call is, or why it cannot run, in geth's words. Nonce and kind of the sender are not looked at.
+ * `paysBaseFee`: also a call without a price.
+ */
+export function prepareCall(
+  state: StateReader,
+  request: CallRequest,
+  header: HeaderContext,
+  paysBaseFee: boolean,
+): PreparedCall {
   const feeCap = request.gasPrice ?? request.maxFeePerGas ?? request.maxPriorityFeePerGas ?? 0n;
   const tipCap = request.gasPrice ?? request.maxPriorityFeePerGas ?? 0n;
-  const baseFeePerGas = feeCap === 0n ? 0n : header.baseFeePerGas;
+  const baseFeePerGas = feeCap === 0n && !paysBaseFee ? 0n : header.baseFeePerGas;
   const from = request.from ?? ZERO_ADDRESS;
+  const who = `address ${bytesToHex(from)}`;
   if (tipCap > feeCap) {
-    const detail = `address ${bytesToHex(from)}, maxPriorityFeePerGas: ${tipCap}, maxFeePerGas: ${feeCap}`;
-    return refuse(`max priority fee per gas higher than max fee per gas: ${detail}`);
+    const detail = `${who}, maxPriorityFeePerGas: ${tipCap}, maxFeePerGas: ${feeCap}`;
+    return refuse("tip-above-fee-cap", `max priority fee per gas higher than max fee per gas: ${detail}`);
   }
   if (feeCap < baseFeePerGas) {
-    const detail = `address ${bytesToHex(from)}, maxFeePerGas: ${feeCap}, baseFee: ${baseFeePerGas}`;
-    return refuse(`max fee per gas less than block base fee: ${detail}`);
+    const detail = `${who}, maxFeePerGas: ${feeCap}, baseFee: ${baseFeePerGas}`;
+    return refuse("fee-cap-too-low", `max fee per gas less than block base fee: ${detail}`);
   }
   const tipPerGas = bigIntMin(tipCap, feeCap - baseFeePerGas);
   const message: Message = {
@@ -66,26 +95,18 @@ export async function callMessage(
     accessList: request.accessList ?? [],
     authorizationList: request.authorizationList ?? [],
   };
-
-  const have = machine.stateManager.layer.account(from)?.balance ?? 0n;
+  const have = state.account(from)?.balance ?? 0n;
   const want = message.gasLimit * feeCap + message.value;
   if (have < want) {
-    const who = `address ${bytesToHex(from)}`;
     return refuse(
+      "insufficient-funds",
       feeCap === 0n
         ? `insufficient funds for transfer: ${who}`
         : `insufficient funds for gas * price + value: ${who} have ${have} want ${want}`,
     );
   }
   const required = gasRequirement(message);
-  const rejection = checkGas(message, required);
-  if (rejection !== undefined) return refuse(rejection.message);
-
-  const environment = messageEnvironment({ ...header, baseFeePerGas }, rules);
-  const { output, gasUsed, gasRefunded, failure } = await applyMessage(machine, message, required, environment);
-  return failure === undefined
-    ? { ok: true, output, gasUsed, gasRefunded }
-    : { ok: false, output, gasUsed, reason: failure };
+  return checkGas(message, required) ?? { ok: true, message, required };
 }
 
-const refuse = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });
+const refuse = (code: Rejection["code"], message: string): Rejection => ({ ok: false, code, message });

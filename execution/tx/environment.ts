@@ -28,10 +28,11 @@ export interface MessageEnvironment {
   readonly l1FeePrice: bigint | undefined;
 }
 
-export type HeaderContext = Pick<
-  Header,
-  "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas"
->;
+export interface HeaderContext
+  extends Pick<Header, "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas"> {
+  /** Wei a unit of blob gas, in calls that pretend one: blocks of this chain carry no blobs. */
+  readonly blobBaseFee?: bigint;
+}
 
 /** EIP-4844: the price of blob gas when none is in excess. */
 const MIN_BLOB_GAS_PRICE = 1n;
@@ -47,7 +48,7 @@ export function messageEnvironment(header: HeaderContext, rules: ChainRules, l1F
         prevRandao: header.prevRandao,
         gasLimit: header.gasLimit,
         baseFeePerGas: header.baseFeePerGas,
-        getBlobGasPrice: () => MIN_BLOB_GAS_PRICE,
+        getBlobGasPrice: () => header.blobBaseFee ?? MIN_BLOB_GAS_PRICE,
       },
     },
     chainId: rules.chainId,

@@ -22,6 +22,7 @@ export function callNatively(
   environment: MessageEnvironment,
 ): ExecResult | undefined {
   if (message.to === undefined || message.authorizationList.length > 0) return undefined;
+  if (machine.evm.journal.accessList !== undefined) return undefined; // the EVM's journal reports what is touched
   const precompile = machine.statefulPrecompiles.get(bytesKey(message.to));
   if (precompile === undefined) return undefined;
   const { layer } = machine.stateManager;

@@ -18,10 +18,16 @@ export function signTransaction(tx: UnsignedTransaction, privateKey: Uint8Array)
     const payload = tx.chainId === undefined ? fields : [...fields, tx.chainId, 0n, 0n];
     const { r, s, yParity } = ecdsaSign(keccak256(rlpEncode(payload)), privateKey);
     const v = tx.chainId === undefined ? 27n : 35n + 2n * tx.chainId;
-    return rlpEncode([...fields, v + BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s)]);
+    return encodeTransaction(tx, v + BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s));
   }
   const { r, s, yParity } = ecdsaSign(keccak256(Uint8Array.of(tx.type), rlpEncode(fields)), privateKey);
-  const signed = rlpEncode([...fields, BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s)]);
+  return encodeTransaction(tx, BigInt(yParity), bytesToBigInt(r), bytesToBigInt(s));
+}
+
+/** The EIP-2718 envelope with a given signature; `v` is the parity, in type 0 with what EIP-155 adds. */
+export function encodeTransaction(tx: UnsignedTransaction, v: bigint, r: bigint, s: bigint): Uint8Array {
+  const signed = rlpEncode([...unsignedFields(tx), v, r, s]);
+  if (tx.type === 0) return signed;
   const envelope = new Uint8Array(signed.length + 1);
   envelope[0] = tx.type;
   envelope.set(signed, 1);

@@ -86,6 +86,7 @@ export const callRequest: Decoder<CallRequest & { readonly chainId?: bigint }> =
 
 type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-function present<T extends object>(fields: T): Present<T> {
+/** Without the fields that are undefined. */
+export function present<T extends object>(fields: T): Present<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
 }

@@ -1,6 +1,14 @@
 /** Domain values -> JSON shapes of the execution-apis specification, with the fields that geth adds. */
 import { bytesToHex, type Hex } from "../../core/bytes.ts";
-import type { ExecutedBlock, Header, Log, Receipt, Transaction, Withdrawal } from "../../core/chain.ts";
+import type {
+  AccessListEntry,
+  ExecutedBlock,
+  Header,
+  Log,
+  Receipt,
+  Transaction,
+  Withdrawal,
+} from "../../core/chain.ts";
 import { rlpListHeader, rlpStringSize } from "../../core/rlp.ts";
 import { encodeBlock, hasWithdrawals } from "../../execution/block/block-codec.ts";
 import { encodeHeader, hashHeader } from "../../execution/block/header.ts";
@@ -117,10 +125,7 @@ export function formatTransaction(
   const typed = {
     ...common,
     chainId: toQuantity(tx.chainId ?? 0n),
-    accessList: tx.accessList.map((entry) => ({
-      address: bytesToHex(entry.address),
-      storageKeys: entry.storageKeys.map((key) => bytesToHex(key)),
-    })),
+    accessList: formatAccessList(tx.accessList),
     yParity: toQuantity(tx.v),
   };
   if (tx.type === 1) return typed;
@@ -149,6 +154,12 @@ export function formatTransaction(
     })),
   };
 }
+
+export const formatAccessList = (entries: readonly AccessListEntry[]): Json =>
+  entries.map(({ address, storageKeys }) => ({
+    address: bytesToHex(address),
+    storageKeys: storageKeys.map((key) => bytesToHex(key)),
+  }));
 
 /** `firstLogIndex` is the number of logs of the block's earlier transactions. */
 export function formatReceipt(block: ExecutedBlock, index: number, firstLogIndex: number): JsonObject {

@@ -12,6 +12,7 @@ export interface RpcLimits {
   readonly proofSlots: number;
   readonly feeHistoryBlocks: number;
   readonly feeHistoryPercentiles: number;
+  readonly simulatedBlocks: number;
   readonly filters: number;
   readonly filterLifetimeMs: number;
   readonly subscriptionsPerSession: number;
@@ -35,6 +36,7 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   proofSlots: 1_024,
   feeHistoryBlocks: 1_024,
   feeHistoryPercentiles: 100,
+  simulatedBlocks: 256,
   filters: 1_024,
   filterLifetimeMs: 5 * 60 * 1_000,
   subscriptionsPerSession: 1_024,

@@ -7,7 +7,10 @@ import { modelsAbi } from "../../precompiles/interfaces/models.abi.ts";
 import type { CallResult } from "../chain-api.ts";
 import { RPC_ERROR, RpcError, serverError } from "./errors.ts";
 
-const REVERTED = "execution reverted";
+export const REVERTED = "execution reverted";
+/** Error(string) and Panic(uint256). */
+const ERROR_SELECTOR = "0x08c379a0";
+const PANIC_SELECTOR = "0x4e487b71";
 /** Longer reasons are cut in the message; `data` has the whole. */
 const MAX_REASON = 1_024;
 
@@ -33,6 +36,12 @@ export function callError(result: Extract<CallResult, { ok: false }>): RpcError 
   const reason = revertReason(result.output);
   const message = reason === undefined ? REVERTED : `${REVERTED}: ${reason}`;
   return new RpcError(RPC_ERROR.reverted, message, bytesToHex(result.output));
+}
+
+/** As `revertReason`, of Solidity's own errors only. */
+export function solidityRevertReason(output: Uint8Array): string | undefined {
+  const selector = bytesToHex(output.subarray(0, 4));
+  return selector === ERROR_SELECTOR || selector === PANIC_SELECTOR ? revertReason(output) : undefined;
 }
 
 /** Undefined when the data are empty or of an unknown error. */

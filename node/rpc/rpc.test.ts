@@ -155,8 +155,28 @@ describe("arguments", () => {
     ["eth_call", [{ value: `0x1${"0".repeat(64)}` }], 'invalid argument 0: value: hex number > 256 bits: "0x1'],
     [
       "eth_call",
-      [{}, "latest", { [address]: {} }],
-      "invalid argument 2: state and block overrides are not offered by this node",
+      [{}, "latest", { [address]: { colour: "0x1" } }],
+      'invalid argument 2: unknown override "colour": know nonce, balance, code, state, stateDiff, movePrecompileToAddress',
+    ],
+    [
+      "eth_call",
+      [{}, "latest", { [address]: { state: {}, stateDiff: {} } }],
+      `invalid argument 2: account ${address.toLowerCase()} has both 'state' and 'stateDiff'`,
+    ],
+    [
+      "eth_call",
+      [{}, "latest", { "0x0000000000000000000000000000000000000001": { movePrecompileToAddress: address } }],
+      "invalid argument 2: account 0x0000000000000000000000000000000000000001: precompiles cannot be moved on this node; leave movePrecompileToAddress out",
+    ],
+    [
+      "eth_call",
+      [{}, "latest", { "0x0000000000000000000000000000000000000901": { code: "0x00" } }],
+      "invalid argument 2: account 0x0000000000000000000000000000000000000901 is a precompile, whose code cannot be overridden",
+    ],
+    [
+      "eth_call",
+      [{}, "latest", {}, { beaconRoot: TOPIC }],
+      'invalid argument 3: block override "beaconRoot" is not supported for this RPC method',
     ],
     ["eth_call", [{ chainId: "0x1" }], "chainId does not match node's (have=1, want=161299)"],
     ["eth_sendRawTransaction", ["0xzz"], 'invalid argument 0: invalid hex string: "0xzz"'],

@@ -11,6 +11,7 @@ import { Filters } from "./filters.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./limits.ts";
 import { ethChain } from "./methods/eth-chain.ts";
 import { ethLogs } from "./methods/eth-logs.ts";
+import { ethSimulate } from "./methods/eth-simulate.ts";
 import { ethState } from "./methods/eth-state.ts";
 import { ethTransactions } from "./methods/eth-transactions.ts";
 import { netWeb3 } from "./methods/net-web3.ts";
@@ -64,6 +65,7 @@ export function createRpc(options: RpcOptions): Rpc {
   const all: Methods = {
     ...ethChain,
     ...ethState,
+    ...ethSimulate,
     ...ethTransactions,
     ...ethLogs(limits),
     ...netWeb3,

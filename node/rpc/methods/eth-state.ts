@@ -2,12 +2,15 @@
 import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
+import { OverlayLayer } from "../../../execution/state/layer.ts";
 import type { CallableChain } from "../../../execution/tx/estimate.ts";
+import { type CallOverrides, overrideState } from "../../../execution/tx/overrides.ts";
 import type { BlockSelector, CallRequest } from "../../chain-api.ts";
-import { callRequest } from "../call-request.ts";
+import { callRequest, present } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, RPC_ERROR, RpcError, serverError } from "../errors.ts";
-import { toQuantity } from "../format.ts";
+import { formatAccessList, toQuantity } from "../format.ts";
+import { blockOverrides, stateOverrides } from "../overrides.ts";
 import { callError } from "../revert.ts";
 import { blockSelector, isPending, LATEST, PENDING, stateAt } from "../selectors.ts";
 import { address, type Decoder, InvalidValue, optional, required, show } from "../values.ts";
@@ -30,23 +33,20 @@ const storageKey: Decoder<StorageKey> = (value) => {
   return { slot, name: value.length === 66 ? bytesToHex(slot) : toQuantity(bytesToBigInt(slot)) };
 };
 
-/** Overrides would be ignored in silence otherwise. */
-const nothing: Decoder<undefined> = (value) => {
-  if (typeof value === "object" && value !== null && Object.keys(value).length === 0) return undefined;
-  throw new InvalidValue("state and block overrides are not offered by this node");
-};
-
 const account = [required(address), optional(blockSelector, LATEST)] as const;
 const messageAt = (selector: BlockSelector) =>
   [
     required(callRequest),
     optional(blockSelector, selector),
-    optional(nothing, undefined),
-    optional(nothing, undefined),
+    optional(stateOverrides, undefined),
+    optional(blockOverrides, undefined),
   ] as const;
 
 /** `request` for this chain, with its gas under the cap. */
-function prepared({ chain, limits }: RpcContext, request: CallRequest & { readonly chainId?: bigint }): CallRequest {
+export function prepared(
+  { chain, limits }: RpcContext,
+  request: CallRequest & { readonly chainId?: bigint },
+): CallRequest {
   const { chainId, ...rest } = request;
   if (chainId !== undefined && chainId !== chain.chainId) {
     throw invalidParams(`chainId does not match node's (have=${chainId}, want=${chain.chainId})`);
@@ -63,14 +63,20 @@ function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): Exe
   return isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
 }
 
-/** The chain for as long as anybody waits for the answer: an estimate makes many calls. */
-function until({ chain, limits }: RpcContext): CallableChain {
+/** The chain under overrides, for as long as anybody waits for the answer: an estimate makes many calls. */
+function pretended({ chain, limits }: RpcContext, overrides: CallOverrides): CallableChain {
   const deadline = performance.now() + limits.requestTimeoutMs;
   return {
-    state: (block) => chain.state(block),
+    state(block) {
+      const state = chain.state(block);
+      if (state === undefined || overrides.state === undefined) return state;
+      const layer = new OverlayLayer(state);
+      overrideState(layer, overrides.state);
+      return layer;
+    },
     call(request, block) {
       if (performance.now() > deadline) throw new RpcError(RPC_ERROR.timeout, "request timed out");
-      return chain.call(request, block);
+      return chain.call(request, block, overrides);
     },
   };
 }
@@ -120,18 +126,27 @@ export const ethState: Methods = {
       };
     },
   ),
-  eth_call: method(messageAt(LATEST), async (context, [request, at]) => {
-    const block = environmentAt(context, at);
-    const result = await context.chain.call(prepared(context, request), block);
+  eth_call: method(messageAt(LATEST), async (context, [request, at, state, block]) => {
+    const environment = environmentAt(context, at);
+    const result = await context.chain.call(prepared(context, request), environment, present({ state, block }));
     if (!result.ok) throw callError(result);
     return bytesToHex(result.output);
   }),
-  eth_estimateGas: method(messageAt(PENDING), async (context, [request, at]) => {
-    const block = environmentAt(context, at);
+  eth_estimateGas: method(messageAt(PENDING), async (context, [request, at, state, block]) => {
+    const environment = environmentAt(context, at);
     const { limits, estimateGas } = context;
-    const estimate = await estimateGas(until(context), prepared(context, request), block, limits.callGas);
+    const chain = pretended(context, present({ state, block }));
+    const estimate = await estimateGas(chain, prepared(context, request), environment, limits.callGas);
     if (estimate.ok) return toQuantity(estimate.gas);
     throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
+  }),
+  eth_createAccessList: method(messageAt(LATEST), async (context, [request, at, state, block]) => {
+    const environment = environmentAt(context, at);
+    const found = await context.chain.accessList(prepared(context, request), environment, present({ state, block }));
+    if (!found.ok) throw serverError(found.message);
+    const { accessList, gasUsed, failure } = found;
+    const list = formatAccessList(accessList);
+    return { accessList: list, ...(failure !== undefined && { error: failure }), gasUsed: toQuantity(gasUsed) };
   }),
 };
 

@@ -92,6 +92,12 @@ export class FakeChain implements ChainApi {
   async call(request: CallRequest): Promise<CallResult> {
     return this.onCall(request);
   }
+  accessList(): never {
+    throw new Error("plain data have no access list: use a real chain");
+  }
+  simulate(): never {
+    throw new Error("plain data cannot be simulated: use a real chain");
+  }
   nextBaseFee(): bigint {
     return BASE_FEE_WEI;
   }

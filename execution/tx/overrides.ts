@@ -1,0 +1,52 @@
+/**
+ * What a call may pretend: accounts that are other than in the state, a block that is other than the one it runs in.
+ * As geth's `StateOverride` and `BlockOverrides`; plain data.
+ */
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
+import type { StateLayer } from "../state/types.ts";
+import type { HeaderContext } from "./environment.ts";
+
+export interface AccountOverride {
+  readonly address: Uint8Array;
+  readonly nonce?: bigint;
+  /** Wei. */
+  readonly balance?: bigint;
+  readonly code?: Uint8Array;
+  /** The whole storage: every other slot is zero. Not together with `stateDiff`. */
+  readonly state?: StorageOverride;
+  readonly stateDiff?: StorageOverride;
+}
+
+export type StorageOverride = readonly { readonly slot: Uint8Array; readonly value: Uint8Array }[];
+
+/** An address is in it once. */
+export type StateOverrides = readonly AccountOverride[];
+
+export type BlockOverrides = Partial<HeaderContext>;
+
+export interface CallOverrides {
+  readonly state?: StateOverrides;
+  readonly block?: BlockOverrides;
+}
+
+export const NO_OVERRIDES: CallOverrides = {};
+
+/** As if a transaction before had done it. Every account that is named exists afterwards. */
+export function overrideState(layer: StateLayer, overrides: StateOverrides = []): void {
+  for (const { address, nonce, balance, code, state, stateDiff } of overrides) {
+    const account = layer.account(address);
+    layer.setAccount(address, {
+      nonce: nonce ?? account?.nonce ?? 0n,
+      balance: balance ?? account?.balance ?? 0n,
+      codeHash: code === undefined ? (account?.codeHash ?? KECCAK_EMPTY) : layer.addCode(code),
+      storageRoot: account?.storageRoot ?? EMPTY_TRIE_ROOT,
+    });
+    if (state !== undefined) layer.clearStorage(address);
+    for (const { slot, value } of state ?? stateDiff ?? []) layer.setStorage(address, slot, value);
+  }
+}
+
+export function overrideHeader<H extends HeaderContext>(header: H, overrides: BlockOverrides = {}): H {
+  return { ...header, ...overrides };
+}
