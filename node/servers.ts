@@ -10,7 +10,9 @@ import { decodeTransaction } from "../execution/tx/decode.ts";
 import { gasEstimator } from "../execution/tx/estimate.ts";
 import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
+import { PRECOMPILES } from "../precompiles/table.ts";
 import type { Chain } from "./chain.ts";
+import { ChainTraces } from "./chain-traces.ts";
 import { readEpochEnd } from "./checkpoint-store.ts";
 import type { GraphqlConfig, Listener, NodeConfig } from "./config.ts";
 import { type Contents, openContents } from "./content/contents.ts";
@@ -24,6 +26,7 @@ import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
 import type { Network } from "./p2p/types.ts";
+import { debugTrace } from "./rpc/methods/debug-trace.ts";
 import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
 import { createRpc } from "./rpc/rpc.ts";
@@ -140,7 +143,11 @@ async function startRpc(
       if (now === undefined || !now.isSyncing) return undefined;
       return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
     },
-    methods: { ...openledger(certified), ...(rollup && optimism(rollup)) },
+    methods: {
+      ...debugTrace(new ChainTraces(chain, PRECOMPILES)),
+      ...openledger(certified),
+      ...(rollup && optimism(rollup)),
+    },
     log: log.child({ module: "rpc" }),
   });
   closers.push(() => rpc.close());

@@ -65,7 +65,7 @@ const refuse = (reason: string): ImportedBlock => ({ ok: false, reason });
 type Field = Exclude<keyof Header, "fieldCount">;
 
 /** What follows from the parent and the rules: cheap, so it comes first. */
-function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainRules): string | undefined {
+export function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainRules): string | undefined {
   const number = parent.header.number + 1n;
   const { epochBlocks } = rules;
   const expected: Partial<Header> = {

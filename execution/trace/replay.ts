@@ -16,6 +16,7 @@ import type { StateReader } from "../state/types.ts";
 import { type CallRequest, type CallResult, callMessage } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
 import { createMachine } from "../tx/machine.ts";
+import { overrideState, type StateOverrides } from "../tx/overrides.ts";
 import type { AppliedTransaction } from "../tx/run.ts";
 import { TraceTooLarge } from "./budget.ts";
 import { TracedLayer } from "./traced-layer.ts";
@@ -132,7 +133,7 @@ export class Replay {
 }
 
 /**
- * Runs a call on the state after a block, in the block's environment. Throws TraceRefused when it could not run at all,
+ * Runs a call on a state, with accounts that are other than there, in the environment of a block. Throws TraceRefused when it could not run at all,
  * and what the pause or the tracer throws.
  */
 export async function traceCall(
@@ -140,10 +141,12 @@ export async function traceCall(
   request: CallRequest,
   header: Header,
   state: StateReader,
+  overrides: StateOverrides | undefined,
   tracer: Tracer,
 ): Promise<CallResult> {
   const machine = createTracingMachine(parts);
   const layer = new TracedLayer(state);
+  overrideState(layer, overrides);
   machine.stateManager.setLayer(layer);
   machine.evm.blockHash = parts.blockHash;
   machine.evm.pause = parts.pause;
