@@ -28,12 +28,14 @@ export const traceConfig: Decoder<TraceConfig> = (value) => {
   };
 };
 
-const flag = (config: Fields, name: string): boolean => field(config, name, boolean) ?? false;
+function flag(config: Fields, name: string): boolean {
+  return field(config, name, boolean) ?? false;
+}
 
-const count: Decoder<number> = (value) => {
+function count(value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new InvalidValue(`want a number of steps, have ${show(value)}`);
-};
+}
 
 function structLogger(config: Fields): TracerChoice {
   return {
