@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
-import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec } from "./options.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
 
 type Value = string | number | boolean | readonly string[] | undefined;
 export type Values = Readonly<Record<OptionName, Value>>;
@@ -13,7 +13,7 @@ export type Values = Readonly<Record<OptionName, Value>>;
 export interface NodeConfig {
   readonly network: string;
   readonly datadir: string;
-  readonly http: (Listener & { readonly corsOrigins: readonly string[] }) | undefined;
+  readonly http: (Listener & { readonly corsOrigins: readonly string[]; readonly apis: readonly string[] }) | undefined;
   /** Host names that every server accepts besides its address. */
   readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
@@ -173,7 +173,12 @@ function readConfigFile(file: string, allowed: readonly OptionName[], problems: 
 }
 
 /** Splits `--name value`, `--name=value` and boolean `--name`. Also takes a single dash, as geth does. */
-function readFlags(args: readonly string[], allowed: readonly OptionName[], problems: string[]): Map<string, string> {
+function readFlags(
+  args: readonly string[],
+  allowed: readonly OptionName[],
+  specs: OptionSpecs,
+  problems: string[],
+): Map<string, string> {
   const found = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
@@ -188,7 +193,7 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
       if (arg.startsWith("-") && match?.[2] === undefined && args[i + 1]?.startsWith("-") === false) i++;
       continue;
     }
-    const { type } = OPTIONS[name];
+    const { type } = specs[name] ?? OPTIONS[name];
     const before = found.get(name);
     if (before !== undefined && type !== "list") problems.push(`--${name} is given twice`);
     const value = match?.[2] ?? (type === "boolean" ? "true" : args[++i]);
@@ -198,15 +203,16 @@ function readFlags(args: readonly string[], allowed: readonly OptionName[], prob
   return found;
 }
 
-/** Checked values of the options `allowed`; `defaults` are the command's own. Throws UsageError that lists every problem. */
+/** Checked values of the options `allowed`; `defaults` and `specs` are the command's own. Throws UsageError that lists every problem. */
 export function readOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
   allowed: readonly OptionName[],
   defaults: OptionDefaults = {},
+  specs: OptionSpecs = {},
 ): Values {
   const problems: string[] = [];
-  const flags = readFlags(args, allowed, problems);
+  const flags = readFlags(args, allowed, specs, problems);
   const configFile = flags.get("config") ?? (allowed.includes("config") ? environment.OPENLEDGER_CONFIG : undefined);
   const file = configFile === undefined ? new Map<string, string>() : readConfigFile(configFile, allowed, problems);
   const known = new Set((Object.keys(OPTIONS) as OptionName[]).map(environmentName));
@@ -217,7 +223,7 @@ export function readOptions(
   }
   const values: Partial<Record<OptionName, Value>> = {};
   for (const name of allowed) {
-    const spec: OptionSpec = OPTIONS[name];
+    const spec: OptionSpec = specs[name] ?? OPTIONS[name];
     const text =
       flags.get(name) ?? environment[environmentName(name)] ?? file.get(name) ?? defaults[name] ?? spec.default;
     if (text !== undefined) values[name] = parseValue(name, spec, text, problems);
@@ -296,7 +302,10 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
   return {
     network,
     datadir: dataDirectory(values, network),
-    http: values.http !== false ? { ...listener("http"), corsOrigins: list("http.corsdomain") } : undefined,
+    http:
+      values.http !== false
+        ? { ...listener("http"), corsOrigins: list("http.corsdomain"), apis: list("http.api") }
+        : undefined,
     vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
     graphql: values.graphql === true ? graphqlConfig(values) : undefined,

@@ -190,6 +190,13 @@ export const OPTIONS = {
   http: { type: "boolean", default: "true", group: "JSON-RPC", help: "Serve JSON-RPC and WebSocket" },
   "http.addr": listen("JSON-RPC", "Listening address of JSON-RPC and WebSocket"),
   "http.port": port("8545", "JSON-RPC", "Listening port of JSON-RPC and WebSocket"),
+  "http.api": {
+    type: "list",
+    default: "eth,net,web3,txpool,debug,openledger,optimism",
+    value: "GROUPS",
+    group: "JSON-RPC",
+    help: "Groups of methods that are offered, comma-separated; also admin, which tells of peers and paths",
+  },
   "http.vhosts": {
     type: "list",
     default: "",
@@ -674,9 +681,23 @@ export const OPTIONS = {
     help: "auto is pretty on a terminal and JSON elsewhere",
   },
   json: { type: "boolean", default: "false", group: "Node", help: "Print JSON" },
+  blocks: { type: "path", value: "FILE", group: "Node", help: "File of RLP blocks, as export blocks or geth writes it" },
+  from: { type: "integer", value: "NUMBER", group: "Node", help: "First block (default: 1)" },
+  samples: {
+    type: "integer",
+    default: "16",
+    maximum: 1_000_000,
+    value: "N",
+    group: "Node",
+    help: "States below the head that are checked whole, spread over the chain",
+  },
+  force: { type: "boolean", default: "false", group: "Node", help: "Roll back although the key here has signed above" },
 } as const satisfies Record<string, OptionSpec>;
 
 export type OptionName = keyof typeof OPTIONS;
+
+/** Options that mean something else to one command. */
+export type OptionSpecs = Readonly<Partial<Record<OptionName, OptionSpec>>>;
 
 /** A command's own defaults, in the form that a user would write. */
 export type OptionDefaults = Readonly<Partial<Record<OptionName, string>>>;

@@ -26,6 +26,7 @@ import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
 import type { Network } from "./p2p/types.ts";
+import { admin } from "./rpc/methods/admin.ts";
 import { debugTrace } from "./rpc/methods/debug-trace.ts";
 import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
@@ -125,7 +126,7 @@ export async function startServers(
 async function startRpc(
   config: NodeConfig,
   listener: NonNullable<NodeConfig["http"]>,
-  { chain, mempool, submit, peerCount, progress, rollup }: ServerParts,
+  { chain, mempool, submit, peerCount, network, progress, rollup }: ServerParts,
   certified: CertifiedParts,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
@@ -143,7 +144,9 @@ async function startRpc(
       if (now === undefined || !now.isSyncing) return undefined;
       return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
     },
+    namespaces: [...listener.apis, "rpc"],
     methods: {
+      ...admin({ network, datadir: config.datadir }),
       ...debugTrace(new ChainTraces(chain, PRECOMPILES)),
       ...openledger(certified),
       ...(rollup && optimism(rollup)),

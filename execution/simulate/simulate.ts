@@ -5,7 +5,6 @@
 import { MESSAGE_PASSER_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, EMPTY_BYTES, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
-import { keccak256 } from "../../core/crypto.ts";
 import { nextBaseFee } from "../block/base-fee.ts";
 import { logsBloom, unionOfBlooms } from "../block/bloom.ts";
 import type { ParentBlock } from "../block/execute.ts";
@@ -20,9 +19,9 @@ import { type CallRequest, prepareCall, ZERO_ADDRESS } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
 import { type HeaderContext, type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
 import type { Machine } from "../tx/machine.ts";
-import { applyMessage, type Message } from "../tx/message.ts";
+import { applyMessage } from "../tx/message.ts";
 import { overrideState } from "../tx/overrides.ts";
-import { encodeTransaction } from "../tx/sign.ts";
+import { unsignedTransaction } from "../tx/unsigned.ts";
 import { type PlacedInput, sequence } from "./sequence.ts";
 import type { TransferLogs } from "./transfer-logs.ts";
 import type { SimulatedBlock, SimulatedCall, Simulation, SimulationFailure, SimulationRequest } from "./types.ts";
@@ -144,7 +143,7 @@ class SimulatedOpenBlock {
     const result = await applyMessage(machine, message, required, this.#environment);
     const { gasUsed, gasSpent, output, failure, logs } = result;
     this.#gasUsed += gasUsed;
-    const tx = transactionOf(call, message, nonce, rules.chainId);
+    const tx = unsignedTransaction(call, message.gasLimit, nonce, rules.chainId);
     this.#transactions.push(tx);
     this.#receipts.push({
       type: tx.type,
@@ -201,32 +200,4 @@ function wrongNonce(from: Uint8Array, nonce: bigint, stateNonce: bigint): Simula
     code: isLow ? "nonce-too-low" : "nonce-too-high",
     message: `nonce too ${isLow ? "low" : "high"}: ${detail}`,
   };
-}
-
-/** The transaction that the call would be, with a signature of zeros: of type 2 unless it says otherwise. */
-function transactionOf(call: CallRequest, message: Message, nonce: bigint, chainId: bigint): Transaction {
-  const { gasPrice } = call;
-  const type = typeOf(call);
-  const unsigned = {
-    type,
-    // A signature of zeros says nothing of the chain.
-    chainId: type === 0 ? undefined : chainId,
-    nonce,
-    to: message.to,
-    gasLimit: message.gasLimit,
-    value: message.value,
-    data: message.data,
-    maxFeePerGas: gasPrice ?? call.maxFeePerGas ?? call.maxPriorityFeePerGas ?? 0n,
-    maxPriorityFeePerGas: gasPrice ?? call.maxPriorityFeePerGas ?? 0n,
-    accessList: message.accessList,
-    authorizationList: message.authorizationList,
-  };
-  const raw = encodeTransaction(unsigned, 0n, 0n, 0n);
-  return { ...unsigned, raw, hash: keccak256(raw), from: message.from, v: 0n, r: 0n, s: 0n };
-}
-
-function typeOf({ gasPrice, accessList, authorizationList }: CallRequest): 0 | 1 | 2 | 4 {
-  if (authorizationList !== undefined) return 4;
-  if (gasPrice === undefined) return 2;
-  return accessList === undefined ? 0 : 1;
 }

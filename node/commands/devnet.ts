@@ -15,6 +15,7 @@ export const devnetOptions = [
   "p2p.port",
   "http.addr",
   "http.port",
+  "http.api",
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",

@@ -22,6 +22,7 @@ export const nodeOptions = [
   "http",
   "http.addr",
   "http.port",
+  "http.api",
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",

@@ -6,6 +6,7 @@ import type { ChainApi } from "../chain-api.ts";
 import type { BlockFeed } from "./block-feed.ts";
 import type { Filters } from "./filters.ts";
 import type { RpcLimits } from "./limits.ts";
+import type { SyncFeed } from "./sync-feed.ts";
 import type { Parameter } from "./values.ts";
 
 /** The part of pino that is used here. */
@@ -43,6 +44,7 @@ export interface RpcContext {
   readonly now: () => number;
   readonly limits: RpcLimits;
   readonly blocks: BlockFeed;
+  readonly syncing: SyncFeed;
   readonly filters: Filters;
   readonly namespaces: ReadonlySet<string>;
   readonly log: RpcLog;

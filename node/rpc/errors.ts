@@ -13,6 +13,8 @@ export const RPC_ERROR = {
   reverted: 3,
   /** EIP-7966: in the pool, but without a receipt in time. */
   syncTimeout: 4,
+  /** execution-apis: a block from before those that are kept. */
+  pruned: 4444,
 } as const;
 
 /** An answer that the caller is meant to see. Anything else that is thrown becomes "internal error". */

@@ -14,7 +14,7 @@ import { boundary, findLogs, type LogQuery, logsInRange } from "./logs.ts";
 type Filter = (
   | { readonly kind: "blocks"; nextBlock: bigint }
   | { readonly kind: "logs"; readonly query: LogQuery; readonly lastBlock: bigint | undefined; nextBlock: bigint }
-  | { readonly kind: "pending"; nextHash: number }
+  | { readonly kind: "pending"; readonly isFull: boolean; nextHash: number }
 ) & { polledAtMs: number };
 
 const NOT_FOUND = "filter not found";
@@ -48,8 +48,9 @@ export class Filters {
     return this.#add({ kind: "blocks", nextBlock: this.#chain.head.number + 1n, polledAtMs: 0 });
   }
 
-  addPending(): string {
-    return this.#add({ kind: "pending", nextHash: this.#firstHash + this.#hashes.length, polledAtMs: 0 });
+  /** `isFull`: whoever polls wants whole transactions. */
+  addPending(isFull = false): string {
+    return this.#add({ kind: "pending", isFull, nextHash: this.#firstHash + this.#hashes.length, polledAtMs: 0 });
   }
 
   /** Changes begin after the head as of now; what is before is what getFilterLogs gives. */
@@ -70,8 +71,12 @@ export class Filters {
   }
 
   /** What happened since the last poll. */
-  async changes(id: string): Promise<readonly (Hex | JsonObject)[]> {
+  async changes(id: string): Promise<{ readonly changes: readonly (Hex | JsonObject)[]; readonly isFull: boolean }> {
     const filter = this.#poll(id);
+    return { changes: await this.#changesOf(filter), isFull: filter.kind === "pending" && filter.isFull };
+  }
+
+  async #changesOf(filter: Filter): Promise<readonly (Hex | JsonObject)[]> {
     switch (filter.kind) {
       case "blocks": {
         const hashes: Hex[] = [];

@@ -15,6 +15,7 @@ import { encodeHeader, hashHeader } from "../../execution/block/header.ts";
 import { l1AttributesOf } from "../../execution/block/receipts.ts";
 import { effectiveGasPrice } from "../../execution/tx/derive.ts";
 import { dataGas } from "../../execution/tx/l1-fee.ts";
+import type { SyncStatus } from "./context.ts";
 
 export function toQuantity(value: bigint | number): Hex {
   return `0x${value.toString(16)}`;
@@ -226,6 +227,12 @@ export function formatLog(log: Log, block: ExecutedBlock, transactionIndex: numb
     removed: false,
   };
 }
+
+export const formatSyncStatus = ({ startingBlock, currentBlock, highestBlock }: SyncStatus): JsonObject => ({
+  startingBlock: toQuantity(startingBlock),
+  currentBlock: toQuantity(currentBlock),
+  highestBlock: toQuantity(highestBlock),
+});
 
 export function logsBefore(receipts: readonly Receipt[], index: number): number {
   let count = 0;

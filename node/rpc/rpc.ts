@@ -9,13 +9,17 @@ import type { Method, Methods, RpcContext, Session } from "./context.ts";
 import { RPC_ERROR, RpcError } from "./errors.ts";
 import { Filters } from "./filters.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./limits.ts";
+import { debugRaw } from "./methods/debug-raw.ts";
+import { ethCapabilities } from "./methods/eth-capabilities.ts";
 import { ethChain } from "./methods/eth-chain.ts";
+import { ethFill } from "./methods/eth-fill.ts";
 import { ethLogs } from "./methods/eth-logs.ts";
 import { ethSimulate } from "./methods/eth-simulate.ts";
 import { ethState } from "./methods/eth-state.ts";
 import { ethTransactions } from "./methods/eth-transactions.ts";
 import { netWeb3 } from "./methods/net-web3.ts";
 import { txpool } from "./methods/txpool.ts";
+import { SyncFeed } from "./sync-feed.ts";
 import { InvalidValue, isObject } from "./values.ts";
 
 export type RpcId = string | number | null;
@@ -64,12 +68,15 @@ export function createRpc(options: RpcOptions): Rpc {
   const limits: RpcLimits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   const all: Methods = {
     ...ethChain,
+    ...ethCapabilities,
     ...ethState,
     ...ethSimulate,
     ...ethTransactions,
+    ...ethFill,
     ...ethLogs(limits),
     ...netWeb3,
     ...txpool,
+    ...debugRaw,
     ...options.methods,
   };
   const namespaces = new Set(options.namespaces ?? Object.keys(all).map(namespaceOf));
@@ -77,15 +84,17 @@ export function createRpc(options: RpcOptions): Rpc {
   const methods = new Map<string, Method>(Object.entries(all).filter(([name]) => namespaces.has(namespaceOf(name))));
 
   const { chain, mempool, log } = options;
+  const syncStatus = options.syncStatus ?? (() => undefined);
   const context: RpcContext = {
     txFeeCapWei: 10n ** 18n,
     allowUnprotected: false,
     peerCount: () => 0,
-    syncStatus: () => undefined,
     now: Date.now,
     ...options,
     limits,
     namespaces,
+    syncStatus,
+    syncing: new SyncFeed(syncStatus),
     blocks: new BlockFeed(chain, (err) => log.error({ err }, "subscription failed")),
     filters: new Filters(chain, limits, options.now ?? Date.now),
   };
@@ -174,6 +183,7 @@ export function createRpc(options: RpcOptions): Rpc {
     close() {
       unsubscribe();
       context.blocks.close();
+      context.syncing.close();
     },
   };
 }

@@ -3,7 +3,7 @@ import { bytesToHex } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
 import type { StateReader } from "../../execution/state/types.ts";
 import type { BlockSelector, BlockTag, ChainApi } from "../chain-api.ts";
-import { serverError } from "./errors.ts";
+import { RPC_ERROR, RpcError, serverError } from "./errors.ts";
 import { boolean, type Decoder, field, hash, InvalidValue, isObject, quantity, show } from "./values.ts";
 
 export const LATEST: BlockSelector = { tag: "latest" };
@@ -41,9 +41,18 @@ export function isPending(selector: BlockSelector): boolean {
   return "tag" in selector && selector.tag === "pending";
 }
 
+/** Undefined for a block that is not there yet. Throws what the specification has for one that is no longer here. */
+export function findBlock(chain: ChainApi, selector: BlockSelector): ExecutedBlock | undefined {
+  const block = chain.find(selector);
+  if (block === undefined && "number" in selector && selector.number < chain.head.number) {
+    throw new RpcError(RPC_ERROR.pruned, "pruned history unavailable");
+  }
+  return block;
+}
+
 /** Throws geth's "header not found". */
 export function blockAt(chain: ChainApi, selector: BlockSelector): ExecutedBlock {
-  const block = chain.find(selector);
+  const block = findBlock(chain, selector);
   if (block === undefined) throw serverError("header not found");
   return block;
 }

@@ -6,8 +6,17 @@ import { pacer } from "../../pace.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
 import { rewardPercentiles, suggestTip } from "../fees.ts";
-import { formatBlock, formatReceipt, formatTransaction, formatUncle, type JsonObject, toQuantity } from "../format.ts";
-import { blockAt, blockSelector, isPending, numberOrTag } from "../selectors.ts";
+import {
+  formatBlock,
+  formatHeader,
+  formatReceipt,
+  formatSyncStatus,
+  formatTransaction,
+  formatUncle,
+  type JsonObject,
+  toQuantity,
+} from "../format.ts";
+import { blockAt, blockSelector, findBlock, isPending, numberOrTag } from "../selectors.ts";
 import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
 
 /** EIP-4844: the least, as no block carries blobs. */
@@ -36,22 +45,22 @@ const uncle = [required(numberOrTag), required(quantity(64))] as const;
 
 function countTransactions(context: RpcContext, selector: BlockSelector): string | null {
   if (isPending(selector)) return toQuantity(pendingTransactions(context).length);
-  const found = context.chain.find(selector);
+  const found = findBlock(context.chain, selector);
   return found === undefined ? null : toQuantity(found.transactions.length);
 }
 
 function countUncles({ chain }: RpcContext, selector: BlockSelector): string | null {
-  const found = chain.find(selector);
+  const found = findBlock(chain, selector);
   return found === undefined ? null : toQuantity(found.foreign?.uncles.length ?? 0);
 }
 
 function getUncle({ chain }: RpcContext, selector: BlockSelector, index: bigint): JsonObject | null {
-  const uncle = chain.find(selector)?.foreign?.uncles[Number(index)];
+  const uncle = findBlock(chain, selector)?.foreign?.uncles[Number(index)];
   return uncle === undefined ? null : formatUncle(uncle);
 }
 
 /** What the mempool would give now: the head's fields with the next number, not executed. */
-function pendingTransactions({ chain, mempool }: RpcContext): ExecutedBlock["transactions"] {
+export function pendingTransactions({ chain, mempool }: RpcContext): ExecutedBlock["transactions"] {
   const { gasLimit } = blockAt(chain, { tag: "latest" }).header;
   const chosen = [];
   let gas = 0n;
@@ -90,8 +99,13 @@ function pendingBlock(context: RpcContext, full: boolean): JsonObject {
 
 function getBlock(context: RpcContext, selector: BlockSelector, full: boolean): JsonObject | null {
   if (isPending(selector)) return pendingBlock(context, full);
-  const found = context.chain.find(selector);
+  const found = findBlock(context.chain, selector);
   return found === undefined ? null : formatBlock(found, full);
+}
+
+function getHeader({ chain }: RpcContext, selector: BlockSelector): JsonObject | null {
+  const found = isPending(selector) ? undefined : findBlock(chain, selector);
+  return found === undefined ? null : formatHeader(found.header, found.hash);
 }
 
 async function feeHistory(
@@ -147,12 +161,7 @@ export const ethChain: Methods = {
   eth_blockNumber: method([], ({ chain }) => toQuantity(chain.head.number)),
   eth_syncing: method([], ({ syncStatus }) => {
     const status = syncStatus();
-    if (status === undefined) return false;
-    return {
-      startingBlock: toQuantity(status.startingBlock),
-      currentBlock: toQuantity(status.currentBlock),
-      highestBlock: toQuantity(status.highestBlock),
-    };
+    return status === undefined ? false : formatSyncStatus(status);
   }),
   eth_accounts: method([], () => []),
   eth_getBlockByNumber: method([required(numberOrTag), optional(boolean, false)], (context, [selector, full]) =>
@@ -161,6 +170,8 @@ export const ethChain: Methods = {
   eth_getBlockByHash: method([required(byHash), optional(boolean, false)], (context, [selector, full]) =>
     getBlock(context, selector, full),
   ),
+  eth_getHeaderByNumber: method(block, (context, [selector]) => getHeader(context, selector)),
+  eth_getHeaderByHash: method(blockByHash, (context, [selector]) => getHeader(context, selector)),
   eth_getBlockTransactionCountByNumber: method(block, (context, [selector]) => countTransactions(context, selector)),
   eth_getBlockTransactionCountByHash: method(blockByHash, (context, [selector]) =>
     countTransactions(context, selector),
@@ -172,7 +183,8 @@ export const ethChain: Methods = {
     getUncle(context, selector, index),
   ),
   eth_getBlockReceipts: method([required(blockSelector)], ({ chain }, [selector]) => {
-    const found = chain.find(selector);
+    // What is pending has not run.
+    const found = isPending(selector) ? undefined : findBlock(chain, selector);
     if (found === undefined) return null;
     let logs = 0;
     return found.receipts.map((receipt, index) => {
@@ -185,6 +197,7 @@ export const ethChain: Methods = {
     toQuantity(chain.nextBaseFee() + suggestTip(chain, mempool.limits.minTipWei)),
   ),
   eth_maxPriorityFeePerGas: method([], ({ chain, mempool }) => toQuantity(suggestTip(chain, mempool.limits.minTipWei))),
+  eth_baseFee: method([], ({ chain }) => toQuantity(chain.nextBaseFee())),
   eth_blobBaseFee: method([], () => toQuantity(BLOB_BASE_FEE_WEI)),
   eth_feeHistory: method(
     [required(blockCount), required(numberOrTag), optional(percentileList, [])],

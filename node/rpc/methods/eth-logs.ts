@@ -4,10 +4,10 @@ import { bytesToHex } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { type Method, type Methods, method, type RpcContext, type Session } from "../context.ts";
 import { invalidParams, RPC_ERROR, RpcError, serverError } from "../errors.ts";
-import { formatHeader, formatTransaction, type Json } from "../format.ts";
+import { formatHeader, formatSyncStatus, formatTransaction, type Json } from "../format.ts";
 import type { RpcLimits } from "../limits.ts";
 import { findLogs, logQuery, logsOfBlock } from "../logs.ts";
-import { boolean, type Decoder, isObject, optional, required, text } from "../values.ts";
+import { boolean, type Decoder, hash, isObject, optional, required, text } from "../values.ts";
 
 const anything: Decoder<unknown> = (value) => value;
 
@@ -55,6 +55,11 @@ function source(context: RpcContext, kind: string, argument: unknown, push: (res
         push(JSON.stringify(result));
       });
     }
+    case "syncing":
+      return context.syncing.listen((status) => {
+        const result = status === undefined ? false : { syncing: true, status: formatSyncStatus(status) };
+        push(JSON.stringify(result));
+      });
     default:
       throw new RpcError(
         RPC_ERROR.methodNotFound,
@@ -74,8 +79,20 @@ export function ethLogs(limits: RpcLimits): Methods {
     eth_getLogs: method(query, ({ chain }, [wanted]) => findLogs(chain, wanted, limits)),
     eth_newFilter: newFilter,
     eth_newBlockFilter: method([], ({ filters }) => filters.addBlocks()),
-    eth_newPendingTransactionFilter: method([], ({ filters }) => filters.addPending()),
-    eth_getFilterChanges: method(filterId, ({ filters }, [id]) => filters.changes(id)),
+    eth_newPendingTransactionFilter: method([optional(boolean, false)], ({ filters }, [isFull]) =>
+      filters.addPending(isFull),
+    ),
+    eth_getFilterChanges: method(filterId, async ({ filters, mempool, chain }, [id]) => {
+      const { changes, isFull } = await filters.changes(id);
+      if (!isFull) return changes;
+      // What has left the pool without a block is of no use to anybody any more.
+      return changes.flatMap((change) => {
+        const txHash = hash(change);
+        const found = chain.transaction(txHash);
+        const tx = found?.transaction ?? mempool.get(txHash);
+        return tx === undefined ? [] : [formatTransaction(tx, found)];
+      });
+    }),
     eth_getFilterLogs: method(filterId, ({ filters }, [id]) => filters.logs(id)),
     eth_uninstallFilter: method(filterId, ({ filters }, [id]) => filters.remove(id)),
     eth_subscribe: method([required(text), optional(anything, undefined)], (context, [kind, argument], session) =>

@@ -13,7 +13,7 @@ import { formatAccessList, toQuantity } from "../format.ts";
 import { blockOverrides, stateOverrides } from "../overrides.ts";
 import { callError } from "../revert.ts";
 import { blockSelector, isPending, LATEST, PENDING, stateAt } from "../selectors.ts";
-import { address, type Decoder, InvalidValue, optional, required, show } from "../values.ts";
+import { address, type Decoder, InvalidValue, object, optional, required, show } from "../values.ts";
 
 const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
 
@@ -59,7 +59,7 @@ export function prepared(
  * The block whose environment and state a message runs in. "pending" is the next block, as the sender of a transaction
  * will meet it; that is also what an estimate without a block means.
  */
-function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): ExecutedBlock {
+export function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): ExecutedBlock {
   return isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
 }
 
@@ -81,6 +81,19 @@ function pretended({ chain, limits }: RpcContext, overrides: CallOverrides): Cal
   };
 }
 
+/** Throws RpcError with the reason why the message fails with any gas. */
+export async function estimate(
+  context: RpcContext,
+  request: CallRequest,
+  environment: ExecutedBlock,
+  overrides: CallOverrides = {},
+): Promise<bigint> {
+  const { limits, estimateGas } = context;
+  const estimate = await estimateGas(pretended(context, overrides), request, environment, limits.callGas);
+  if (estimate.ok) return estimate.gas;
+  throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
+}
+
 export const ethState: Methods = {
   eth_getBalance: method(account, ({ chain }, [of, at]) =>
     toQuantity(stateAt(chain, at).state.account(of)?.balance ?? 0n),
@@ -98,6 +111,17 @@ export const ethState: Methods = {
   eth_getStorageAt: method(
     [required(address), required(storageKey), optional(blockSelector, LATEST)],
     ({ chain }, [of, key, at]) => bytesToHex(padTo32(stateAt(chain, at).state.storage(of, key.slot))),
+  ),
+  eth_getStorageValues: method(
+    [required(slotsByAccount), optional(blockSelector, LATEST)],
+    ({ chain, limits }, [wanted, at]) => {
+      const count = wanted.reduce((sum, { keys }) => sum + keys.length, 0);
+      if (count > limits.proofSlots) throw invalidParams(`too many slots: ${count}, limit ${limits.proofSlots}`);
+      const { state } = stateAt(chain, at);
+      const valuesOf = ({ of, keys }: SlotsOfAccount) =>
+        keys.map(({ slot }) => bytesToHex(padTo32(state.storage(of, slot))));
+      return Object.fromEntries(wanted.map((one) => [bytesToHex(one.of), valuesOf(one)]));
+    },
   ),
   eth_getProof: method(
     [required(address), required(storageKeys), optional(blockSelector, LATEST)],
@@ -133,12 +157,8 @@ export const ethState: Methods = {
     return bytesToHex(result.output);
   }),
   eth_estimateGas: method(messageAt(PENDING), async (context, [request, at, state, block]) => {
-    const environment = environmentAt(context, at);
-    const { limits, estimateGas } = context;
-    const chain = pretended(context, present({ state, block }));
-    const estimate = await estimateGas(chain, prepared(context, request), environment, limits.callGas);
-    if (estimate.ok) return toQuantity(estimate.gas);
-    throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
+    const overrides = present({ state, block });
+    return toQuantity(await estimate(context, prepared(context, request), environmentAt(context, at), overrides));
   }),
   eth_createAccessList: method(messageAt(LATEST), async (context, [request, at, state, block]) => {
     const environment = environmentAt(context, at);
@@ -149,6 +169,16 @@ export const ethState: Methods = {
     return { accessList: list, ...(failure !== undefined && { error: failure }), gasUsed: toQuantity(gasUsed) };
   }),
 };
+
+interface SlotsOfAccount {
+  readonly of: Uint8Array;
+  readonly keys: readonly StorageKey[];
+}
+
+/** `{account: [slot..]..}` */
+function slotsByAccount(value: unknown): SlotsOfAccount[] {
+  return Object.entries(object(value)).map(([name, keys]) => ({ of: address(name), keys: storageKeys(keys) }));
+}
 
 function storageKeys(value: unknown): StorageKey[] {
   if (!Array.isArray(value)) throw new InvalidValue(`want an array of storage keys, have ${show(value)}`);

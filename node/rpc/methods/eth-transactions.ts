@@ -1,14 +1,15 @@
-/** Sending transactions, and finding them and their receipts. */
+/** Sending transactions, and finding them and their receipts, also as bytes. */
 import { bytesToHex } from "../../../core/bytes.ts";
-import type { Transaction } from "../../../core/chain.ts";
+import type { ExecutedBlock, Transaction } from "../../../core/chain.ts";
 import type { BlockSelector } from "../../chain-api.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { RPC_ERROR, RpcError, serverError } from "../errors.ts";
 import { formatReceipt, formatTransaction, type JsonObject, logsBefore } from "../format.ts";
-import { isPending, numberOrTag } from "../selectors.ts";
+import { findBlock, isPending, numberOrTag } from "../selectors.ts";
 import { type Decoder, data, hash, optional, quantity, required, uint64 } from "../values.ts";
+import { pendingTransactions } from "./eth-chain.ts";
 
-const byHash: Decoder<BlockSelector> = (value) => ({ hash: hash(value) });
+const blockHash: Decoder<BlockSelector> = (value) => ({ hash: hash(value) });
 
 /** Decodes, checks what only RPC checks (geth's SubmitTransaction), and hands on. */
 async function send(context: RpcContext, raw: Uint8Array): Promise<Transaction> {
@@ -73,11 +74,37 @@ async function receiptInTime(context: RpcContext, tx: Transaction, waitMs: numbe
   }
 }
 
-function atIndex({ chain }: RpcContext, selector: BlockSelector, index: bigint): JsonObject | null {
-  const block = isPending(selector) ? undefined : chain.find(selector);
-  const tx = block?.transactions[Number(index)];
-  return block === undefined || tx === undefined ? null : formatTransaction(tx, { block, index: Number(index) });
+interface Placed {
+  readonly tx: Transaction;
+  /** Absent while it waits. */
+  readonly place?: { readonly block: ExecutedBlock; readonly index: number };
 }
+
+function atIndex(context: RpcContext, selector: BlockSelector, index: bigint): Placed | undefined {
+  if (isPending(selector)) {
+    const waiting = pendingTransactions(context)[Number(index)];
+    return waiting && { tx: waiting };
+  }
+  const block = findBlock(context.chain, selector);
+  const tx = block?.transactions[Number(index)];
+  return block && tx && { tx, place: { block, index: Number(index) } };
+}
+
+function byHash({ chain, mempool }: RpcContext, txHash: Uint8Array): Placed | undefined {
+  const found = chain.transaction(txHash);
+  if (found !== undefined) return { tx: found.transaction, place: found };
+  const waiting = mempool.get(txHash);
+  return waiting && { tx: waiting };
+}
+
+const whole = (found: Placed | undefined): JsonObject | null =>
+  found ? formatTransaction(found.tx, found.place) : null;
+
+/** The envelope (EIP-2718). */
+const raw = (found: Placed | undefined): string | null => (found ? bytesToHex(found.tx.raw) : null);
+
+const atNumber = [required(numberOrTag), required(quantity(32))] as const;
+const atHash = [required(blockHash), required(quantity(32))] as const;
 
 export const ethTransactions: Methods = {
   eth_sendRawTransaction: method([required(data)], async (context, [raw]) =>
@@ -88,19 +115,16 @@ export const ethTransactions: Methods = {
     const waitMs = timeoutMs === 0n || timeoutMs > BigInt(most) ? most : Number(timeoutMs);
     return receiptInTime(context, await send(context, raw), waitMs);
   }),
-  eth_getTransactionByHash: method([required(hash)], ({ chain, mempool }, [txHash]) => {
-    const found = chain.transaction(txHash);
-    if (found !== undefined) return formatTransaction(found.transaction, found);
-    const pending = mempool.get(txHash);
-    return pending === undefined ? null : formatTransaction(pending);
-  }),
-  eth_getTransactionByBlockNumberAndIndex: method(
-    [required(numberOrTag), required(quantity(32))],
-    (context, [selector, index]) => atIndex(context, selector, index),
+  eth_getTransactionByHash: method([required(hash)], (context, [txHash]) => whole(byHash(context, txHash))),
+  eth_getTransactionByBlockNumberAndIndex: method(atNumber, (context, [at, index]) =>
+    whole(atIndex(context, at, index)),
   ),
-  eth_getTransactionByBlockHashAndIndex: method(
-    [required(byHash), required(quantity(32))],
-    (context, [selector, index]) => atIndex(context, selector, index),
+  eth_getTransactionByBlockHashAndIndex: method(atHash, (context, [at, index]) => whole(atIndex(context, at, index))),
+  eth_getRawTransactionByHash: method([required(hash)], (context, [txHash]) => raw(byHash(context, txHash))),
+  eth_getRawTransactionByBlockNumberAndIndex: method(atNumber, (context, [at, index]) =>
+    raw(atIndex(context, at, index)),
   ),
+  eth_getRawTransactionByBlockHashAndIndex: method(atHash, (context, [at, index]) => raw(atIndex(context, at, index))),
+  debug_getRawTransaction: method([required(hash)], (context, [txHash]) => raw(byHash(context, txHash))),
   eth_getTransactionReceipt: method([required(hash)], (context, [txHash]) => receiptOf(context, txHash)),
 };
