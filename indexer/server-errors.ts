@@ -12,12 +12,16 @@ export const unavailable = (): GraphQLError => trouble("the index cannot be read
 export const busy = (timeoutMs: number): GraphQLError =>
   trouble(`the server is busy: the query had no turn in its ${timeoutMs} ms`, "TIMEOUT");
 
+/** As loaders.ts says it. */
+export const tooLong = (timeoutMs: number): GraphQLError =>
+  new GraphQLError(`the query took longer than ${timeoutMs} ms: ask for less`, { extensions: { code: "TIMEOUT" } });
+
 /** Errors of resolvers: those that say something about the database, and those that say nothing. */
 export const masked: MaskError = (error, message, isDev) => {
   const cause = error instanceof GraphQLError ? error.originalError : error;
   if (isUnreachable(cause)) return unavailable();
   if (cause instanceof Error && "code" in cause && cause.code === STATEMENT_TIMEOUT) {
-    return trouble("a part of the query took too long: ask for less", "TIMEOUT");
+    return new GraphQLError("a part of the query took too long: ask for less", { extensions: { code: "TIMEOUT" } });
   }
   return maskError(error, message, isDev);
 };

@@ -8,7 +8,7 @@ import { aliasLimit, findExcess, measureOperation, type QueryLimits } from "./li
 import { Reader } from "./loaders.ts";
 import { type PersistedOperations, sha256Of } from "./persisted-operations.ts";
 import type { GraphqlContext } from "./schema-builder.ts";
-import { busy, unavailable } from "./server-errors.ts";
+import { busy, tooLong, unavailable } from "./server-errors.ts";
 import type { IndexerLog } from "./store.ts";
 import { type EventFeed, settled } from "./subscriptions.ts";
 import type { Database } from "./tables.ts";
@@ -80,15 +80,21 @@ export function snapshotPlugin(readers: Kysely<Database>, timeoutMs: number, log
 
   async function onSnapshot(startedMs: number, run: (context: GraphqlContext) => unknown): Promise<ExecutionResult> {
     const snapshot = await begin(readers, log);
+    const leftMs = timeoutMs - (Date.now() - startedMs);
+    if (timeoutMs > 0 && leftMs < 0) {
+      await end(snapshot);
+      return { errors: [busy(timeoutMs)] };
+    }
+    // Reads look at the clock themselves; what is made of them may take as long again. When the snapshot has ended, what
+    // still runs ends with its next read.
+    const late = Promise.withResolvers<ExecutionResult>();
+    const timer = setTimeout(() => late.resolve({ errors: [tooLong(timeoutMs)] }), Math.max(0, leftMs));
     try {
-      if (timeoutMs > 0 && Date.now() - startedMs > timeoutMs) return { errors: [busy(timeoutMs)] };
-      return settled((await run({ reader: new Reader(snapshot, timeoutMs, undefined, startedMs) })) as ExecutionResult);
+      const done = run({ reader: new Reader(snapshot, timeoutMs, undefined, startedMs) }) as ExecutionResult;
+      return settled(await Promise.race([done, late.promise]));
     } finally {
-      // On a connection that broke there is nothing to end.
-      await snapshot
-        .rollback()
-        .execute()
-        .catch(() => {});
+      clearTimeout(timer);
+      await end(snapshot);
     }
   }
 
@@ -114,6 +120,14 @@ async function begin(readers: Kysely<Database>, log: IndexerLog | undefined): Pr
     log?.error({ err }, "the index cannot be read");
     throw unavailable();
   }
+}
+
+/** On a connection that broke there is nothing to end. */
+async function end(snapshot: ControlledTransaction<Database>): Promise<void> {
+  await snapshot
+    .rollback()
+    .execute()
+    .catch(() => {});
 }
 
 /** Logs what takes long: what was asked, how much of it, never with which values. */
