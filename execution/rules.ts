@@ -29,6 +29,8 @@ export interface ChainRules {
     /** A block that is more than this after its L1 origin carries no transactions of users. */
     readonly maxDriftSeconds: number;
   };
+  /** The EVM's rules, in place of the hardfork's: calls on a foreign chain run by the fork of their block. */
+  readonly newCommon?: () => Common;
 }
 
 export const isLastOfEpoch = (number: bigint, epochBlocks: bigint): boolean => (number + 1n) % epochBlocks === 0n;
@@ -62,9 +64,10 @@ export function ecrecover(digest: Uint8Array, v: bigint, r: Uint8Array, s: Uint8
  * it brings itself, for oracles of tests and peers of benchmarks, which must not borrow ours.
  */
 export function createCommon(
-  rules: Pick<ChainRules, "chainId" | "hardfork">,
+  rules: Pick<ChainRules, "chainId" | "hardfork" | "newCommon">,
   crypto: "native" | "own" = "native",
 ): Common {
+  if (rules.newCommon !== undefined) return rules.newCommon();
   if (rules.chainId > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`chain id ${rules.chainId} is too large`);
   return createCustomCommon({ name: "openledger", chainId: Number(rules.chainId) }, Mainnet, {
     hardfork: rules.hardfork === "osaka" ? Hardfork.Osaka : Hardfork.Prague,

@@ -1,4 +1,5 @@
 /** A network's first block and the state after it, from its genesis. */
+import type { Domain } from "../consensus/scheme.ts";
 import { ZERO_32 } from "../core/bytes.ts";
 import type { ExecutedBlock, Header } from "../core/chain.ts";
 import { EMPTY_BLOOM } from "../execution/block/bloom.ts";
@@ -9,6 +10,12 @@ import { EMPTY_TRIE_ROOT } from "../execution/state/trie-node.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { genesisAccounts, rulesHash } from "../genesis/builder.ts";
 import type { Genesis } from "../genesis/schema.ts";
+
+/** In place of the contract on L1 that verifies certificates. */
+const NO_L1_CONTRACT = new Uint8Array(20);
+
+/** What the network's votes are for. */
+export const domainOf = ({ chainId, l1 }: Genesis): Domain => ({ chainId, l1Contract: l1?.oracle ?? NO_L1_CONTRACT });
 
 export interface GenesisBlock {
   readonly block: ExecutedBlock;

@@ -1,6 +1,6 @@
 /** Help texts in geth's form, made from the same table that parses the options. */
 import packageJson from "../package.json" with { type: "json" };
-import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec } from "./options.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
 
 export const VERSION: string = packageJson.version;
 
@@ -12,6 +12,7 @@ export interface Command {
   readonly description: string;
   readonly options: readonly OptionName[];
   readonly defaults?: OptionDefaults;
+  readonly specs?: OptionSpecs;
   /** Resolves to the exit code. */
   run(args: readonly string[]): Promise<number>;
 }
@@ -47,8 +48,7 @@ EXIT CODES:
 `;
 }
 
-function optionRow(name: OptionName, defaults: OptionDefaults): string {
-  const spec: OptionSpec = OPTIONS[name];
+function optionRow(name: OptionName, spec: OptionSpec, defaults: OptionDefaults): string {
   const head = `--${name}${spec.type === "boolean" ? "" : ` ${spec.value ?? "VALUE"}`}`;
   const choices = spec.choices === undefined ? "" : ` [${spec.choices.join(", ")}]`;
   const value = defaults[name] ?? spec.default ?? "";
@@ -57,11 +57,12 @@ function optionRow(name: OptionName, defaults: OptionDefaults): string {
 }
 
 export function commandHelp(command: Command): string {
-  const groups = [...new Set(command.options.map((name) => OPTIONS[name].group))];
+  const specOf = (name: OptionName): OptionSpec => command.specs?.[name] ?? OPTIONS[name];
+  const groups = [...new Set(command.options.map((name) => specOf(name).group))];
   const sections = groups.map((group) => {
     const rows = command.options
-      .filter((name) => OPTIONS[name].group === group)
-      .map((name) => optionRow(name, command.defaults ?? {}));
+      .filter((name) => specOf(name).group === group)
+      .map((name) => optionRow(name, specOf(name), command.defaults ?? {}));
     return `${group.toUpperCase()} FLAGS:\n${indent(rows.join("\n"))}\n`;
   });
   return `NAME:

@@ -21,7 +21,7 @@ import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { keepEvidence } from "./evidence.ts";
-import { buildGenesisBlock } from "./genesis-block.ts";
+import { buildGenesisBlock, domainOf } from "./genesis-block.ts";
 import type { L1Status } from "./l1/watcher.ts";
 import { L1Side } from "./l1-side.ts";
 import type { Logger } from "./log.ts";
@@ -65,9 +65,6 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-/** In place of the contract on L1 that verifies certificates. */
-const NO_L1_CONTRACT = new Uint8Array(20);
-
 /** It was to end before it had begun: nothing is wrong. */
 export class StoppedEarly extends Error {}
 
@@ -75,7 +72,7 @@ export class StoppedEarly extends Error {}
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
   const { clock, log, directory, validator } = ports;
   const { epochBlocks } = genesis.consensus;
-  const domain: Domain = { chainId: genesis.chainId, l1Contract: genesis.l1?.oracle ?? NO_L1_CONTRACT };
+  const domain = domainOf(genesis);
   const scheme = { verify: blsVerify, aggregate: blsAggregate, verifyEach: blsVerifyEach };
   const named = (module: string) => log.child({ module });
   const closers: (() => unknown)[] = [];

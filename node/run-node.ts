@@ -2,9 +2,11 @@
 import type { Genesis } from "../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, DEVNET_CHAIN_ID, devnetAccount, privateKeyOf } from "./accounts.ts";
 import { nodeOptions } from "./commands/node.ts";
-import { nodeConfig, readOptions } from "./config.ts";
+import { nodeConfig, readOptions, type Values } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { UsageError } from "./errors.ts";
+import { isForeignDirectory } from "./foreign/directory.ts";
+import { runForeign } from "./foreign/run.ts";
 import { readGenesis } from "./genesis-file.ts";
 import { createLog } from "./log.ts";
 import { runUntilSignal } from "./run.ts";
@@ -13,6 +15,8 @@ import { openValidator } from "./validator/open.ts";
 export async function runNode(args: readonly string[]): Promise<number> {
   const values = readOptions(args, process.env, nodeOptions);
   const file = values.genesis as string | undefined;
+  const datadir = values.datadir as string | undefined;
+  if (datadir !== undefined && isForeignDirectory(datadir)) return serveImported(values, datadir);
   if (file === undefined) throw new UsageError("openledger node needs --genesis FILE: the network's genesis");
   const genesis = readGenesis(file);
   const config = nodeConfig(values, genesis.name, process.stdout.isTTY === true);
@@ -60,6 +64,18 @@ export async function runNode(args: readonly string[]): Promise<number> {
   } finally {
     await directory.close();
   }
+}
+
+/** The options of JSON-RPC and logging are all that means something to a chain that was imported. */
+function serveImported(values: Values, datadir: string): Promise<number> {
+  if (values.genesis !== undefined || values.validator === true) {
+    throw new UsageError(
+      `${datadir} holds an imported chain: it is served without --genesis and --validator, or choose another --datadir`,
+    );
+  }
+  const { http, vhosts, logLevel, logFormat } = nodeConfig(values, "imported", process.stdout.isTTY === true);
+  if (http === undefined) throw new UsageError("an imported chain is served by JSON-RPC only: leave out --http=false");
+  return runForeign(datadir, { listener: http, vhosts, corsOrigins: http.corsOrigins }, createLog(logLevel, logFormat));
 }
 
 export const isDevnet = (genesis: Genesis): boolean => genesis.chainId === DEVNET_CHAIN_ID;

@@ -32,6 +32,8 @@ export interface HeaderContext
   extends Pick<Header, "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas"> {
   /** Wei a unit of blob gas, in calls that pretend one: blocks of this chain carry no blobs. */
   readonly blobBaseFee?: bigint;
+  /** Before the merge, on a foreign chain. */
+  readonly difficulty?: bigint;
 }
 
 /** EIP-4844: the price of blob gas when none is in excess. */
@@ -44,7 +46,7 @@ export function messageEnvironment(header: HeaderContext, rules: ChainRules, l1F
         number: header.number,
         coinbase: new Address(header.coinbase),
         timestamp: header.timestamp,
-        difficulty: 0n,
+        difficulty: header.difficulty ?? 0n,
         prevRandao: header.prevRandao,
         gasLimit: header.gasLimit,
         baseFeePerGas: header.baseFeePerGas,

@@ -7,6 +7,7 @@ import { deriveCommand } from "./derive.ts";
 import { devnetCommand } from "./devnet.ts";
 import { exportCommand } from "./export.ts";
 import { hostCommand } from "./host.ts";
+import { importCommand } from "./import.ts";
 import { indexCommand } from "./index.ts";
 import { lineageCommand } from "./lineage.ts";
 import { networkCommand } from "./network.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   networkCommand,
   lineageCommand,
   exportCommand,
+  importCommand,
   indexCommand,
   serveCommand,
   contentCommand,

@@ -26,13 +26,15 @@ export function readTrust(values: Partial<Values>): Trust {
   return { genesis, checkpoint: checkpoint?.toLowerCase() as Hex | undefined };
 }
 
-/** The genesis that network.json of the data directory names. */
 function ownGenesis(datadir: string): Genesis {
-  if (!existsSync(join(datadir, NETWORK_FILE))) {
-    throw new UsageError(
-      "--verify needs what to trust: --genesis FILE of the network, or the --datadir of an own node",
-    );
-  }
+  const genesis = genesisOf(datadir);
+  if (genesis !== undefined) return genesis;
+  throw new UsageError("--verify needs what to trust: --genesis FILE of the network, or the --datadir of an own node");
+}
+
+/** The genesis that network.json of the data directory names; undefined where there is none. Throws as readTrust does. */
+export function genesisOf(datadir: string): Genesis | undefined {
+  if (!existsSync(join(datadir, NETWORK_FILE))) return undefined;
   const { genesisHash } = readNetworkFile(datadir).openledger;
   const files = GENESIS_FILES.map((name) => join(datadir, name)).filter((file) => existsSync(file));
   const candidates = [...files.map((file) => () => readGenesis(file)), () => parseGenesis(devnetGenesis(1))];

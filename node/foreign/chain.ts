@@ -1,0 +1,268 @@
+/**
+ * A foreign chain: another Ethereum chain that was imported block by block, each executed by the rules of its fork. It
+ * has no consensus here: what was imported is the chain, and nothing is added but by another import.
+ */
+import { equalsBytes, ZERO_32 } from "../../core/bytes.ts";
+import type { ExecutedBlock, Header } from "../../core/chain.ts";
+import { nextBaseFee } from "../../execution/block/base-fee.ts";
+import { encodeBlock } from "../../execution/block/block-codec.ts";
+import { decodeForeignBlock } from "../../execution/foreign/block.ts";
+import { ForeignExecutor } from "../../execution/foreign/execute.ts";
+import { Forks } from "../../execution/foreign/forks.ts";
+import { buildForeignGenesis, type ForeignGenesis } from "../../execution/foreign/genesis.ts";
+import type { ChainRules } from "../../execution/rules.ts";
+import type { Simulation } from "../../execution/simulate/types.ts";
+import { openStateDatabase } from "../../execution/state/database.ts";
+import { StoreError } from "../../execution/state/errors.ts";
+import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
+import { memoryStore } from "../../execution/state/memory-store.ts";
+import type { AccountProof, SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
+import type { AccessListResult } from "../../execution/tx/access-list.ts";
+import type { CallOverrides } from "../../execution/tx/overrides.ts";
+import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "../chain-api.ts";
+import { Calls } from "../chain-calls.ts";
+import {
+  type BlockDecoder,
+  damagedData,
+  type Head,
+  readBlock,
+  readHead,
+  readSchema,
+  requireGenesis,
+  stageBlock,
+  stageSchema,
+} from "../chain-store.ts";
+import { CommittedBlocks } from "../committed-blocks.ts";
+import { DataError } from "../errors.ts";
+import { RPC_ERROR, RpcError } from "../rpc/errors.ts";
+
+/** Blocks that are executed and not yet written, until their number or their state's memory is reached. */
+const HELD_BLOCKS = 256;
+const HELD_BYTES = 64 * 1024 * 1024;
+
+interface Held {
+  readonly block: ExecutedBlock;
+  readonly raw: Uint8Array;
+  readonly sealed: SealedState;
+}
+
+export class ForeignChain implements ChainApi {
+  readonly chainId: bigint;
+  readonly genesisHash: Uint8Array;
+  readonly forks: Forks;
+  readonly #store: LevelStore;
+  readonly #state: StateDatabase;
+  readonly #committed: CommittedBlocks;
+  readonly #executor: ForeignExecutor;
+  /** By fork. */
+  readonly #calls = new Map<string, Calls>();
+  #held: Held[] = [];
+
+  private constructor(store: LevelStore, forks: Forks, genesisHash: Uint8Array, head: ExecutedBlock) {
+    this.chainId = forks.chainId;
+    this.genesisHash = genesisHash;
+    this.forks = forks;
+    this.#store = store;
+    this.#state = openState(store, head);
+    this.#committed = new CommittedBlocks(store.reader, foreignDecoder(forks), 0n, head);
+    this.#executor = new ForeignExecutor(forks, this.#state, this.#blockHash);
+  }
+
+  /** Resumes what the store holds, or writes the genesis block into an empty one. Rejects with DataError. */
+  static async open(store: LevelStore, genesis: ForeignGenesis): Promise<ForeignChain> {
+    const forks = new Forks(genesis.schedule);
+    const genesisHash = readSchema(store.reader) ?? (await writeGenesis(store, genesis, forks));
+    requireGenesis(genesisHash, buildForeignGenesis(genesis, forks, memoryStore()).block.hash);
+    const at = readHead(store.reader);
+    const head = at === undefined ? undefined : readBlock(store.reader, at.number, foreignDecoder(forks));
+    if (at === undefined || head === undefined || !equalsBytes(head.hash, at.hash)) {
+      throw damagedData("its head block is missing");
+    }
+    return new ForeignChain(store, forks, genesisHash, head);
+  }
+
+  get head(): Head {
+    const { header, hash } = this.#committed.head;
+    return { number: header.number, hash };
+  }
+
+  block(number: bigint): ExecutedBlock | undefined {
+    return this.#committed.block(number);
+  }
+
+  find(selector: BlockSelector): ExecutedBlock | undefined {
+    if ("number" in selector) return this.block(selector.number);
+    if ("hash" in selector) return this.#committed.blockOf(selector.hash);
+    return selector.tag === "earliest" ? this.block(0n) : this.#committed.head;
+  }
+
+  transaction(hash: Uint8Array): TransactionLocation | undefined {
+    return this.#committed.transaction(hash);
+  }
+
+  /** As it was imported; undefined above the head. */
+  rawAt(number: bigint): Uint8Array | undefined {
+    return this.#committed.rawAt(number);
+  }
+
+  /** Of a block that is here, written or not. */
+  hashAt(number: bigint): Uint8Array | undefined {
+    return this.#held.find(({ block }) => block.header.number === number)?.block.hash ?? this.#committed.hashAt(number);
+  }
+
+  state(block: ExecutedBlock): StateReader | undefined {
+    return this.#state.at(block.header.stateRoot)?.reader;
+  }
+
+  prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
+    return this.#state.prove(block.header.stateRoot, address, slots);
+  }
+
+  /** Code runs by the rules of the block's fork; what a transaction costs before that is counted by the newest. */
+  call(request: CallRequest, block: ExecutedBlock, overrides: CallOverrides = {}): Promise<CallResult> {
+    const layerOf = () => this.#sealed(block).fork();
+    return this.#callsAt(block.header).run(request, environment(block), layerOf, overrides);
+  }
+
+  accessList(request: CallRequest, block: ExecutedBlock, overrides: CallOverrides = {}): Promise<AccessListResult> {
+    const layerOf = () => this.#sealed(block).fork();
+    return this.#callsAt(block.header).accessList(request, environment(block), layerOf, overrides);
+  }
+
+  /** Simulated blocks obey OpenLedger's rules, which a foreign chain does not have. */
+  simulate(): Promise<Simulation> {
+    const message = "the method eth_simulateV1 does not exist/is not available";
+    return Promise.reject(new RpcError(RPC_ERROR.methodNotFound, message));
+  }
+
+  nextBaseFee(): bigint {
+    const { header } = this.#committed.head;
+    const next = { number: header.number + 1n, timestamp: header.timestamp, difficulty: header.difficulty };
+    if (!this.forks.common(this.forks.forkOf(next)).isActivatedEIP(1559)) return 0n;
+    return header.fieldCount === 15 ? INITIAL_BASE_FEE : nextBaseFee(header, BASE_FEE_RULES);
+  }
+
+  next(timestamp: bigint): ExecutedBlock {
+    const { header, hash, foreign } = this.#committed.head;
+    const next = {
+      ...header,
+      parentHash: hash,
+      number: header.number + 1n,
+      timestamp: timestamp > header.timestamp ? timestamp : header.timestamp + 1n,
+      baseFeePerGas: this.nextBaseFee(),
+      gasUsed: 0n,
+    };
+    return { hash: ZERO_32, header: next, transactions: [], receipts: [], ...(foreign && { foreign }) };
+  }
+
+  /** Nothing is ever committed while it is served. */
+  onCommit(): () => void {
+    return () => {};
+  }
+
+  // Importing
+
+  /** The last block that has been imported, written or not. */
+  get tip(): Head {
+    const last = this.#held.at(-1)?.block;
+    return last === undefined ? this.head : { number: last.header.number, hash: last.hash };
+  }
+
+  /**
+   * Executes the block that follows the tip. It is written with others after it, in order, or by `flush`. Rejects with
+   * InvalidForeignBlock, and on a store that fails; then the chain must be closed.
+   */
+  async add(raw: Uint8Array): Promise<ExecutedBlock> {
+    const { block, sealed } = await this.#executor.execute(
+      raw,
+      this.tip,
+      this.#held.at(-1)?.sealed ?? this.#state.head,
+    );
+    this.#held.push({ block, raw, sealed });
+    const heldBytes = this.#held.reduce((sum, held) => sum + held.sealed.heldBytes, 0);
+    if (this.#held.length >= HELD_BLOCKS || heldBytes >= HELD_BYTES) await this.#write(false);
+    return block;
+  }
+
+  /** Durable once resolved. */
+  async flush(): Promise<void> {
+    await this.#write(true);
+  }
+
+  async #write(sync: boolean): Promise<void> {
+    const held = this.#held;
+    const last = held.at(-1);
+    if (last === undefined) return;
+    const batch = new Batch();
+    for (const { block, raw } of held) stageBlock(batch, block, raw);
+    this.#state.stage(last.sealed, batch);
+    await this.#store.write(batch, { sync });
+    this.#state.committed(last.sealed);
+    this.#committed.extend(held.map(({ block }) => block));
+    this.#held = [];
+  }
+
+  readonly #blockHash = (number: bigint): Uint8Array => {
+    const hash = this.hashAt(number);
+    if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, which is not here`);
+    return hash;
+  };
+
+  #callsAt(header: Header): Calls {
+    const fork = this.forks.forkOf(header);
+    let calls = this.#calls.get(fork);
+    if (calls === undefined) {
+      calls = new Calls(foreignRules(this.forks, fork), [], this.#blockHash);
+      this.#calls.set(fork, calls);
+    }
+    return calls;
+  }
+
+  #sealed(block: ExecutedBlock) {
+    const state = this.#state.at(block.header.stateRoot);
+    if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
+    return state;
+  }
+}
+
+/** EIP-1559's, which every chain has. */
+const BASE_FEE_RULES = { baseFee: { elasticityMultiplier: 2n, maxChangeDenominator: 8n } } as const;
+const INITIAL_BASE_FEE = 1_000_000_000n;
+
+/** For calls: nobody makes blocks by them. */
+export function foreignRules(forks: Forks, fork: string): ChainRules {
+  return {
+    ...BASE_FEE_RULES,
+    chainId: forks.chainId,
+    hardfork: forks.common(fork).gteHardfork("osaka") ? "osaka" : "prague",
+    gasLimit: 0n,
+    blockBytes: 0,
+    newCommon: () => forks.newCommon(fork),
+  };
+}
+
+const environment = ({ header, foreign }: ExecutedBlock) => ({ ...header, blobBaseFee: foreign?.blobBaseFee ?? 0n });
+
+export const foreignDecoder =
+  (forks: Forks): BlockDecoder =>
+  (raw, senderAt) =>
+    decodeForeignBlock(raw, forks, senderAt);
+
+function openState(store: LevelStore, head: ExecutedBlock): StateDatabase {
+  try {
+    return openStateDatabase({ reader: store.reader, headRoot: head.header.stateRoot });
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "DAMAGED") throw new DataError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function writeGenesis(store: LevelStore, genesis: ForeignGenesis, forks: Forks): Promise<Uint8Array> {
+  const batch = new Batch();
+  const { block, stageState } = buildForeignGenesis(genesis, forks, store.reader);
+  stageState(batch);
+  stageBlock(batch, block, encodeBlock(block));
+  stageSchema(batch, block.hash);
+  await store.write(batch, { sync: true });
+  return block.hash;
+}

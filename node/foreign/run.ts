@@ -1,0 +1,80 @@
+/** `openledger node` on a directory with a foreign chain: JSON-RPC over what was imported, until a signal. */
+import { Mempool } from "../../execution/mempool.ts";
+import { gasEstimator } from "../../execution/tx/estimate.ts";
+import type { Listener } from "../config.ts";
+import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
+import { EXIT } from "../errors.ts";
+import { VERSION } from "../help.ts";
+import type { Logger } from "../log.ts";
+import { createRpc } from "../rpc/rpc.ts";
+import { startRpcServer } from "../rpc/server.ts";
+import { signalled } from "../signals.ts";
+import { ForeignChain, foreignRules } from "./chain.ts";
+import { readMarker } from "./directory.ts";
+
+export interface ForeignServing {
+  readonly listener: Listener;
+  readonly vhosts: readonly string[];
+  readonly corsOrigins: readonly string[];
+}
+
+const READ_ONLY = "this node serves an imported chain, which takes no transactions";
+
+/** Resolves to the exit code. Rejects with DataError or OperationError when it cannot start. */
+export async function runForeign(datadir: string, serving: ForeignServing, log: Logger): Promise<number> {
+  const directory = await openDataDirectory(datadir, false);
+  try {
+    const ending = signalled(log);
+    const served = await serveForeign(directory, serving, log);
+    try {
+      log.info(
+        { chain: Number(served.chain.chainId), head: Number(served.chain.head.number), rpc: served.url },
+        "ready",
+      );
+      // Whoever started this process waits for it.
+      process.send?.({ type: "ready", network: { rpcUrls: { default: { http: [served.url] } } } });
+      await ending;
+    } finally {
+      await served.close();
+    }
+    return EXIT.ok;
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The chain of the directory behind a JSON-RPC server. Rejects with DataError or OperationError. */
+export async function serveForeign(
+  directory: DataDirectory,
+  { listener, vhosts, corsOrigins }: ForeignServing,
+  log: Logger,
+): Promise<{ readonly chain: ForeignChain; readonly url: string; close(): Promise<void> }> {
+  const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
+  const headFork = chain.forks.forkOf(chain.find({ tag: "latest" })!.header);
+  const rpc = createRpc({
+    chain,
+    mempool: new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }),
+    decode: () => ({ ok: false, message: READ_ONLY }),
+    submit() {
+      throw new Error(READ_ONLY);
+    },
+    estimateGas: gasEstimator(foreignRules(chain.forks, headFork)),
+    clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
+    log: log.child({ module: "rpc" }),
+  });
+  const server = await startRpcServer({
+    rpc,
+    listener,
+    access: { vhosts, origins: corsOrigins },
+    log: log.child({ module: "rpc" }),
+  });
+  const name = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
+  return {
+    chain,
+    url: `http://${name}:${server.port}`,
+    async close() {
+      rpc.close();
+      await server.close();
+    },
+  };
+}
