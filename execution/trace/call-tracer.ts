@@ -72,8 +72,7 @@ export class CallTracer implements Tracer {
   }
 
   exit(exit: FrameExit): void {
-    const { depth } = { depth: this.#depth };
-    this.#depth--;
+    const depth = this.#depth--;
     if (this.#isLeftOut(depth)) return;
     const frame = this.#open.pop()!;
     frame.gasUsed = quantity(exit.gasUsed);

@@ -275,6 +275,11 @@ test("frames that could not be, a destroyed contract, a reason", async () => {
     { from, value: "0x9", type: "CREATE", gas: calls[1].gas, ...nothing, error },
     { from, to: `0x${"be".padStart(40, "0")}`, value: "0x0", type: "SELFDESTRUCT", gas: "0x0", ...nothing },
   ]);
+  // A CALL's price has what it hands on, but for the stipend; a CREATE's has not.
+  const { structLogs } = await ask("debug_traceTransaction", hashes[7]);
+  const costOf = (name: string) => structLogs.find(({ op }: { op: string }) => op === name).gasCost;
+  expect(costOf("CALL")).toBe(2_600 + 9_000 + 25_000 + Number(calls[0].gas) - 2_300);
+  expect(costOf("CREATE")).toBe(32_000);
   expect(await ask("debug_traceTransaction", hashes[9], callTracer)).toMatchObject({
     error: "execution reverted",
     revertReason: "no",
