@@ -58,7 +58,7 @@ async function replay({ genesis, blocks }: MadeChain): Promise<ExecutedBlock[]> 
 let made: MadeChain;
 let done: readonly ExecutedBlock[];
 beforeAll(async () => {
-  made = await makeForeignChain(16);
+  made = await makeForeignChain(7);
   done = await replay(made);
 });
 

@@ -20,6 +20,7 @@ import { type ImportReport, type ImportWatch, importForeign, importOwn } from ".
 import { ownGenesis } from "./open.ts";
 
 const PROGRESS_EVERY_MS = 5_000;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Resolves to the exit code. Throws UsageError, DataError, OperationError. */
 export async function runImport(args: readonly string[]): Promise<number> {
@@ -30,9 +31,13 @@ export async function runImport(args: readonly string[]): Promise<number> {
   if (named !== undefined && values.blocks !== undefined) throw new UsageError("FILE and --blocks name the same thing");
   if (!existsSync(file)) throw new OperationError(`${file} is not there`);
   const watch = watchImport();
-  const report = isForeign(values) ? await intoForeign(values, file, watch) : await intoOwn(values, file, watch);
-  process.stdout.write(summary(report));
-  return report.isInterrupted ? EXIT.failure : EXIT.ok;
+  try {
+    const report = isForeign(values) ? await intoForeign(values, file, watch) : await intoOwn(values, file, watch);
+    process.stdout.write(summary(report));
+    return report.isInterrupted ? EXIT.failure : EXIT.ok;
+  } finally {
+    watch.end();
+  }
 }
 
 /** By the genesis file that is named, or else by what the directory holds. Throws OperationError. */
@@ -90,13 +95,19 @@ export const certificateRules = (chain: Pick<Chain, "validatorSet">, genesis: Ge
 });
 
 /** Tells how far it is now and then; a signal ends it after the block that it is at. */
-function watchImport(): ImportWatch {
+function watchImport(): ImportWatch & { end(): void } {
   let isStopping = false;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => (isStopping = true));
+  const stop = () => {
+    isStopping = true;
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
   const startedAtMs = performance.now();
   let [blocks, toldAtMs] = [0, startedAtMs];
   return {
     isStopping: () => isStopping,
+    end() {
+      for (const signal of SIGNALS) process.off(signal, stop);
+    },
     onBlock(number) {
       blocks++;
       const nowMs = performance.now();
