@@ -200,6 +200,7 @@ describe("filters", () => {
   test("block and pending filters give hashes since the last poll", async () => {
     const { ask, chain, mempool } = setup();
     const [blocks, pending] = [await ask("eth_newBlockFilter"), await ask("eth_newPendingTransactionFilter")];
+    const whole = await ask("eth_newPendingTransactionFilter", true);
     const block = chain.mine([]);
     chain.latest.set(address(50), 0n, 10n ** 20n);
     const tx = logging(0, 0);
@@ -208,6 +209,8 @@ describe("filters", () => {
     expect(await ask("eth_getFilterChanges", blocks)).toEqual([]);
     expect(await ask("eth_getFilterChanges", pending)).toEqual([hex(tx.hash)]);
     expect(await ask("eth_getFilterChanges", pending)).toEqual([]);
+    expect(await ask("eth_getFilterChanges", whole)).toEqual([await ask("eth_getTransactionByHash", hex(tx.hash))]);
+    expect(await ask("eth_getFilterChanges", whole)).toEqual([]);
   });
 
   test("filters are bounded in number and lifetime", async () => {

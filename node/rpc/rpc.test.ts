@@ -5,6 +5,17 @@ import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES, hexToBytes } from "../../core/bytes.ts";
 import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import { method } from "./context.ts";
+import { DEFAULT_RPC_LIMITS } from "./limits.ts";
+import { debugRaw } from "./methods/debug-raw.ts";
+import { ethCapabilities } from "./methods/eth-capabilities.ts";
+import { ethChain } from "./methods/eth-chain.ts";
+import { ethFill } from "./methods/eth-fill.ts";
+import { ethLogs } from "./methods/eth-logs.ts";
+import { ethSimulate } from "./methods/eth-simulate.ts";
+import { ethState } from "./methods/eth-state.ts";
+import { ethTransactions } from "./methods/eth-transactions.ts";
+import { netWeb3 } from "./methods/net-web3.ts";
+import { txpool } from "./methods/txpool.ts";
 import { accounts, setup } from "./testing/setup.ts";
 
 const [alice, bob] = accounts as [(typeof accounts)[0], (typeof accounts)[0]];
@@ -472,9 +483,32 @@ describe("calls", () => {
 
 // Whatever comes in, one well-formed answer goes out, and nothing unexpected happens inside.
 
-const names = [
-  ...readFileSync(new URL("README.md", import.meta.url), "utf8").matchAll(/`((?:eth|net|web3|txpool|rpc)_\w+)`/g),
-].map((match) => match[1]!);
+const [offered, notOffered] = readFileSync(new URL("README.md", import.meta.url), "utf8").split("Everything else");
+const namesIn = (text = "") =>
+  [...text.matchAll(/`((?:eth|net|web3|txpool|rpc)_\w+|debug_get\w+)`/g)].map((match) => match[1]!);
+const names = namesIn(offered);
+
+test("the README names every method, and what it says is not offered is not there", async () => {
+  const groups = [
+    ethChain,
+    ethState,
+    ethSimulate,
+    ethTransactions,
+    ethFill,
+    ethCapabilities,
+    netWeb3,
+    txpool,
+    debugRaw,
+  ];
+  const own = [...groups.flatMap(Object.keys), ...Object.keys(ethLogs(DEFAULT_RPC_LIMITS))];
+  expect([...new Set(names)].sort()).toEqual(own.sort());
+  const { fail } = setup();
+  const others = namesIn(notOffered?.slice(0, notOffered.indexOf("A block from before"))).filter(
+    (name) => !own.includes(name),
+  );
+  expect(others.length).toBeGreaterThan(5);
+  for (const name of others) expect(await fail(name)).toMatchObject({ code: -32601 });
+});
 
 const junk = fc.oneof(
   fc.constantFrom<unknown>(

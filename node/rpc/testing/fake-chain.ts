@@ -3,7 +3,9 @@ import { bigIntToFixed, bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "..
 import type { ExecutedBlock, Header, Log, Receipt, Transaction } from "../../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
 import { logsBloom } from "../../../execution/block/bloom.ts";
+import type { Simulation } from "../../../execution/simulate/types.ts";
 import type { AccountProof, AccountState, StateReader } from "../../../execution/state/types.ts";
+import type { AccessListResult } from "../../../execution/tx/access-list.ts";
 import { effectiveGasPrice } from "../../../execution/tx/derive.ts";
 import { minimumGas } from "../../../execution/tx/intrinsic.ts";
 import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "../../chain-api.ts";
@@ -92,11 +94,11 @@ export class FakeChain implements ChainApi {
   async call(request: CallRequest): Promise<CallResult> {
     return this.onCall(request);
   }
-  accessList(): never {
-    throw new Error("plain data have no access list: use a real chain");
+  async accessList(): Promise<AccessListResult> {
+    return { ok: true, accessList: [], gasUsed: GAS_PER_TRANSACTION, failure: undefined };
   }
-  simulate(): never {
-    throw new Error("plain data cannot be simulated: use a real chain");
+  async simulate(): Promise<Simulation> {
+    return { ok: true, blocks: [] };
   }
   nextBaseFee(): bigint {
     return BASE_FEE_WEI;
