@@ -35,6 +35,8 @@ export const DEFAULT_LIMITS: QueryLimits = { maxTokens: 2_000, maxAliases: 50, m
 
 /** A list without `first` is bounded by the protocol: at most 64 spans, 16 Datanets of a model; most are shorter. */
 const PLAIN_LIST_LENGTH = 24;
+/** A page is a statement of its own for each row above it, whatever is asked of it. */
+const PAGE_COST = 10;
 
 const limitError = (message: string): GraphQLError =>
   new GraphQLError(message, { extensions: { code: "QUERY_LIMIT" } });
@@ -134,7 +136,8 @@ function measurer(
     }
     // The bound of a page or a graph is that of the lists in it; a graph is walked whatever is asked of it.
     const { depth, cost } = multiplied(ofSet(field.selectionSet, getNamedType(definition.type), bound), 1);
-    return { depth, cost: takes(definition, "maxNodes") ? cost + (bound ?? 0) : cost };
+    const walk = takes(definition, "maxNodes") ? (bound ?? 0) : 0;
+    return { depth, cost: cost + walk + (takes(definition, "first") ? PAGE_COST : 0) };
   }
 
   /** Most items of the list, or of the lists in it; undefined where nothing says so. */
