@@ -37,7 +37,7 @@ export interface TraceOptions {
 }
 
 /** What a trace needs of the chain. */
-export interface TraceableChain {
+interface TraceableChain {
   readonly rules: ChainRules;
   find(selector: BlockSelector): ExecutedBlock | undefined;
   state(block: ExecutedBlock): StateReader | undefined;

@@ -2,7 +2,7 @@
 import { OverlayLayer } from "../state/layer.ts";
 import type { AccountState } from "../state/types.ts";
 
-export type OnTouch = (address: Uint8Array, slot: Uint8Array | undefined) => void;
+type OnTouch = (address: Uint8Array, slot: Uint8Array | undefined) => void;
 
 export class TracedLayer extends OverlayLayer {
   /** Told before each look. It must not look itself while it is set. */

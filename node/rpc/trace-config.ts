@@ -94,7 +94,7 @@ const PART = /^(\d{1,15}(?:\.\d{0,9})?|\.\d{1,9})(ns|us|µs|μs|ms|s|m|h)/;
 const MAX_PARTS = 8;
 
 /** Go's: "5s", "300ms", "1m30s". In milliseconds. */
-export const goDuration: Decoder<number> = (value) => {
+const goDuration: Decoder<number> = (value) => {
   const given = text(value);
   let rest = given;
   let ms = 0;
