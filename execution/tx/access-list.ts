@@ -46,10 +46,10 @@ export async function createAccessList(
     machine.stateManager.setLayer(new OverlayLayer(state));
     const { result, cold } = await runReporting(machine, { ...request, accessList }, header, rules);
     if (!result.ok && result.gasUsed === 0n) return { ok: false, message: result.reason };
-    if (cold.size === 0) {
+    let isMore = false;
+    for (const [address, slots] of cold) isMore = add(known, address, slots) || isMore;
+    if (!isMore)
       return { ok: true, accessList, gasUsed: result.gasUsed, failure: result.ok ? undefined : result.reason };
-    }
-    for (const [address, slots] of cold) add(known, address, slots);
   }
 }
 
@@ -78,10 +78,12 @@ async function runReporting(
   }
 }
 
-function add(known: Accesses, address: string, slots: Iterable<string>): void {
-  const found = known.get(address) ?? new Set();
-  for (const slot of slots) found.add(slot);
-  known.set(address, found);
+/** Whether it was not all there before. */
+function add(known: Accesses, address: string, slots: Iterable<string>): boolean {
+  const found = known.get(address);
+  const all = new Set([...(found ?? []), ...slots]);
+  known.set(address, all);
+  return found === undefined || all.size > found.size;
 }
 
 const hexOf = (bytes: Uint8Array): string => bytesToHex(bytes).slice(2);
