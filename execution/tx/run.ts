@@ -89,6 +89,8 @@ function transfer(
   if (to === undefined || sender === undefined || message.authorizationList.length > 0) return undefined;
   const recipient = layer.account(to);
   if (recipient !== undefined && (hasCode(recipient) || recipient.balance + value > MAX_UINT256)) return undefined;
+  // An empty account that genesis made goes when it is touched (EIP-161).
+  if (recipient !== undefined && recipient.nonce === 0n && recipient.balance + value === 0n) return undefined;
   if (machine.nativeAddresses.has(bytesKey(to))) return undefined;
 
   const gasUsed = bigIntMax(required.intrinsic, required.floor);
