@@ -41,7 +41,7 @@ it("begins with a recent state, follows, and resumes", async () => {
     };
     await follows();
     // What was before the checkpoint is not there, which shows that it was not executed.
-    expect(await full.rpc("eth_getBlockByNumber", ["0x2", false])).toBeNull();
+    await expect(full.rpc("eth_getBlockByNumber", ["0x2", false])).rejects.toThrow("pruned history unavailable");
     await full.end("SIGKILL");
     await full.start();
     await follows();
