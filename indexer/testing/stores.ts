@@ -17,7 +17,7 @@ let count = 0;
 
 export const SQLITE: TestStore = {
   name: "SQLite",
-  runs: 10,
+  runs: 6,
   async newLocation() {
     folder ??= mkdtempSync(join(tmpdir(), "index-"));
     count += 1;
@@ -27,7 +27,7 @@ export const SQLITE: TestStore = {
 
 export const POSTGRES: TestStore = {
   name: "PostgreSQL",
-  runs: 4,
+  runs: 2,
   async newLocation() {
     const { url } = await sharedPostgres();
     count += 1;

@@ -37,8 +37,8 @@ describe("queries out of the schema", () => {
     expect(whole).toBeLessThan(100);
   });
 
-  it("300 of them: no 5xx, nothing masked, blocks keep their pace", { timeout: 120_000 }, async () => {
-    const { lines, surprises } = await fuzz({ count: 300, seed: 5 });
+  it("150 of them: no 5xx, nothing masked, blocks keep their pace", { timeout: 120_000 }, async () => {
+    const { lines, surprises } = await fuzz({ count: 150, seed: 5 });
     expect(surprises).toEqual([]);
     const missed = lines.filter(({ goal }) => goal?.isMet === false).map(({ name, value }) => `${name} ${value}`);
     expect(missed).toEqual([]);
