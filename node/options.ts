@@ -681,7 +681,12 @@ export const OPTIONS = {
     help: "auto is pretty on a terminal and JSON elsewhere",
   },
   json: { type: "boolean", default: "false", group: "Node", help: "Print JSON" },
-  blocks: { type: "path", value: "FILE", group: "Node", help: "File of RLP blocks, as export blocks or geth writes it" },
+  blocks: {
+    type: "path",
+    value: "FILE",
+    group: "Node",
+    help: "File of RLP blocks, as export blocks or geth writes it",
+  },
   from: { type: "integer", value: "NUMBER", group: "Node", help: "First block (default: 1)" },
   samples: {
     type: "integer",
