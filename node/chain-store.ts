@@ -36,6 +36,7 @@ import {
 import { type BlockDecoding, decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
 import { completeReceipts, type ExecutedReceipt } from "../execution/block/receipts.ts";
+import type { LevelStore } from "../execution/state/level-store.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
 import { DataError, START_ANEW } from "./errors.ts";
 
@@ -67,6 +68,36 @@ export function stageBlock(batch: BatchWriter, block: ExecutedBlock, raw: Uint8A
     batch.put(key(TRANSACTION, tx.hash), concatBytes(number, uint32(index)));
   });
   stageHead(batch, { number: block.header.number, hash: block.hash });
+}
+
+/**
+ * Deletes the blocks above the number and whatever leads to them, and makes the one at the number the head. Everything
+ * that names a block is looked at, so that nothing depends on what those blocks are. Throws DataError.
+ */
+export async function stageWithoutBlocksAbove(batch: BatchWriter, store: LevelStore, number: bigint): Promise<void> {
+  const hash = readBlockHash(store.reader, number);
+  if (hash === undefined) throw damagedBlock(number, "is missing");
+  for (const table of [BLOCK, RECORD]) {
+    const range = { start: key(table, uint64(number + 1n)), end: Uint8Array.of(table + 1) };
+    for await (const [at] of store.iterate(range)) batch.del(at);
+  }
+  for (const table of [NUMBER_BY_HASH, TRANSACTION]) {
+    const range = { start: Uint8Array.of(table), end: Uint8Array.of(table + 1) };
+    for await (const [at, value] of store.iterate(range)) {
+      if (bytesToBigInt(value.subarray(0, 8)) > number) batch.del(at);
+    }
+  }
+  stageHead(batch, { number, hash });
+}
+
+/** How many entries of the indexes name blocks and transactions: as many as there are of these. */
+export async function countIndexed(store: LevelStore): Promise<{ blocks: number; transactions: number }> {
+  const count = async (table: number): Promise<number> => {
+    let entries = 0;
+    for await (const _ of store.iterate({ start: Uint8Array.of(table), end: Uint8Array.of(table + 1) })) entries++;
+    return entries;
+  };
+  return { blocks: await count(NUMBER_BY_HASH), transactions: await count(TRANSACTION) };
 }
 
 export function stageHead(batch: BatchWriter, { number, hash }: Head): void {

@@ -44,6 +44,33 @@ export async function certificateFrom(store: LevelStore, number: bigint): Promis
   return firstOf(store, { start: key(CERTIFICATE, number), end: Uint8Array.of(CERTIFICATE + 1) });
 }
 
+/** Of every block that has one, in order. Throws DataError. */
+export async function* certificates(store: LevelStore): AsyncGenerator<NumberedCertificate> {
+  for await (const [at, value] of store.iterate({
+    start: Uint8Array.of(CERTIFICATE),
+    end: Uint8Array.of(CERTIFICATE + 1),
+  })) {
+    const number = bytesToBigInt(at.subarray(1));
+    yield { number, certificate: checked(value, `the certificate of block ${number}`) };
+  }
+}
+
+/** Deletes the certificates of blocks above the number, and the validators of epochs that only those make known. */
+export async function stageWithoutFinalityAbove(
+  batch: BatchWriter,
+  store: LevelStore,
+  number: bigint,
+  epochBlocks: bigint,
+): Promise<void> {
+  const firstUnknown = (number + 1n) / epochBlocks + 1n;
+  for (const range of [
+    { start: key(CERTIFICATE, number + 1n), end: Uint8Array.of(CERTIFICATE + 1) },
+    { start: key(VALIDATORS, firstUnknown), end: Uint8Array.of(VALIDATORS + 1) },
+  ]) {
+    for await (const [at] of store.iterate(range)) batch.del(at);
+  }
+}
+
 async function firstOf(
   store: LevelStore,
   range: Parameters<LevelStore["iterate"]>[0],

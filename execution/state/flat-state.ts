@@ -214,5 +214,55 @@ export function stageFlatSlot(batch: BatchWriter, address: Uint8Array, slot: Uin
   batch.put(slotKey(bytesKey(address), bytesKey(slot), 0), value);
 }
 
+// For those who check or restore a store that nobody else uses.
+
+export function readFlatRecord(store: KeyValueReader, address: Uint8Array): AccountRecord {
+  const bytes = store.get(tableKey(ACCOUNTS, bytesKey(address)));
+  return bytes === undefined ? NO_RECORD : decodeRecord(bytes);
+}
+
+/** Of the account's storage in its present generation; empty where there is none. */
+export function readFlatSlot(
+  store: KeyValueReader,
+  address: Uint8Array,
+  slot: Uint8Array,
+  generation: number,
+): Uint8Array {
+  return store.get(slotKey(bytesKey(address), bytesKey(slot), generation)) ?? EMPTY_BYTES;
+}
+
+export function stageFlatRecord(batch: BatchWriter, address: Uint8Array, record: AccountRecord): void {
+  const at = tableKey(ACCOUNTS, bytesKey(address));
+  if (record.account === undefined && record.generation === 0) batch.del(at);
+  else batch.put(at, encodeRecord(record));
+}
+
+/** An empty value deletes. */
+export function stageFlatSlotAt(
+  batch: BatchWriter,
+  address: Uint8Array,
+  slot: Uint8Array,
+  generation: number,
+  value: Uint8Array,
+): void {
+  const at = slotKey(bytesKey(address), bytesKey(slot), generation);
+  if (value.length === 0) batch.del(at);
+  else batch.put(at, value);
+}
+
+export type FlatEntry =
+  | { readonly kind: "account"; readonly address: Uint8Array; readonly record: AccountRecord }
+  | { readonly kind: "slot"; readonly address: Uint8Array; readonly generation: number };
+
+/** What an entry between FLAT_TABLES' keys is; undefined when its key is malformed. Throws StoreError. */
+export function flatEntryOf(key: Uint8Array, value: Uint8Array): FlatEntry | undefined {
+  if (key[0] === ACCOUNTS && key.length === 21) {
+    return { kind: "account", address: key.slice(1), record: decodeRecord(value) };
+  }
+  if (key[0] !== STORAGE || (key.length !== 53 && key.length !== 57)) return undefined;
+  const generation = key.length === 53 ? 0 : new DataView(key.buffer, key.byteOffset + 53).getUint32(0);
+  return { kind: "slot", address: key.slice(1, 21), generation };
+}
+
 /** Keys of the flat tables: what a store holds between them is a head's accounts and slots. */
 export const FLAT_TABLES = { start: Uint8Array.of(ACCOUNTS), end: Uint8Array.of(STORAGE + 1) } as const;

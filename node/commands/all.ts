@@ -13,9 +13,11 @@ import { lineageCommand } from "./lineage.ts";
 import { networkCommand } from "./network.ts";
 import { nodeCommand } from "./node.ts";
 import { qualityCommand } from "./quality.ts";
+import { rollbackCommand } from "./rollback.ts";
 import { serveCommand } from "./serve.ts";
 import { stakeCommand } from "./stake.ts";
 import { validatorCommand } from "./validator.ts";
+import { verifyDbCommand } from "./verify-db.ts";
 import { watchCommand } from "./watch.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -29,6 +31,8 @@ export const COMMANDS: readonly Command[] = [
   lineageCommand,
   exportCommand,
   importCommand,
+  verifyDbCommand,
+  rollbackCommand,
   indexCommand,
   serveCommand,
   contentCommand,

@@ -112,11 +112,14 @@ async function finalize(
     }
   } catch (error) {
     if (!(error instanceof BatchError)) throw error;
-    const reason = error.message.replace("its last block", "it");
-    throw new OperationError(`${file}: block ${number}: ${reason}`, { cause: error });
+    throw new OperationError(`${file}: block ${number}: ${certificateProblem(error)}`, { cause: error });
   }
   await chain.commitThrough(hash, certificate);
 }
+
+/** Of one block, where the error's words are of a batch of them. */
+export const certificateProblem = ({ message }: BatchError): string =>
+  message.replace(/^batch: /, "").replace("its last block", "it");
 
 /** Number and hash of a block, of which only the header is looked at. Throws OperationError. */
 export function headOf(raw: Uint8Array, file: string): Head {

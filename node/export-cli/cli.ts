@@ -5,7 +5,7 @@ import { croissant } from "../../indexer/exports/croissant.ts";
 import { cycloneDxBom } from "../../indexer/exports/cyclonedx.ts";
 import { openLineageEvents } from "../../indexer/exports/openlineage.ts";
 import { provDocument } from "../../indexer/exports/prov.ts";
-import { exportCommand } from "../commands/export.ts";
+import { exportCommand, lineageExportOptions } from "../commands/export.ts";
 import { readOptions, type Values } from "../config.ts";
 import { EXIT, OperationError, UsageError } from "../errors.ts";
 import { VERSION } from "../help.ts";
@@ -56,9 +56,11 @@ export async function runExport(args: readonly string[]): Promise<number> {
   const [name = "", ...rest] = args;
   const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
   if (format === undefined) {
-    throw new UsageError(`export needs one of: ${Object.keys(FORMATS).join(", ")}; see openledger export --help`);
+    throw new UsageError(
+      `export needs one of: ${Object.keys(FORMATS).join(", ")}, blocks; see openledger export --help`,
+    );
   }
-  const values = readOptions(rest, process.env, exportCommand.options, exportCommand.defaults);
+  const values = readOptions(rest, process.env, lineageExportOptions, exportCommand.defaults);
   const url = values.url as string | undefined;
   if (url !== undefined && name !== "openlineage") throw new UsageError("--url is where openlineage events are sent");
   const id = values[format.subject] as number | undefined;

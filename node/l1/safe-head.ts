@@ -9,6 +9,7 @@
 import { BatchError } from "../../bridge/batch.ts";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../../core/bytes.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
+import type { KeyValueReader } from "../../execution/state/types.ts";
 import type { Chain } from "../chain.ts";
 import type { Logger } from "../log.ts";
 import { type BatchRules, batchBlockOf, finalizing, isSameBatchBlock } from "./batch-rules.ts";
@@ -23,6 +24,12 @@ const MAX_CANDIDATES = 256;
 const MAX_CANDIDATE_BYTES = 32 * 1024 * 1024;
 
 const MAX_REFUSED = 64;
+
+/** The last L2 block that is known to be final on L1; undefined where L1 was never read. Throws DataError. */
+export function readFinalizedOnL1(reader: KeyValueReader): bigint | undefined {
+  const stored = reader.get(KEY);
+  return stored && bytesToBigInt(checked(stored, "how far L2 is on L1").subarray(0, 8));
+}
 
 interface Candidate {
   readonly l1Number: bigint;
