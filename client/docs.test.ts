@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { testAddress, testHash } from "../indexer/test-helpers.ts";
+import { testAddress, testHash } from "../indexer/testing/fake-chain.ts";
 import { createLineageClient } from "./lineage.js";
 import { type LiveIndex, liveIndex } from "./testing/live-index.ts";
 

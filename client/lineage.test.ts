@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildSchema } from "graphql/index.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { testAddress, testHash } from "../indexer/test-helpers.ts";
+import { testAddress, testHash } from "../indexer/testing/fake-chain.ts";
 import { answerTypes, generatedFiles } from "../scripts/write-client-types.ts";
 import { LinkProxy } from "../test/helpers/proxy.ts";
 import { BIGINT_FIELDS } from "./integers.js";

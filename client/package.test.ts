@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { testHash } from "../indexer/test-helpers.ts";
+import { testHash } from "../indexer/testing/fake-chain.ts";
 import { type LiveIndex, liveIndex } from "./testing/live-index.ts";
 
 const run = promisify(execFile);

@@ -15,8 +15,10 @@ import {
 } from "./lineage.ts";
 import { Reader } from "./loaders.ts";
 import type { Row } from "./tables.ts";
-import { bridgedChain, freshIndex, testAddress, writeRows } from "./test-helpers.ts";
 import { type Asker, openAsker } from "./testing/ask.ts";
+import { testAddress } from "./testing/fake-chain.ts";
+import { bridgedChain } from "./testing/histories.ts";
+import { freshIndex, writeRows } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 const { OUTPUT, CONTRIBUTION, MODEL, DATANET } = NODE_KIND;

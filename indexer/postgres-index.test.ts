@@ -2,7 +2,8 @@ import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { parsePostgresUrl } from "./postgres-index.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import { dumpIndex, freshIndex, standardChain } from "./test-helpers.ts";
+import { standardChain } from "./testing/histories.ts";
+import { dumpIndex, freshIndex } from "./testing/rows.ts";
 import { POSTGRES, SQLITE } from "./testing/stores.ts";
 
 const running: Indexer[] = [];

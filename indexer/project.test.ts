@@ -9,17 +9,9 @@ import type { Change } from "./changes.ts";
 import { decodeBlock, decodeLog, type LedgerEvent } from "./decode.ts";
 import { IndexError } from "./errors.ts";
 import { project } from "./project.ts";
-import {
-  chainOf,
-  challengedChain,
-  encodeEvent,
-  FakeChain,
-  MIN_SPAN,
-  STEP_KINDS,
-  type Step,
-  testAddress,
-  testHash,
-} from "./test-helpers.ts";
+import { encodeEvent, FakeChain, testAddress, testHash } from "./testing/fake-chain.ts";
+import { chainOf, challengedChain, STEP_KINDS, type Step } from "./testing/histories.ts";
+import { MIN_SPAN } from "./testing/ledger.ts";
 
 function projected(events: LedgerEvent[]): Change[] {
   const block = new FakeChain().append([events]);

@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesToHex } from "../core/bytes.ts";
 import { createIndexer } from "./store.ts";
-import { bridgedChain, chainOf, FakeChain, freshIndex, STEP_KINDS, type Step, testAddress } from "./test-helpers.ts";
 import { openAsker } from "./testing/ask.ts";
+import { FakeChain, testAddress } from "./testing/fake-chain.ts";
+import { bridgedChain, chainOf, STEP_KINDS, type Step } from "./testing/histories.ts";
+import { freshIndex } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 /** Asks for nearly everything that the schema has. */

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex } from "../core/bytes.ts";
-import { BOND, bridgedChain, type FakeChain, freshIndex, testAddress, testHash } from "./test-helpers.ts";
 import { type Asker, type Data, openAsker } from "./testing/ask.ts";
+import { type FakeChain, testAddress, testHash } from "./testing/fake-chain.ts";
+import { bridgedChain } from "./testing/histories.ts";
+import { BOND } from "./testing/ledger.ts";
+import { freshIndex } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 describe.each(STORES)("$name", ({ newLocation }) => {

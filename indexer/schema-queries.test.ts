@@ -7,17 +7,11 @@ import { bytesToHex } from "../core/bytes.ts";
 import { SCHEMA_VERSION } from "./ddl.ts";
 import { serializeAddress } from "./scalars.ts";
 import { schema } from "./schema.ts";
-import {
-  BOND,
-  challengedChain,
-  type FakeChain,
-  freshIndex,
-  type Ledger,
-  standardChain,
-  testAddress,
-  testHash,
-} from "./test-helpers.ts";
 import { type Asker, type Data, openAsker } from "./testing/ask.ts";
+import { type FakeChain, testAddress, testHash } from "./testing/fake-chain.ts";
+import { challengedChain, standardChain } from "./testing/histories.ts";
+import { BOND, type Ledger } from "./testing/ledger.ts";
+import { freshIndex } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 test("the committed SDL is the schema (node indexer/write-sdl.ts writes it)", () => {

@@ -13,7 +13,8 @@ import { Reader } from "./loaders.ts";
 import { cursorOf, type ListOrder } from "./paging.ts";
 import { schema } from "./schema.ts";
 import type { Database, Row, Stored } from "./tables.ts";
-import { chainOf, freshIndex, STEP_KINDS, type Step, standardChain } from "./test-helpers.ts";
+import { chainOf, STEP_KINDS, type Step, standardChain } from "./testing/histories.ts";
+import { freshIndex } from "./testing/rows.ts";
 import { applyBlocks } from "./writer.ts";
 
 let folder: string;

@@ -6,7 +6,8 @@ import { REWARD_KIND } from "./codes.ts";
 import { openReader } from "./database.ts";
 import { Reader } from "./loaders.ts";
 import { rewardSeries, topContributors } from "./series.ts";
-import { testAddress, testHash, writeRows } from "./test-helpers.ts";
+import { testAddress, testHash } from "./testing/fake-chain.ts";
+import { writeRows } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 const MONDAY = Date.UTC(2024, 0, 1) / 1_000;

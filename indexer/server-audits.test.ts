@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createGraphqlServer } from "./server.ts";
 import type { GraphqlServer } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import { standardChain } from "./test-helpers.ts";
+import { standardChain } from "./testing/histories.ts";
 import { SQLITE } from "./testing/stores.ts";
 
 let indexer: Indexer;

@@ -14,7 +14,8 @@ import { ClientRates, clientOf } from "./server-clients.ts";
 import type { GraphqlServer, GraphqlServerOptions } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import type { Database } from "./tables.ts";
-import { type FakeChain, standardChain } from "./test-helpers.ts";
+import type { FakeChain } from "./testing/fake-chain.ts";
+import { standardChain } from "./testing/histories.ts";
 import { POSTGRES, SQLITE, STORES } from "./testing/stores.ts";
 import { type Event, overSse, overWebSocket } from "./testing/subscriber.ts";
 

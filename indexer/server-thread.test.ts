@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { GraphqlServer } from "./server-options.ts";
 import { startGraphqlThread, superviseThread } from "./server-thread.ts";
 import { createIndexer } from "./store.ts";
-import { standardChain } from "./test-helpers.ts";
+import { standardChain } from "./testing/histories.ts";
 import { SQLITE } from "./testing/stores.ts";
 import { overSse, overWebSocket } from "./testing/subscriber.ts";
 

@@ -9,7 +9,8 @@ import { schema } from "./schema.ts";
 import { createGraphqlServer } from "./server.ts";
 import type { GraphqlServer } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
-import { type FakeChain, standardChain, testAddress } from "./test-helpers.ts";
+import { type FakeChain, testAddress } from "./testing/fake-chain.ts";
+import { standardChain } from "./testing/histories.ts";
 
 let folder: string;
 let chain: FakeChain;

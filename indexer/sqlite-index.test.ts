@@ -2,7 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { createIndexer } from "./store.ts";
-import { dumpIndex, freshIndex, standardChain } from "./test-helpers.ts";
+import { standardChain } from "./testing/histories.ts";
+import { dumpIndex, freshIndex } from "./testing/rows.ts";
 import { SQLITE } from "./testing/stores.ts";
 
 test("a newer schema is refused with a clear line", async () => {

@@ -9,7 +9,9 @@ import { openIndex } from "./database.ts";
 import type { IndexError } from "./errors.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import type { Stored, TableName } from "./tables.ts";
-import { chainOf, dumpIndex, encodeEvent, freshIndex, STEP_KINDS, type Step, standardChain } from "./test-helpers.ts";
+import { encodeEvent } from "./testing/fake-chain.ts";
+import { chainOf, STEP_KINDS, type Step, standardChain } from "./testing/histories.ts";
+import { dumpIndex, freshIndex } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 
 let folder: string;

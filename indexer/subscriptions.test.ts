@@ -9,7 +9,9 @@ import type { GraphqlServerOptions } from "./server-options.ts";
 import { createIndexer, type Indexer } from "./store.ts";
 import { EventFeed } from "./subscriptions.ts";
 import type { Database } from "./tables.ts";
-import { chainOf, dumpIndex, type FakeChain, STEP_KINDS, standardChain, testAddress } from "./test-helpers.ts";
+import { type FakeChain, testAddress } from "./testing/fake-chain.ts";
+import { chainOf, STEP_KINDS, standardChain } from "./testing/histories.ts";
+import { dumpIndex } from "./testing/rows.ts";
 import { STORES } from "./testing/stores.ts";
 import { overSse, overWebSocket, type Subscribe } from "./testing/subscriber.ts";
 

@@ -1,7 +1,9 @@
 /** An index over a synthetic chain, served as a node serves it: what the tests of this folder ask. */
 import { createGraphqlServer } from "../../indexer/server.ts";
 import { createIndexer } from "../../indexer/store.ts";
-import { type FakeChain, type Ledger, standardChain } from "../../indexer/test-helpers.ts";
+import type { FakeChain } from "../../indexer/testing/fake-chain.ts";
+import { standardChain } from "../../indexer/testing/histories.ts";
+import type { Ledger } from "../../indexer/testing/ledger.ts";
 import { SQLITE } from "../../indexer/testing/stores.ts";
 
 export interface LiveIndex {

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { besideIndex, openIndex } from "../../indexer/database.ts";
 import { createIndexer } from "../../indexer/store.ts";
-import { dumpIndex } from "../../indexer/test-helpers.ts";
+import { dumpIndex } from "../../indexer/testing/rows.ts";
 import { STORES } from "../../indexer/testing/stores.ts";
 import { LineageWorld } from "../lineage-cli/testing/lineage-world.ts";
 import { createLog } from "../log.ts";

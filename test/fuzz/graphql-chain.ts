@@ -1,6 +1,8 @@
 /** The chain that the queries are about: a graph that is made to be expensive, and a random history that goes on from it. */
 import { bytesToHex } from "../../core/bytes.ts";
-import { FakeChain, Ledger, STEP_KINDS, take, testAddress, testHash } from "../../indexer/test-helpers.ts";
+import { FakeChain, testAddress, testHash } from "../../indexer/testing/fake-chain.ts";
+import { STEP_KINDS, take } from "../../indexer/testing/histories.ts";
+import { Ledger } from "../../indexer/testing/ledger.ts";
 import type { Random } from "../sim/random.ts";
 import type { Vocabulary } from "./graphql-queries.ts";
 

@@ -1,7 +1,7 @@
 import { parse, validate } from "graphql/index.js";
 import { describe, expect, it } from "vitest";
 import { schema } from "../../indexer/schema.ts";
-import { FakeChain } from "../../indexer/test-helpers.ts";
+import { FakeChain } from "../../indexer/testing/fake-chain.ts";
 import { Random } from "../sim/random.ts";
 import { fuzz } from "./graphql.ts";
 import { vocabularyOf } from "./graphql-chain.ts";

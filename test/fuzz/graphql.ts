@@ -20,7 +20,7 @@ import { schema } from "../../indexer/schema.ts";
 import type { GraphqlServer } from "../../indexer/server-options.ts";
 import { startGraphqlThread } from "../../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../../indexer/store.ts";
-import type { FakeChain } from "../../indexer/test-helpers.ts";
+import type { FakeChain } from "../../indexer/testing/fake-chain.ts";
 import { Random } from "../sim/random.ts";
 import { fuzzChain, vocabularyOf, type World } from "./graphql-chain.ts";
 import { type Query, QueryMaker } from "./graphql-queries.ts";
