@@ -11,6 +11,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { bigIntToFixed, bytesToBigInt } from "../core/bytes.ts";
+import { RecentMap } from "../core/recent-map.ts";
 import { UINT_COLUMNS } from "./tables.ts";
 
 export interface SqliteDialectOptions {
@@ -103,7 +104,7 @@ const encode = (value: unknown): SQLInputValue =>
 class NodeSqliteConnection implements DatabaseConnection {
   readonly database: DatabaseSync;
   readonly #beforeStatement: SqliteDialectOptions["beforeStatement"];
-  readonly #statements = new Map<string, Prepared>();
+  readonly #statements = new RecentMap<string, Prepared>(MAX_STATEMENTS);
 
   constructor(database: DatabaseSync, beforeStatement: SqliteDialectOptions["beforeStatement"]) {
     this.database = database;
@@ -112,7 +113,7 @@ class NodeSqliteConnection implements DatabaseConnection {
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     await this.#beforeStatement?.(sql);
-    const { statement, columns, uints } = this.#prepare(sql);
+    const { statement, columns, uints } = this.#statements.getOrMake(sql, () => this.#prepare(sql));
     const values = parameters.map(encode);
     if (columns > 0) {
       const rows = statement.all(...values);
@@ -134,16 +135,8 @@ class NodeSqliteConnection implements DatabaseConnection {
   }
 
   #prepare(sql: string): Prepared {
-    const kept = this.#statements.get(sql);
-    if (kept !== undefined) return kept;
     const statement = this.database.prepare(sql);
     const names = statement.columns().map(({ name }) => name);
-    const prepared = { statement, columns: names.length, uints: names.filter((name) => UINT_COLUMNS.has(name)) };
-    if (this.#statements.size >= MAX_STATEMENTS) {
-      const oldest = this.#statements.keys().next().value;
-      if (oldest !== undefined) this.#statements.delete(oldest);
-    }
-    this.#statements.set(sql, prepared);
-    return prepared;
+    return { statement, columns: names.length, uints: names.filter((name) => UINT_COLUMNS.has(name)) };
   }
 }

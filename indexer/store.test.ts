@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
 import type { ChainSource } from "../core/chain.ts";
 import { openIndex } from "./database.ts";
@@ -218,6 +218,27 @@ describe("trouble", () => {
     const after = await freshIndex(chain, newPath());
     expect(after.claims).toEqual(before.claims);
     expect(after.accounts).toEqual(before.accounts);
+  });
+
+  test("the log says how far the head is only on the way to it", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const { chain } = standardChain();
+      const messages: string[] = [];
+      const say = (_: object, message: string) => void messages.push(message);
+      const log = { info: say, warn: say, error: say };
+      // Ten seconds pass in each batch.
+      const beforeStatement = (sql: string) => void (sql.startsWith("begin") && vi.advanceTimersByTime(10_000));
+      const indexer = createIndexer({ source: chain, location: newPath(), batchBlocks: 4, log, beforeStatement });
+      await indexer.start();
+      await vi.waitFor(() => expect(messages.slice(-2)).toEqual(["indexing", "index caught up"]));
+      chain.append();
+      await indexer.caughtUp();
+      await indexer.stop();
+      expect(messages.at(-1)).toBe("index caught up");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("a chain without a block below its head halts", async () => {

@@ -154,7 +154,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
       });
       if (nextNumber() <= headNumber()) {
         const events = await patiently(() => indexBatch(opened));
-        backfill.report(checkpoint?.block ?? -1, headNumber(), events ?? 0);
+        if (state === "catching-up") backfill.report(checkpoint?.block ?? -1, headNumber(), events ?? 0);
         continue;
       }
       if (state === "catching-up") {
