@@ -45,6 +45,14 @@ async function change(location: string, statement: string): Promise<void> {
 }
 
 describe.each(STORES)("an index on $name", ({ newLocation }) => {
+  test("is not verified against what does not answer, and the error says where that is", async () => {
+    const location = await newLocation();
+    await indexed(location);
+    const nobody = "http://127.0.0.1:1/secret";
+    const verifying = verifyIndex({ location, rpc: nobody, sample: 1 }).next();
+    await expect(verifying).rejects.toThrow(/^127\.0\.0\.1:1 does not answer as a node does: .*see --rpc$/);
+  });
+
   test("that is right passes every check, with something to compare in each", async () => {
     const location = await newLocation();
     await indexed(location);

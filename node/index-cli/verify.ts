@@ -44,7 +44,7 @@ export async function* verifyIndex({ location, rpc, sample }: VerifyOptions): As
       const checkpoint = await readCheckpoint(snapshot);
       if (checkpoint === undefined) throw new OperationError("the index is empty: there is nothing to verify");
       const client = createPublicClient({ transport: http(rpc, { batch: { batchSize: AT_ONCE } }) });
-      const verifier = new Verifier(snapshot, client, checkpoint.block, sample);
+      const verifier = new Verifier(snapshot, client, { rpc, block: checkpoint.block, sample });
       for (const check of verifier.checks) yield await check();
     } finally {
       await snapshot.rollback().execute();
@@ -71,14 +71,20 @@ class Verifier {
   ];
   readonly #db: Kysely<Database>;
   readonly #client: PublicClient;
+  readonly #rpc: string;
   readonly #block: number;
   readonly #sample: number;
 
-  constructor(db: Kysely<Database>, client: PublicClient, block: number, sample: number) {
+  constructor(
+    db: Kysely<Database>,
+    client: PublicClient,
+    of: { readonly rpc: string; readonly block: number; readonly sample: number },
+  ) {
     this.#db = db;
     this.#client = client;
-    this.#block = block;
-    this.#sample = sample;
+    this.#rpc = of.rpc;
+    this.#block = of.block;
+    this.#sample = of.sample;
   }
 
   async #blocks(): Promise<CheckResult> {
@@ -93,7 +99,7 @@ class Verifier {
       WHERE b."parent_hash" <> a."hash" LIMIT ${MAX_FAILURES}`.execute(this.#db);
     failures.push(...rows.map(({ block }) => `block ${block} does not name its parent`));
     return await this.#compare("blocks", "blocks", failures, async ({ block, hash, timestamp }) => {
-      const onChain = await this.#client.getBlock({ blockNumber: BigInt(block) }).catch(unreachable);
+      const onChain = await this.#client.getBlock({ blockNumber: BigInt(block) }).catch(this.#unanswered);
       return [
         [`hash of block ${block}`, bytesToHex(hash), onChain.hash],
         [`time of block ${block}`, BigInt(timestamp), onChain.timestamp],
@@ -121,7 +127,7 @@ class Verifier {
   /** The message passer's nonce counts them; its two highest bytes are a version. 0 where there is no bridge. */
   async #withdrawals(): Promise<bigint> {
     const address = bytesToHex(MESSAGE_PASSER_ADDRESS);
-    const code = await this.#client.getCode({ address, blockNumber: BigInt(this.#block) }).catch(unreachable);
+    const code = await this.#client.getCode({ address, blockNumber: BigInt(this.#block) }).catch(this.#unanswered);
     if (code === undefined || code === "0x") return 0n;
     const abi = parseAbi(["function messageNonce() view returns (uint256)"]);
     return BigInt.asUintN(240, (await this.#read(MESSAGE_PASSER_ADDRESS, abi, "messageNonce")) as bigint);
@@ -359,17 +365,21 @@ class Verifier {
     return (await query.executeTakeFirstOrThrow()).count;
   }
 
+  readonly #unanswered = (error: Error): never => {
+    const [reason] = error.message.split("\n");
+    // The rest of an address may be a secret.
+    throw new OperationError(`${new URL(this.#rpc).host} does not answer as a node does: ${reason}; see --rpc`, {
+      cause: error,
+    });
+  };
+
   /** What a precompile answers at the index's last block. */
   #read<T = unknown>(address: Uint8Array, abi: Abi | readonly unknown[], functionName: string, ...args: unknown[]) {
     const parameters = { address: bytesToHex(address), abi: abi as Abi, functionName, args };
     return this.#client
       .readContract({ ...parameters, blockNumber: BigInt(this.#block) })
-      .catch(unreachable) as Promise<T>;
+      .catch(this.#unanswered) as Promise<T>;
   }
-}
-
-function unreachable(error: Error): never {
-  throw new OperationError(`the node does not answer: ${error.message.split("\n")[0]}`, { cause: error });
 }
 
 const isEntity = (table: TableName): boolean => tableShape(table).kind === "entity";
