@@ -258,6 +258,42 @@ describe("export blocks and import", () => {
     expect(await replacing(14, undefined)).toMatchObject({ outcome: { unfinal: 2 }, head: 12n });
   });
 
+  test("what is no certificate between two blocks ends the import with the block before it", async () => {
+    await exported("certified.rlp", whole, 1, 6);
+    const items = await itemsOf("certified.rlp");
+    const [first, ...later] = items.map(({ bytes }) => bytes);
+    // A string of one byte below 0x80 is its own encoding: not written so, it is malformed.
+    writeFileSync(at("malformed.rlp"), concatBytes(first!, Uint8Array.of(0x81, 0x05), ...later));
+    const malformed = importing(new FakeStore(), at("malformed.rlp"));
+    await expect(malformed).rejects.toThrow(OperationError);
+    await expect(malformed).rejects.toThrow(/malformed\.rlp: what follows block 1 is no certificate: /);
+  });
+
+  test("property: a file of blocks gives its items whole, however long they are and wherever it is cut", async () => {
+    const lengths = fc.oneof(fc.nat(60), fc.nat(300), fc.integer({ min: 65_000, max: 200_000 }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(lengths, { minLength: 1, maxLength: 6 }), fc.nat(), async (sizes, cut) => {
+        const contents = sizes.map((size) => new Uint8Array(size).fill(0xaa));
+        const items = contents.map((content, i) => rlpEncode(i % 2 === 0 ? [content] : content));
+        const bytes = concatBytes(...items);
+        const length = cut % (bytes.length + 1);
+        writeFileSync(at("items.rlp"), bytes.subarray(0, length));
+        const ends = items.map((_, i) => concatBytes(...items.slice(0, i + 1)).length);
+        const whole = items.filter((_, i) => ends[i]! <= length);
+        const read: FileItem[] = [];
+        const reading = (async () => {
+          for await (const item of readItems(at("items.rlp"))) read.push(item);
+        })();
+        const wholeBytes = ends[whole.length - 1] ?? 0;
+        if (wholeBytes === length) await reading;
+        else await expect(reading).rejects.toThrow(`${length - wholeBytes} bytes after byte ${wholeBytes}`);
+        expect(read.map((item) => Buffer.from(item.bytes))).toEqual(whole.map((item) => Buffer.from(item)));
+        expect(read.map((item) => item.isList)).toEqual(whole.map((_, i) => i % 2 === 0));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("a changed block ends the import with its number and what is wrong", async () => {
     await exported("before.rlp", whole, 1, 6);
     const items = await itemsOf("before.rlp");

@@ -105,12 +105,18 @@ async function finalize(
   item: Uint8Array,
   rules: BatchRules,
 ): Promise<void> {
-  const certificate = rlpDecode(item) as Uint8Array;
+  let certificate: Uint8Array;
   try {
+    certificate = rlpDecode(item) as Uint8Array;
     if (finalizing({ certificate }, number, hash, rules) === undefined) {
       throw new OperationError(`${file}: block ${number} is of an epoch whose validators are not known yet`);
     }
   } catch (error) {
+    if (error instanceof RlpError) {
+      throw new OperationError(`${file}: what follows block ${number} is no certificate: ${error.message}`, {
+        cause: error,
+      });
+    }
     if (!(error instanceof BatchError)) throw error;
     throw new OperationError(`${file}: block ${number}: ${certificateProblem(error)}`, { cause: error });
   }
