@@ -18,6 +18,7 @@ import { DEVNET_CHAIN_ID } from "../node/accounts.ts";
 import { TOPICS, type Topic } from "../node/p2p/types.ts";
 import { createSenders, type Flood, flood, oneByOne, signTransfers, Transfers } from "./consensus-load.ts";
 import { BenchNetwork, type Gossip, until } from "./consensus-network.ts";
+import { quantile } from "./quantile.ts";
 
 /** Together as many transfers as the nodes' quantiles are of. */
 const LATENCY = {
@@ -216,11 +217,6 @@ async function printGossip(name: string, network: BenchNetwork, before: Counted)
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
 async function both<T>(of: (size: keyof Pair<T>) => T | Promise<T>): Promise<Pair<T>> {

@@ -4,7 +4,8 @@ import { openReader } from "../indexer/database.ts";
 import { Reader } from "../indexer/loaders.ts";
 import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { contributorOf, timeOf } from "./index-chain.ts";
-import { print, quantile } from "./index-print.ts";
+import { print } from "./index-print.ts";
+import { quantile } from "./quantile.ts";
 
 interface Scope {
   readonly inferences: number;

@@ -5,7 +5,8 @@ import WebSocket from "ws";
 import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { createIndexer } from "../indexer/store.ts";
 import { type BenchChain, GrowingChain } from "./index-chain.ts";
-import { print, quantile } from "./index-print.ts";
+import { print } from "./index-print.ts";
+import { quantile } from "./quantile.ts";
 
 const POLL_MS = 50;
 

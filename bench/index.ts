@@ -15,9 +15,10 @@ import { createIndexer } from "../indexer/store.ts";
 import { TABLE_NAMES } from "../indexer/tables.ts";
 import { startPostgres, type TestPostgres } from "../indexer/testing/postgres.ts";
 import { BenchChain, type ChainSize, GrowingChain } from "./index-chain.ts";
-import { print, quantile } from "./index-print.ts";
+import { print } from "./index-print.ts";
 import { measureQueries } from "./index-queries.ts";
 import { measureSubscriptions } from "./index-subscriptions.ts";
+import { quantile } from "./quantile.ts";
 
 const { values } = parseArgs({
   options: {

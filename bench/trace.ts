@@ -22,6 +22,7 @@ import type { SpanIndex } from "../attribution/span-index.ts";
 import { traceSpans } from "../attribution/trace.ts";
 import { contentRoot } from "../core/content.ts";
 import { isBoundary, isWithinWindow } from "../core/span-rule.ts";
+import { quantile } from "./quantile.ts";
 import { type BenchCorpus, corpusOf, generator, numbers, readRealText } from "./trace-corpus.ts";
 import { traceByScan } from "./trace-scan.ts";
 
@@ -203,8 +204,6 @@ async function tracesFromDisk(folder: string, corpus: BenchCorpus, outputs: read
 }
 
 function report(name: string, times: readonly Took[], goal: string): void {
-  const quantile = (values: readonly number[], q: number) =>
-    values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
   const ms = times.map((took) => took.ms);
   print(`${name}.p50`, quantile(ms, 0.5), "ms", "-");
   print(`${name}.p99`, quantile(ms, 0.99), "ms", goal);
