@@ -45,11 +45,11 @@ export async function openAnvilSide(name: string, peer: PeerName, workload: Attr
         toPeer({ from: host.hex, data: bytesToHex(data), value: 0n }, GAS_LIMIT),
       );
       const hashes = await chain.send(calls);
-      const cpuBefore = cpuMsOf(pid);
+      const cpuBefore = cpuMsByThread(pid);
       const start = performance.now();
       await chain.request("evm_mine", []);
       const wallMs = performance.now() - start;
-      const cpuMs = cpuBefore === undefined ? undefined : cpuMsOf(pid)! - cpuBefore;
+      const cpuMs = pid === undefined ? undefined : cpuMsSince(cpuBefore, cpuMsByThread(pid));
       const receipts = await chain.receipts(hashes);
       for (const { root } of batches) {
         const data = `${BATCHES}${numberToHex(++batchCount, { size: 32 }).slice(2)}`;
@@ -151,12 +151,24 @@ function childProcesses(): string[] {
   }
 }
 
-/** Of all threads of a process, on Linux. */
-function cpuMsOf(pid: string | undefined): number | undefined {
-  if (pid === undefined) return undefined;
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = tasks.map((task) =>
-    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]),
-  );
-  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e6;
+/** CPU time of each thread of a process, on Linux. */
+function cpuMsByThread(pid: string | undefined): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  if (pid === undefined) return times;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+      times.set(thread, Number(nanoseconds) / 1e6);
+    } catch {
+      // It ended after it had been listed.
+    }
+  }
+  return times;
+}
+
+/** A thread that has ended meanwhile had been idle for seconds, as tokio's threads are before they end. */
+function cpuMsSince(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  let total = 0;
+  for (const [thread, ms] of after) total += ms - (before.get(thread) ?? 0);
+  return total;
 }
