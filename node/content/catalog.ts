@@ -7,9 +7,9 @@ import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const SCHEMA = `
-CREATE TABLE datanets (id INTEGER PRIMARY KEY, owner BLOB NOT NULL, permissioned INTEGER NOT NULL) STRICT;
+CREATE TABLE datanets (id INTEGER PRIMARY KEY, permissioned INTEGER NOT NULL) STRICT;
 CREATE TABLE contributions (id INTEGER PRIMARY KEY, datanet INTEGER NOT NULL, root BLOB NOT NULL, size INTEGER NOT NULL,
   contributor BLOB NOT NULL, withdrawn INTEGER NOT NULL) STRICT;
 CREATE INDEX contributions_root ON contributions (root, id);
@@ -24,7 +24,7 @@ export interface Cursor {
 }
 
 export type CatalogChange =
-  | { readonly type: "datanet"; readonly id: bigint; readonly owner: Hex; readonly isPermissioned: boolean }
+  | { readonly type: "datanet"; readonly id: bigint; readonly isPermissioned: boolean }
   | {
       readonly type: "contribution";
       readonly id: bigint;
@@ -154,9 +154,8 @@ export class Catalog {
   #apply(change: CatalogChange): void {
     switch (change.type) {
       case "datanet": {
-        const { id, owner, isPermissioned } = change;
-        const insert = this.#prepare("INSERT OR IGNORE INTO datanets VALUES (?, ?, ?)");
-        insert.run(id, hexToBytes(owner), isPermissioned ? 1 : 0);
+        const insert = this.#prepare("INSERT OR IGNORE INTO datanets VALUES (?, ?)");
+        insert.run(change.id, change.isPermissioned ? 1 : 0);
         return;
       }
       case "contribution": {

@@ -120,8 +120,8 @@ export class Follower {
     const changes: CatalogChange[] = [];
     const datanets = await read("datanetCount", []);
     for (let id = 1n; id <= datanets && !this.#isStopping; id++) {
-      const { owner, access } = await read("datanet", [id]);
-      changes.push({ type: "datanet", id, owner: lower(owner), isPermissioned: access === PERMISSIONED });
+      const { access } = await read("datanet", [id]);
+      changes.push({ type: "datanet", id, isPermissioned: access === PERMISSIONED });
     }
     const contributions = await read("contributionCount", []);
     for (let id = 1n; id <= contributions && !this.#isStopping; id++) {
@@ -151,8 +151,8 @@ export function changesOf(block: ExecutedBlock): CatalogChange[] {
       const event = decodeLog(log);
       switch (event?.eventName) {
         case "DatanetCreated": {
-          const { datanetId: id, owner, access } = event.args;
-          changes.push({ type: "datanet", id, owner: lower(owner), isPermissioned: access === PERMISSIONED });
+          const { datanetId: id, access } = event.args;
+          changes.push({ type: "datanet", id, isPermissioned: access === PERMISSIONED });
           break;
         }
         case "ContributionSubmitted": {
