@@ -8,6 +8,7 @@ import { DEV_L1_CHAIN_ID } from "../../genesis/l1.ts";
 import { parseGenesis } from "../../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "../accounts.ts";
 import { devnetGenesis } from "../devnet-genesis.ts";
+import { lockDirectory } from "../directory-lock.ts";
 import { DataError, START_ANEW } from "../errors.ts";
 import { buildGenesisBlock } from "../genesis-block.ts";
 import { freePorts } from "../http.ts";
@@ -15,7 +16,6 @@ import { checkDeployment, deploy } from "../l1/deploy.ts";
 import { type DeploymentSettings, findPlan, l1Section, planDeployment } from "../l1/deployment-plan.ts";
 import type { Logger } from "../log.ts";
 import { devnetValidator } from "../validator/devnet.ts";
-import { lockValidator } from "../validator/lock.ts";
 import { DEV_L1_ACCOUNTS, type DevL1, startDevL1 } from "./anvil.ts";
 
 export interface AnchoredDevnet {
@@ -61,7 +61,7 @@ export async function openAnchoredDevnet(
   log: Logger,
 ): Promise<AnchoredDevnet> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = lockValidator(directory);
+  const lock = lockDirectory(directory);
   let l1: DevL1 | undefined;
   const stop = async () => {
     await l1?.stop();

@@ -5,8 +5,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hex } from "../../core/bytes.ts";
+import { lockDirectory } from "../directory-lock.ts";
 import { DataError, OperationError } from "../errors.ts";
-import { lockValidator } from "../validator/lock.ts";
 
 export interface HostIdentity {
   readonly chainId: string;
@@ -31,7 +31,7 @@ export function openHostDirectory(path: string): HostDirectory {
     const message = `${path} cannot be created: ${(error as Error).message}; choose another --datadir`;
     throw new OperationError(message, { cause: error });
   }
-  const lock = lockValidator(path);
+  const lock = lockDirectory(path);
   const file = join(path, "host.json");
   return {
     answers: join(path, "answers"),

@@ -7,10 +7,10 @@ import { compressBlsPublicKey } from "../../core/bls.ts";
 import { bytesToHex } from "../../core/bytes.ts";
 import { validatorOptions } from "../commands/validator.ts";
 import { dataDirectory, readOptions, type Values } from "../config.ts";
+import { isDirectoryLocked } from "../directory-lock.ts";
 import { DataError, EXIT, OperationError, UsageError } from "../errors.ts";
 import { systemFiles } from "./files.ts";
 import { createKey, importKey, type PublicIdentity } from "./keys.ts";
-import { isValidatorInUse } from "./lock.ts";
 import { readPassword } from "./password.ts";
 import {
   decodeProtection,
@@ -89,7 +89,7 @@ async function importKeystore({ dir, file, values }: Call): Promise<void> {
 }
 
 async function list({ dir, values }: Call): Promise<void> {
-  const isRunning = (await systemFiles.list(dir)) !== undefined && isValidatorInUse(dir);
+  const isRunning = (await systemFiles.list(dir)) !== undefined && isDirectoryLocked(dir);
   const { publicKey, guard, reasons, lastKnownView } = await inspectValidator(dir, systemFiles);
   const contents = "contents" in guard ? guard.contents : undefined;
   // While a node writes, log and guard need not agree.

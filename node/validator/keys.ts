@@ -15,10 +15,10 @@ import {
 } from "@chainsafe/bls-keystore";
 import { blsPublicKey, blsSecretKey, blsSign, compressBlsPublicKey, provePossession } from "../../core/bls.ts";
 import { bytesToHex } from "../../core/bytes.ts";
+import { lockDirectory } from "../directory-lock.ts";
 import { DataError, OperationError } from "../errors.ts";
 import { type Files, systemFiles } from "./files.ts";
 import { readGuard } from "./guard-file.ts";
-import { lockValidator } from "./lock.ts";
 import { createGuard, logPath } from "./state.ts";
 
 export interface Signer {
@@ -102,7 +102,7 @@ export async function importKey(dir: string, file: string, password: string): Pr
 async function storeKey(dir: string, publicKey: Uint8Array, keystore: IKeystore, isImported: boolean): Promise<void> {
   const files = systemFiles;
   await files.makeDirectory(dir);
-  const lock = lockValidator(dir);
+  const lock = lockDirectory(dir);
   try {
     await requireFree(files, dir);
     await createGuard(dir, publicKey, { isImported }, files);

@@ -9,6 +9,7 @@ import type { Subject } from "../../consensus/types.ts";
 import { networkHash, type WalRecord } from "../../consensus/wal.ts";
 import { compressBlsPublicKey } from "../../core/bls.ts";
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { type DirectoryLock, lockDirectory } from "../directory-lock.ts";
 import { DataError, OperationError } from "../errors.ts";
 import { type Files, systemFiles } from "./files.ts";
 import { type Guard, observingGuard, openGuard } from "./guard.ts";
@@ -20,7 +21,6 @@ import {
   readGuard,
   writeGuard,
 } from "./guard-file.ts";
-import { lockValidator, type ValidatorLock } from "./lock.ts";
 import { contradiction, describe, Positions } from "./positions.ts";
 import { MAX_IN_FLIGHT } from "./vote-signer.ts";
 import { type LogReading, openWal, type Wal, WalError } from "./wal-file.ts";
@@ -41,12 +41,12 @@ export interface ValidatorState {
 /** Tests and the simulator bring their own. */
 export interface StatePorts {
   readonly files: Files;
-  readonly lock: (dir: string) => ValidatorLock;
+  readonly lock: (dir: string) => DirectoryLock;
   /** Votes' room in the guard before it is made anew, in bytes. */
   readonly guardRoomBytes?: number;
 }
 
-export const systemPorts: StatePorts = { files: systemFiles, lock: lockValidator };
+export const systemPorts: StatePorts = { files: systemFiles, lock: lockDirectory };
 
 export const logPath = (dir: string): string => join(dir, "log");
 
@@ -195,7 +195,7 @@ function requireNetwork(dir: string, contents: GuardContents | undefined, networ
   );
 }
 
-async function closeAll(wal: Wal, guard: Guard, lock: ValidatorLock): Promise<void> {
+async function closeAll(wal: Wal, guard: Guard, lock: DirectoryLock): Promise<void> {
   try {
     await wal.close();
   } finally {

@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DataError, OperationError } from "../errors.ts";
-import { isValidatorInUse, lockValidator } from "./lock.ts";
-import { temporaryFolder } from "./testing/directory.ts";
+import { isDirectoryLocked, lockDirectory } from "./directory-lock.ts";
+import { DataError, OperationError } from "./errors.ts";
+import { temporaryFolder } from "./validator/testing/directory.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 const children: ChildProcess[] = [];
@@ -21,9 +21,9 @@ afterEach(() => {
 /** Another process that holds the lock of the folder, and says what became of it. */
 async function holder(): Promise<{ readonly child: ChildProcess; readonly said: string }> {
   const program = `
-    const { lockValidator } = await import(${JSON.stringify(fileURLToPath(new URL("lock.ts", import.meta.url)))});
+    const { lockDirectory } = await import(${JSON.stringify(fileURLToPath(new URL("directory-lock.ts", import.meta.url)))});
     try {
-      lockValidator(${JSON.stringify(folder.path)});
+      lockDirectory(${JSON.stringify(folder.path)});
       console.log("held");
       setInterval(() => {}, 1_000);
     } catch (error) {
@@ -38,20 +38,20 @@ async function holder(): Promise<{ readonly child: ChildProcess; readonly said: 
 }
 
 test("one part of a process at a time", () => {
-  const lock = lockValidator(folder.path);
-  expect(isValidatorInUse(folder.path)).toBe(true);
-  expect(() => lockValidator(folder.path)).toThrow(DataError);
+  const lock = lockDirectory(folder.path);
+  expect(isDirectoryLocked(folder.path)).toBe(true);
+  expect(() => lockDirectory(folder.path)).toThrow(DataError);
   lock.release();
   lock.release();
-  expect(isValidatorInUse(folder.path)).toBe(false);
-  lockValidator(folder.path).release();
+  expect(isDirectoryLocked(folder.path)).toBe(false);
+  lockDirectory(folder.path).release();
 });
 
 test("one process at a time, and kill -9 lets it go", async () => {
   const first = await holder();
   expect(first.said).toBe("held");
   expect((await holder()).said).toBe(`${folder.path} is in use by another process; stop it first`);
-  expect(isValidatorInUse(folder.path)).toBe(true);
+  expect(isDirectoryLocked(folder.path)).toBe(true);
   const ended = once(first.child, "exit");
   first.child.kill("SIGKILL");
   await ended;
@@ -60,12 +60,12 @@ test("one process at a time, and kill -9 lets it go", async () => {
 
 test("a process that holds it is not disturbed by one that looks", async () => {
   const { child } = await holder();
-  for (let i = 0; i < 3; i++) expect(isValidatorInUse(folder.path)).toBe(true);
+  for (let i = 0; i < 3; i++) expect(isDirectoryLocked(folder.path)).toBe(true);
   expect(child.exitCode).toBeNull();
 });
 
 test("what cannot be a lock is told from one that is held", () => {
-  expect(() => lockValidator(join(folder.path, "none"))).toThrow(OperationError);
+  expect(() => lockDirectory(join(folder.path, "none"))).toThrow(OperationError);
   writeFileSync(join(folder.path, "lock"), "something else entirely, longer than a header of SQLite: ".repeat(4));
-  expect(() => lockValidator(folder.path)).toThrow(/cannot be locked/);
+  expect(() => lockDirectory(folder.path)).toThrow(/cannot be locked/);
 });

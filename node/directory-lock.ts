@@ -1,14 +1,14 @@
 /**
- * One process at a time signs from a directory. The lock is SQLite's exclusive lock on the file `lock`: byte-range locks
+ * One process at a time works in a directory from which somebody signs. The lock is SQLite's exclusive lock on the file `lock`: byte-range locks
  * of the operating system, which Node offers no other way to take. The system releases them when the process ends,
  * however it ends, and they hold across containers that share a volume, where a process id or a socket's name would
  * mean nothing. Nothing is ever written to the file.
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { DataError, OperationError } from "../errors.ts";
+import { DataError, OperationError } from "./errors.ts";
 
-export interface ValidatorLock {
+export interface DirectoryLock {
   release(): void;
 }
 
@@ -18,7 +18,7 @@ const SQLITE_BUSY = 5;
 const held = new Set<DatabaseSync>();
 
 /** Throws DataError when another process, or another part of this one, holds it. */
-export function lockValidator(dir: string): ValidatorLock {
+export function lockDirectory(dir: string): DirectoryLock {
   const path = join(dir, "lock");
   let database: DatabaseSync | undefined;
   try {
@@ -42,9 +42,9 @@ export function lockValidator(dir: string): ValidatorLock {
 }
 
 /** Whether somebody holds the lock of this directory, which must exist. Throws OperationError. */
-export function isValidatorInUse(dir: string): boolean {
+export function isDirectoryLocked(dir: string): boolean {
   try {
-    lockValidator(dir).release();
+    lockDirectory(dir).release();
     return false;
   } catch (error) {
     if (error instanceof DataError) return true;
