@@ -1,12 +1,6 @@
 /** What the chain offers to RPC, driver and followers. Implemented by node/chain.ts. */
 import type { ChainSource, ExecutedBlock, Receipt, Transaction } from "../core/chain.ts";
-import type { Simulation, SimulationRequest } from "../execution/simulate/types.ts";
-import type { AccountProof, StateReader } from "../execution/state/types.ts";
-import type { AccessListResult } from "../execution/tx/access-list.ts";
-import type { CallRequest, CallResult } from "../execution/tx/call.ts";
-import type { CallOverrides } from "../execution/tx/overrides.ts";
-
-export type { CallRequest, CallResult } from "../execution/tx/call.ts";
+import type { StateReader } from "../execution/state/types.ts";
 
 export type BlockTag = "latest" | "safe" | "finalized" | "earliest" | "pending";
 export type BlockSelector = { readonly number: bigint } | { readonly hash: Uint8Array } | { readonly tag: BlockTag };
@@ -26,13 +20,6 @@ export interface ChainApi extends ChainSource {
   transaction(hash: Uint8Array): TransactionLocation | undefined;
   /** State after the block. Undefined when it has been pruned. */
   state(block: ExecutedBlock): StateReader | undefined;
-  prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof;
-  /** Runs a message on the state after `block` without keeping anything. `block`'s header is the environment. */
-  call(request: CallRequest, block: ExecutedBlock, overrides?: CallOverrides): Promise<CallResult>;
-  /** As `call`; what it finds cold. */
-  accessList(request: CallRequest, block: ExecutedBlock, overrides?: CallOverrides): Promise<AccessListResult>;
-  /** Blocks of calls above `block`, which nobody keeps. */
-  simulate(request: SimulationRequest, block: ExecutedBlock): Promise<Simulation>;
   /** Base fee that the block after `head` will have (EIP-1559). */
   nextBaseFee(): bigint;
   /**

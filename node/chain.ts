@@ -14,19 +14,16 @@ import { l1AttributesOf } from "../execution/block/receipts.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import type { NextBlock } from "../execution/mempool.ts";
 import { type ChainRules, isLastOfEpoch } from "../execution/rules.ts";
-import type { Simulation, SimulationRequest } from "../execution/simulate/types.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { StoreError } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
-import type { AccessListResult } from "../execution/tx/access-list.ts";
+import type { CallRequest, CallResult } from "../execution/tx/call.ts";
 import { l1FeePrice } from "../execution/tx/l1-fee.ts";
-import { NO_OVERRIDES } from "../execution/tx/overrides.ts";
 import type { Genesis } from "../genesis/schema.ts";
 import { BlocksAbove, type Proposal, type ProposalInput, type Verification } from "./chain-above.ts";
-import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "./chain-api.ts";
-import { Calls } from "./chain-calls.ts";
+import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import { chainRules } from "./chain-rules.ts";
 import {
   blockDecoder,
@@ -51,6 +48,8 @@ import {
 } from "./finality-store.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
 import type { Logger } from "./log.ts";
+import { Calls } from "./runner/calls.ts";
+import type { HeldState, RunnableChain } from "./runner/types.ts";
 
 export type { Proposal, ProposalInput, Verification } from "./chain-above.ts";
 
@@ -66,7 +65,7 @@ interface ChainParts {
   readonly log: Logger | undefined;
 }
 
-export class Chain implements ChainApi {
+export class Chain implements ChainApi, RunnableChain {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly rules: ChainRules;
@@ -108,9 +107,7 @@ export class Chain implements ChainApi {
       { block: head, sealed: state.head },
       { rules, precompiles, state, blockHash, onFault },
     );
-    // A call may pretend to be in a block that is far ahead; to code, what is not there yet has the hash 0.
-    const hashOrZero = (number: bigint) => (number > this.head.number ? ZERO_32 : blockHash(number));
-    this.#calls = new Calls(rules, precompiles, hashOrZero);
+    this.#calls = new Calls(this, precompiles);
   }
 
   /**
@@ -181,16 +178,18 @@ export class Chain implements ChainApi {
     return this.#state.prove(block.header.stateRoot, address, slots);
   }
 
-  call(request: CallRequest, block: ExecutedBlock, overrides = NO_OVERRIDES): Promise<CallResult> {
-    return this.#calls.run(request, block.header, () => this.#requireState(block).fork(), overrides);
+  /** For the node itself: it runs in this thread, which makes blocks. */
+  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult> {
+    return this.#calls.call(request, block.header);
   }
 
-  accessList(request: CallRequest, block: ExecutedBlock, overrides = NO_OVERRIDES): Promise<AccessListResult> {
-    return this.#calls.accessList(request, block.header, () => this.#requireState(block).fork(), overrides);
+  rulesOf(): ChainRules {
+    return this.rules;
   }
 
-  simulate(request: SimulationRequest, block: ExecutedBlock): Promise<Simulation> {
-    return this.#calls.simulate(request, block, () => this.#requireState(block), this.#state);
+  hold(stateRoot: Uint8Array): HeldState | undefined {
+    const state = this.#state.at(stateRoot);
+    return state && { state, database: this.#state, release() {} };
   }
 
   next(timestamp: bigint): ExecutedBlock {
@@ -410,12 +409,6 @@ export class Chain implements ChainApi {
         this.#log?.error({ err: error, height: Number(head.number) }, "a follower failed on a new block");
       }
     }
-  }
-
-  #requireState(block: ExecutedBlock) {
-    const state = this.#stateOf(block);
-    if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
-    return state;
   }
 
   #stateOf(block: ExecutedBlock) {

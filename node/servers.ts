@@ -7,12 +7,10 @@ import { createQualityRoutes } from "../attribution/quality/routes.ts";
 import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
 import { decodeTransaction } from "../execution/tx/decode.ts";
-import { gasEstimator } from "../execution/tx/estimate.ts";
 import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import type { Chain } from "./chain.ts";
-import { ChainTraces } from "./chain-traces.ts";
 import { readEpochEnd } from "./checkpoint-store.ts";
 import type { GraphqlConfig, Listener, NodeConfig } from "./config.ts";
 import { type Contents, openContents } from "./content/contents.ts";
@@ -32,6 +30,8 @@ import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
 import { createRpc } from "./rpc/rpc.ts";
 import { startRpcServer } from "./rpc/server.ts";
+import { Calls } from "./runner/calls.ts";
+import { Traces } from "./runner/traces.ts";
 import type { NodeStatus } from "./status.ts";
 import type { Progress } from "./sync/progress.ts";
 
@@ -135,7 +135,7 @@ async function startRpc(
     mempool,
     decode: decodeTransaction,
     submit,
-    estimateGas: gasEstimator(chain.rules),
+    runner: new Calls(chain, PRECOMPILES),
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     txFeeCapWei: config.txFeeCapWei,
     peerCount,
@@ -147,7 +147,7 @@ async function startRpc(
     namespaces: [...listener.apis, "rpc"],
     methods: {
       ...admin({ network, datadir: config.datadir }),
-      ...debugTrace(new ChainTraces(chain, PRECOMPILES)),
+      ...debugTrace(new Traces(chain, PRECOMPILES)),
       ...openledger(certified),
       ...(rollup && optimism(rollup)),
     },

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bigIntToFixed, bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
-import type { ExecutedBlock } from "../../core/chain.ts";
 import { type ChainRules, DEFAULT_RULES } from "../rules.ts";
 import { OverlayLayer } from "../state/layer.ts";
 import {
@@ -18,7 +17,7 @@ import {
 import { type CallRequest, callMessage } from "./call.ts";
 import { decodeTransaction } from "./decode.ts";
 import { messageEnvironment } from "./environment.ts";
-import { type CallableChain, gasEstimator } from "./estimate.ts";
+import { type EstimatedOn, estimateGas } from "./estimate.ts";
 import { MachinePool } from "./machine.ts";
 import { runTransaction } from "./run.ts";
 
@@ -48,21 +47,20 @@ function stateWith(code: Uint8Array | readonly number[], balance = 10n ** 18n): 
 const call = (state: OverlayLayer, request: CallRequest) =>
   pool.use(new OverlayLayer(state), hashOfBlock, (machine) => callMessage(machine, request, HEADER, RULES));
 
-function chainOf(state: OverlayLayer): CallableChain & { calls: number } {
-  const chain = {
+function on(state: OverlayLayer): EstimatedOn & { calls: number } {
+  const counted = {
     calls: 0,
-    state: () => state,
+    state,
     call(request: CallRequest) {
-      chain.calls++;
+      counted.calls++;
       return call(state, request);
     },
   };
-  return chain;
+  return counted;
 }
 
-const BLOCK = { header: HEADER } as unknown as ExecutedBlock;
-const estimate = (chain: CallableChain, request: CallRequest, gasCap = RULES.gasLimit) =>
-  gasEstimator(RULES)(chain, request, BLOCK, gasCap);
+const estimate = (on: EstimatedOn, request: CallRequest, gasCap = RULES.gasLimit) =>
+  estimateGas(on, request, RULES, HEADER.gasLimit, gasCap);
 
 /** Returns the word that `opcode` pushes. */
 const returning = (opcode: number) => [opcode, 0x5f, 0x52, 0x60, 32, 0x5f, 0xf3];
@@ -158,9 +156,9 @@ describe("callMessage", () => {
   });
 });
 
-describe("gasEstimator", () => {
+describe("estimateGas", () => {
   test("a transfer costs 21,000, asked once", async () => {
-    const chain = chainOf(stateWith([]));
+    const chain = on(stateWith([]));
     expect(await estimate(chain, { from: SENDER, to: SENDERS[1]!, value: 1n })).toEqual({ ok: true, gas: 21_000n });
     expect(chain.calls).toBe(1);
   });
@@ -172,13 +170,13 @@ describe("gasEstimator", () => {
         const code = [0x61, need >> 8, need & 0xff, 0x5a, 0x11, 0x60, 10, 0x57, 0x5f, 0x5f, 0xfd];
         code.splice(6, 1, 11);
         code.push(0x5b);
-        const chain = chainOf(stateWith(code));
+        const chain = on(stateWith(code));
         const result = await estimate(chain, { from: SENDER, to: CONTRACT });
         if (!("gas" in result)) throw new Error(JSON.stringify(result));
         const threshold = BigInt(21_000 + 5 + need + 1);
         expect(result.gas).toBeGreaterThanOrEqual(threshold);
         expect(Number(result.gas - threshold)).toBeLessThanOrEqual(Number(result.gas) * 0.015 + 1);
-        expect((await chain.call({ from: SENDER, to: CONTRACT, gas: result.gas }, BLOCK)).ok).toBe(true);
+        expect((await chain.call({ from: SENDER, to: CONTRACT, gas: result.gas })).ok).toBe(true);
       }),
       { numRuns: 40 },
     );
@@ -189,12 +187,11 @@ describe("gasEstimator", () => {
       fc.asyncProperty(genesis, plan, async (accounts, { tx, sender }) => {
         const state = new OverlayLayer();
         loadGenesis(state, accounts);
-        const chain = chainOf(state);
+        const chain = on(state);
         const { to, gasLimit: _, maxFeePerGas: _m, maxPriorityFeePerGas: _p, ...rest } = tx;
         const request = { ...rest, from: SENDERS[sender]!, ...(to && { to }) };
         const result = await estimate(chain, request);
-        if ("gas" in result)
-          expect(await chain.call({ ...request, gas: result.gas }, BLOCK)).toMatchObject({ ok: true });
+        if ("gas" in result) expect(await chain.call({ ...request, gas: result.gas })).toMatchObject({ ok: true });
         expect(chain.calls).toBeLessThan(40);
       }),
       { numRuns: 30 },
@@ -203,17 +200,17 @@ describe("gasEstimator", () => {
 
   test("a revert comes back with its data, a lack of gas or money in words", async () => {
     const word = [0x60, 0xaa, 0x5f, 0x53, 0x60, 1, 0x5f, 0xfd];
-    expect(await estimate(chainOf(stateWith(word)), { from: SENDER, to: CONTRACT })).toMatchObject({
+    expect(await estimate(on(stateWith(word)), { from: SENDER, to: CONTRACT })).toMatchObject({
       ok: false,
       reason: "execution reverted",
       output: Uint8Array.of(0xaa),
     });
-    const endless = chainOf(stateWith([0x5b, 0x5f, 0x56]));
+    const endless = on(stateWith([0x5b, 0x5f, 0x56]));
     expect(await estimate(endless, { to: CONTRACT }, 100_000n)).toEqual({
       ok: false,
       message: "gas required exceeds allowance (100000)",
     });
-    const poor = chainOf(stateWith([0x5b, 0x5f, 0x56], 10n ** 6n));
+    const poor = on(stateWith([0x5b, 0x5f, 0x56], 10n ** 6n));
     expect(await estimate(poor, { from: SENDER, to: CONTRACT, gasPrice: 20n })).toEqual({
       ok: false,
       message: "gas required exceeds allowance (50000)",
@@ -229,7 +226,7 @@ describe("gasEstimator", () => {
   });
 
   test("never exceeds the cap of a transaction (EIP-7825)", async () => {
-    const chain = chainOf(stateWith([0x5b, 0x5f, 0x56]));
+    const chain = on(stateWith([0x5b, 0x5f, 0x56]));
     expect(await estimate(chain, { to: CONTRACT, gas: 25_000_000n }, 30_000_000n)).toEqual({
       ok: false,
       message: "gas required exceeds allowance (16777216)",

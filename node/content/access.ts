@@ -2,11 +2,11 @@
 import type { ContentAccess } from "../../attribution/content-access.ts";
 import type { ChainApi } from "../chain-api.ts";
 import type { Catalog } from "./catalog.ts";
-import { reader } from "./follower.ts";
+import { type CalledChain, reader } from "./follower.ts";
 
 /** Granted are a Datanet's owner, curators and builders, and of a contribution its contributor. */
 export function contentAccess(
-  chain: Pick<ChainApi, "chainId" | "head" | "block" | "call">,
+  chain: Pick<ChainApi, "chainId" | "head" | "block"> & CalledChain,
   catalog: Catalog,
 ): ContentAccess {
   return {

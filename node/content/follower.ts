@@ -7,13 +7,19 @@ import { decodeFunctionResult, encodeFunctionData } from "viem";
 import { DATANET_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, equalsBytes, type Hex, hexToBytes } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
+import type { CallRequest, CallResult } from "../../execution/tx/call.ts";
 import { decodeLog } from "../../indexer/decode.ts";
 import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import type { ChainApi } from "../chain-api.ts";
 import type { Logger } from "../log.ts";
 import type { Catalog, CatalogChange } from "./catalog.ts";
 
-export type FollowedChain = Pick<ChainApi, "head" | "block" | "onCommit" | "call">;
+/** Runs a message on the state after a block. */
+export interface CalledChain {
+  call(request: CallRequest, block: ExecutedBlock): Promise<CallResult>;
+}
+
+export type FollowedChain = Pick<ChainApi, "head" | "block" | "onCommit"> & CalledChain;
 
 const BATCH_BLOCKS = 256;
 /** Blocks without anything of ours after which the cursor is written all the same. */
@@ -172,7 +178,7 @@ export function changesOf(block: ExecutedBlock): CatalogChange[] {
 }
 
 /** Views of the Datanet precompile on the state after `block`. Throws when the call fails. */
-export function reader(chain: Pick<ChainApi, "call">, block: ExecutedBlock) {
+export function reader(chain: CalledChain, block: ExecutedBlock) {
   type Views = Readonly<{
     datanetCount: bigint;
     contributionCount: bigint;

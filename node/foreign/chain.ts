@@ -11,16 +11,12 @@ import { ForeignExecutor } from "../../execution/foreign/execute.ts";
 import { Forks } from "../../execution/foreign/forks.ts";
 import { buildForeignGenesis, type ForeignGenesis } from "../../execution/foreign/genesis.ts";
 import type { ChainRules } from "../../execution/rules.ts";
-import type { Simulation } from "../../execution/simulate/types.ts";
 import { openStateDatabase } from "../../execution/state/database.ts";
 import { StoreError } from "../../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
-import type { AccountProof, SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
-import type { AccessListResult } from "../../execution/tx/access-list.ts";
-import type { CallOverrides } from "../../execution/tx/overrides.ts";
-import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "../chain-api.ts";
-import { Calls } from "../chain-calls.ts";
+import type { SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
+import type { BlockSelector, ChainApi, TransactionLocation } from "../chain-api.ts";
 import {
   type BlockDecoder,
   damagedData,
@@ -34,7 +30,7 @@ import {
 } from "../chain-store.ts";
 import { CommittedBlocks } from "../committed-blocks.ts";
 import { DataError } from "../errors.ts";
-import { RPC_ERROR, RpcError } from "../rpc/errors.ts";
+import type { HeldState, RunnableChain } from "../runner/types.ts";
 
 /** Blocks that are executed and not yet written, until their number or their state's memory is reached. */
 const HELD_BLOCKS = 256;
@@ -46,7 +42,7 @@ interface Held {
   readonly sealed: SealedState;
 }
 
-export class ForeignChain implements ChainApi {
+export class ForeignChain implements ChainApi, RunnableChain {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly forks: Forks;
@@ -55,7 +51,7 @@ export class ForeignChain implements ChainApi {
   readonly #committed: CommittedBlocks;
   readonly #executor: ForeignExecutor;
   /** By fork. */
-  readonly #calls = new Map<string, Calls>();
+  readonly #rules = new Map<string, ChainRules>();
   #held: Held[] = [];
 
   private constructor(store: LevelStore, forks: Forks, genesisHash: Uint8Array, head: ExecutedBlock) {
@@ -114,25 +110,20 @@ export class ForeignChain implements ChainApi {
     return this.#state.at(block.header.stateRoot)?.reader;
   }
 
-  prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
-    return this.#state.prove(block.header.stateRoot, address, slots);
+  /** For calls: code runs by the rules of the block's fork; what a transaction costs before that is counted by the newest. */
+  rulesOf(header: Header): ChainRules {
+    const fork = this.forks.forkOf(header);
+    let rules = this.#rules.get(fork);
+    if (rules === undefined) {
+      rules = foreignRules(this.forks, fork);
+      this.#rules.set(fork, rules);
+    }
+    return rules;
   }
 
-  /** Code runs by the rules of the block's fork; what a transaction costs before that is counted by the newest. */
-  call(request: CallRequest, block: ExecutedBlock, overrides: CallOverrides = {}): Promise<CallResult> {
-    const layerOf = () => this.#sealed(block).fork();
-    return this.#callsAt(block.header).run(request, environment(block), layerOf, overrides);
-  }
-
-  accessList(request: CallRequest, block: ExecutedBlock, overrides: CallOverrides = {}): Promise<AccessListResult> {
-    const layerOf = () => this.#sealed(block).fork();
-    return this.#callsAt(block.header).accessList(request, environment(block), layerOf, overrides);
-  }
-
-  /** Simulated blocks obey OpenLedger's rules, which a foreign chain does not have. */
-  simulate(): Promise<Simulation> {
-    const message = "the method eth_simulateV1 does not exist/is not available";
-    return Promise.reject(new RpcError(RPC_ERROR.methodNotFound, message));
+  hold(stateRoot: Uint8Array): HeldState | undefined {
+    const state = this.#state.at(stateRoot);
+    return state && { state, database: this.#state, release() {} };
   }
 
   nextBaseFee(): bigint {
@@ -207,22 +198,6 @@ export class ForeignChain implements ChainApi {
     if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, which is not here`);
     return hash;
   };
-
-  #callsAt(header: Header): Calls {
-    const fork = this.forks.forkOf(header);
-    let calls = this.#calls.get(fork);
-    if (calls === undefined) {
-      calls = new Calls(foreignRules(this.forks, fork), [], this.#blockHash);
-      this.#calls.set(fork, calls);
-    }
-    return calls;
-  }
-
-  #sealed(block: ExecutedBlock) {
-    const state = this.#state.at(block.header.stateRoot);
-    if (state === undefined) throw new Error(`the state of block ${block.header.number} is not available`);
-    return state;
-  }
 }
 
 /** EIP-1559's, which every chain has. */
@@ -230,7 +205,7 @@ const BASE_FEE_RULES = { baseFee: { elasticityMultiplier: 2n, maxChangeDenominat
 const INITIAL_BASE_FEE = 1_000_000_000n;
 
 /** For calls: nobody makes blocks by them. */
-export function foreignRules(forks: Forks, fork: string): ChainRules {
+function foreignRules(forks: Forks, fork: string): ChainRules {
   return {
     ...BASE_FEE_RULES,
     chainId: forks.chainId,
@@ -240,8 +215,6 @@ export function foreignRules(forks: Forks, fork: string): ChainRules {
     newCommon: () => forks.newCommon(fork),
   };
 }
-
-const environment = ({ header, foreign }: ExecutedBlock) => ({ ...header, blobBaseFee: foreign?.blobBaseFee ?? 0n });
 
 export const foreignDecoder =
   (forks: Forks): BlockDecoder =>

@@ -1,6 +1,5 @@
 /** `openledger node` on a directory with a foreign chain: JSON-RPC over what was imported, until a signal. */
 import { Mempool } from "../../execution/mempool.ts";
-import { gasEstimator } from "../../execution/tx/estimate.ts";
 import type { Listener } from "../config.ts";
 import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
 import { EXIT } from "../errors.ts";
@@ -8,8 +7,9 @@ import { VERSION } from "../help.ts";
 import type { Logger } from "../log.ts";
 import { createRpc } from "../rpc/rpc.ts";
 import { startRpcServer } from "../rpc/server.ts";
+import { Calls } from "../runner/calls.ts";
 import { signalled } from "../signals.ts";
-import { ForeignChain, foreignRules } from "./chain.ts";
+import { ForeignChain } from "./chain.ts";
 import { readMarker } from "./directory.ts";
 
 export interface ForeignServing {
@@ -50,7 +50,6 @@ export async function serveForeign(
   log: Logger,
 ): Promise<{ readonly chain: ForeignChain; readonly url: string; close(): Promise<void> }> {
   const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
-  const headFork = chain.forks.forkOf(chain.find({ tag: "latest" })!.header);
   const rpc = createRpc({
     chain,
     mempool: new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }),
@@ -58,7 +57,9 @@ export async function serveForeign(
     submit() {
       throw new Error(READ_ONLY);
     },
-    estimateGas: gasEstimator(foreignRules(chain.forks, headFork)),
+    runner: new Calls(chain, []),
+    // Simulated blocks obey OpenLedger's rules, which this chain does not have.
+    withheld: ["eth_simulateV1"],
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     log: log.child({ module: "rpc" }),
   });

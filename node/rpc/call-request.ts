@@ -1,7 +1,7 @@
 /** The transaction object of eth_call and eth_estimateGas. */
 import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization } from "../../core/chain.ts";
-import type { CallRequest } from "../chain-api.ts";
+import type { CallRequest } from "../../execution/tx/call.ts";
 import {
   address,
   type Decoder,

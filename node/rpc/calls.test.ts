@@ -10,6 +10,7 @@ import { CONTRACTS, SENDERS } from "../../execution/testing/world.ts";
 import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import { PRECOMPILES } from "../../precompiles/table.ts";
 import { Chain } from "../chain.ts";
+import { Calls } from "../runner/calls.ts";
 import { CHAIN_ID, contract, extend, FakeStore, rich, signed, testGenesis } from "../testing/world.ts";
 import { setup } from "./testing/setup.ts";
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
   await extend(chain, [
     signed(1, 0n, { to: DATANET_ADDRESS, value: 0n, data: hexToBytes(CREATE), gasLimit: 900_000n }),
   ]);
-  world = setup({ chain });
+  world = setup({ chain, runner: new Calls(chain, PRECOMPILES) });
 });
 
 describe("overrides", () => {
@@ -297,7 +298,7 @@ describe("eth_simulateV1", () => {
   });
 
   test("all calls together have the gas of one", async () => {
-    const { ask, fail } = setup({ chain, limits: { callGas: 50_000n } });
+    const { ask, fail } = setup({ chain, runner: new Calls(chain, PRECOMPILES), limits: { callGas: 50_000n } });
     expect(await ask("eth_simulateV1", simulate({ calls: [sent, sent] }))).toHaveLength(1);
     expect(await fail("eth_simulateV1", simulate({ calls: [sent, sent] }, { calls: [sent] }))).toEqual({
       code: -38026,

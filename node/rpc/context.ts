@@ -1,8 +1,8 @@
 /** What methods work with. One for all connections; a session is one connection. */
 import type { Transaction } from "../../core/chain.ts";
 import type { AddResult, Mempool } from "../../execution/mempool.ts";
-import type { EstimateGas } from "../../execution/tx/estimate.ts";
 import type { ChainApi } from "../chain-api.ts";
+import type { Runner } from "../runner/types.ts";
 import type { BlockFeed } from "./block-feed.ts";
 import type { Filters } from "./filters.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -31,7 +31,7 @@ export interface RpcContext {
   readonly mempool: Mempool;
   readonly decode: DecodeTransaction;
   readonly submit: (tx: Transaction) => AddResult | Promise<AddResult>;
-  readonly estimateGas: EstimateGas;
+  readonly runner: Runner;
   readonly clientVersion: string;
   /** Highest `gas × price` that eth_sendRawTransaction takes; 0 for no cap. */
   readonly txFeeCapWei: bigint;

@@ -1,10 +1,10 @@
 /** Revert data in words: Error(string), Panic(uint256) and the custom errors of the stateful precompiles. */
 import { type Abi, decodeErrorResult } from "viem";
 import { bytesToHex } from "../../core/bytes.ts";
+import type { CallResult } from "../../execution/tx/call.ts";
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../../precompiles/interfaces/models.abi.ts";
-import type { CallResult } from "../chain-api.ts";
 import { RPC_ERROR, RpcError, serverError } from "./errors.ts";
 
 export const REVERTED = "execution reverted";

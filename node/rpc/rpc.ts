@@ -32,7 +32,7 @@ export type RpcAnswer =
       readonly error: { readonly code: number; readonly message: string; readonly data?: unknown };
     };
 
-type FromOptions = "chain" | "mempool" | "decode" | "submit" | "estimateGas" | "clientVersion" | "log";
+type FromOptions = "chain" | "mempool" | "decode" | "submit" | "runner" | "clientVersion" | "log";
 
 export interface RpcOptions extends Pick<RpcContext, FromOptions> {
   /** Default 1 OPEN. */
@@ -45,6 +45,8 @@ export interface RpcOptions extends Pick<RpcContext, FromOptions> {
   readonly namespaces?: readonly string[];
   /** Methods of other parts, with full names. */
   readonly methods?: Methods;
+  /** Full names of methods that this chain cannot answer. */
+  readonly withheld?: readonly string[];
   /** Unix milliseconds; for the lifetime of filters and the time of the pending block. */
   readonly now?: () => number;
 }
@@ -82,6 +84,7 @@ export function createRpc(options: RpcOptions): Rpc {
   const namespaces = new Set(options.namespaces ?? Object.keys(all).map(namespaceOf));
   // A map, so that names such as "constructor" find nothing.
   const methods = new Map<string, Method>(Object.entries(all).filter(([name]) => namespaces.has(namespaceOf(name))));
+  for (const name of options.withheld ?? []) methods.delete(name);
 
   const { chain, mempool, log } = options;
   const syncStatus = options.syncStatus ?? (() => undefined);

@@ -60,10 +60,11 @@ export function blockAt(chain: ChainApi, selector: BlockSelector): ExecutedBlock
 export function stateAt(chain: ChainApi, selector: BlockSelector): { block: ExecutedBlock; state: StateReader } {
   const block = blockAt(chain, selector);
   const state = chain.state(block);
-  if (state === undefined) {
-    throw serverError(
-      `historical state ${bytesToHex(block.header.stateRoot)} of block ${block.header.number} is not available: it was pruned`,
-    );
-  }
+  if (state === undefined) throw prunedState(block);
   return { block, state };
+}
+
+export function prunedState({ header }: ExecutedBlock): RpcError {
+  const root = bytesToHex(header.stateRoot);
+  return serverError(`historical state ${root} of block ${header.number} is not available: it was pruned`);
 }

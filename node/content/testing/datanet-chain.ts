@@ -6,12 +6,12 @@ import { contentRoot } from "../../../core/content.ts";
 import { Mempool } from "../../../execution/mempool.ts";
 import { KEYS, SENDERS } from "../../../execution/testing/world.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
-import { gasEstimator } from "../../../execution/tx/estimate.ts";
 import { datanetAbi } from "../../../precompiles/interfaces/datanet.abi.ts";
 import { PRECOMPILES } from "../../../precompiles/table.ts";
 import { Chain } from "../../chain.ts";
 import { createRpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
+import { Calls } from "../../runner/calls.ts";
 import { extend, FakeStore, rich, signed, testGenesis, testLog } from "../../testing/world.ts";
 
 export const ACCOUNTS: readonly Hex[] = SENDERS.map(bytesToHex);
@@ -82,7 +82,7 @@ export class DatanetChain {
       mempool,
       decode: decodeTransaction,
       submit: (tx) => mempool.add(tx, chain.headState, 0),
-      estimateGas: gasEstimator(chain.rules),
+      runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       log,
     });

@@ -28,7 +28,6 @@ import { contentRoot } from "../../../core/content.ts";
 import { Mempool } from "../../../execution/mempool.ts";
 import { KEYS } from "../../../execution/testing/world.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
-import { gasEstimator } from "../../../execution/tx/estimate.ts";
 import { attributionAbi } from "../../../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../../../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../../../precompiles/interfaces/models.abi.ts";
@@ -37,6 +36,7 @@ import { Chain } from "../../chain.ts";
 import { systemClock } from "../../ports.ts";
 import { createRpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
+import { Calls } from "../../runner/calls.ts";
 import { extend, FakeStore, rich, signed, testGenesis, testLog } from "../../testing/world.ts";
 import type { BatchRules } from "../book.ts";
 import { viemHostChain } from "../chain.ts";
@@ -112,7 +112,7 @@ export class HostWorld {
       mempool,
       decode: decodeTransaction,
       submit: (tx) => mempool.add(tx, chain.headState, 0),
-      estimateGas: gasEstimator(chain.rules),
+      runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       // The present is the last block's second: gas is estimated at it.
       now: () => Number(chain.headBlock.header.timestamp) * 1_000,

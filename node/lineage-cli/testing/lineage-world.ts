@@ -24,7 +24,6 @@ import { decodeValidators, encodeValidators, type ValidatorSet } from "../../../
 import { Mempool } from "../../../execution/mempool.ts";
 import { COINBASE, KEYS, SENDERS } from "../../../execution/testing/world.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
-import { gasEstimator } from "../../../execution/tx/estimate.ts";
 import devnet from "../../../genesis/networks/devnet.json" with { type: "json" };
 import { type Genesis, parseGenesis } from "../../../genesis/schema.ts";
 import { validatorJson, withValidators } from "../../../genesis/validators.ts";
@@ -39,6 +38,7 @@ import { OperationError } from "../../errors.ts";
 import { openledger } from "../../rpc/methods/openledger.ts";
 import { createRpc, type Rpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
+import { Calls } from "../../runner/calls.ts";
 import { FakeStore, signed, testLog } from "../../testing/world.ts";
 import { devnetValidator, devnetValidatorKey } from "../../validator/devnet.ts";
 import type { Ask } from "../endpoints.ts";
@@ -116,7 +116,7 @@ export class LineageWorld {
       mempool,
       decode: decodeTransaction,
       submit: (tx) => mempool.add(tx, chain.headState, 0),
-      estimateGas: gasEstimator(chain.rules),
+      runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       methods: openledger({
         chain,

@@ -13,11 +13,11 @@ import { Mempool } from "../../../execution/mempool.ts";
 import { COINBASE, CONTRACTS, SENDERS } from "../../../execution/testing/world.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
 import { createdAddress } from "../../../execution/tx/derive.ts";
-import { gasEstimator } from "../../../execution/tx/estimate.ts";
 import { datanetAbi } from "../../../precompiles/interfaces/datanet.abi.ts";
 import { PRECOMPILES } from "../../../precompiles/table.ts";
 import { Chain } from "../../chain.ts";
-import { ChainTraces } from "../../chain-traces.ts";
+import { Calls } from "../../runner/calls.ts";
+import { Traces } from "../../runner/traces.ts";
 import { testL1Parameters } from "../../testing/l1.ts";
 import { contract, FakeStore, rich, signed, testGenesis } from "../../testing/world.ts";
 import type { RpcLimits } from "../limits.ts";
@@ -114,9 +114,9 @@ function rpcWith(limits: Partial<RpcLimits> = {}) {
     submit: () => {
       throw new Error("nothing is sent here");
     },
-    estimateGas: gasEstimator(chain.rules),
+    runner: new Calls(chain, PRECOMPILES),
     clientVersion: "openledger/test",
-    methods: debugTrace(new ChainTraces(chain, PRECOMPILES)),
+    methods: debugTrace(new Traces(chain, PRECOMPILES)),
     limits,
     log: { error: (fields) => console.error(fields), debug: () => {} },
   });

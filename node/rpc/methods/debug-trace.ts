@@ -3,7 +3,7 @@ import { bytesToHex } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import type { StateOverrides } from "../../../execution/tx/overrides.ts";
 import type { BlockSelector } from "../../chain-api.ts";
-import { type ChainTraces, TraceError, type TraceOptions } from "../../chain-traces.ts";
+import type { Traced, TraceOptions, TraceRunner } from "../../runner/types.ts";
 import { callRequest, present } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, serverError } from "../errors.ts";
@@ -41,21 +41,21 @@ const optionsOf = ({ limits }: RpcContext, { tracer, timeoutMs }: TraceConfig): 
   maxBytes: limits.responseBytes,
 });
 
-export function debugTrace(traces: ChainTraces): Methods {
+export function debugTrace(traces: TraceRunner): Methods {
   return {
     debug_traceTransaction: method([required(hash), config], (context, [txHash, config]) => {
       const found = context.chain.transaction(txHash);
       if (found === undefined) throw serverError("transaction not found");
-      return answer(traces.transaction(found.block, found.index, optionsOf(context, config)));
+      return answer(traces.traceTransaction(found.block.hash, found.index, optionsOf(context, config)));
     }),
     debug_traceBlockByNumber: method([required(numberOrTag), config], (context, [number, config]) =>
-      answer(traces.block(blockOf(context, number), optionsOf(context, config))),
+      answer(traces.traceBlock(blockOf(context, number).hash, optionsOf(context, config))),
     ),
     debug_traceBlockByHash: method([required(hash), config], (context, [blockHash, config]) =>
-      answer(traces.block(blockOf(context, { hash: blockHash }), optionsOf(context, config))),
+      answer(traces.traceBlock(blockOf(context, { hash: blockHash }).hash, optionsOf(context, config))),
     ),
     debug_traceBlock: method([required(data), config], (context, [raw, config]) =>
-      answer(traces.encodedBlock(raw, optionsOf(context, config))),
+      answer(traces.traceEncodedBlock(raw, optionsOf(context, config))),
     ),
     debug_traceCall: method(
       [required(callRequest), optional(blockSelector, LATEST), optional(traceCallConfig, DEFAULT_TRACE)],
@@ -70,7 +70,9 @@ export function debugTrace(traces: ChainTraces): Methods {
         }
         const before = txIndex === undefined ? undefined : Number(txIndex);
         const overrides = present({ state, block: pretended });
-        return answer(traces.call(prepared(context, request), block, overrides, before, optionsOf(context, config)));
+        return answer(
+          traces.traceCall(prepared(context, request), block.hash, overrides, before, optionsOf(context, config)),
+        );
       },
     ),
   };
@@ -90,11 +92,8 @@ function blockOf({ chain }: RpcContext, selector: BlockSelector): ExecutedBlock 
   throw serverError(`block ${name} not found`);
 }
 
-async function answer<T>(trace: Promise<T>): Promise<T> {
-  try {
-    return await trace;
-  } catch (error) {
-    if (error instanceof TraceError) throw serverError(error.message);
-    throw error;
-  }
+async function answer<T>(traced: Promise<Traced<T>>): Promise<T> {
+  const trace = await traced;
+  if (trace.ok) return trace.result;
+  throw serverError(trace.message);
 }

@@ -105,7 +105,7 @@ function formatFailure(reason: string, output: Uint8Array): JsonObject {
 export const ethSimulate: Methods = {
   eth_simulateV1: method([required(payload), optional(blockSelector, LATEST)], async (context, [asked, at]) => {
     const request = requestOf(context, asked);
-    const simulation = await context.chain.simulate(request, stateAt(context.chain, at).block);
+    const simulation = await context.runner.simulate(request, stateAt(context.chain, at).block);
     if (simulation.ok) return simulation.blocks.map((block) => formatSimulated(block, asked.isFull));
     const { code, message } = simulation.failure;
     throw new RpcError(CODES[code], message);

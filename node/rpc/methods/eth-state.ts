@@ -1,18 +1,17 @@
 /** Accounts, storage, proofs, and messages that are run without being kept. */
 import { bytesToBigInt, bytesToHex, padTo32 } from "../../../core/bytes.ts";
-import type { ExecutedBlock } from "../../../core/chain.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../../core/crypto.ts";
-import { OverlayLayer } from "../../../execution/state/layer.ts";
-import type { CallableChain } from "../../../execution/tx/estimate.ts";
-import { type CallOverrides, overrideState } from "../../../execution/tx/overrides.ts";
-import type { BlockSelector, CallRequest } from "../../chain-api.ts";
+import type { CallRequest } from "../../../execution/tx/call.ts";
+import type { CallOverrides } from "../../../execution/tx/overrides.ts";
+import type { BlockSelector } from "../../chain-api.ts";
+import type { Environment } from "../../runner/types.ts";
 import { callRequest, present } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
-import { invalidParams, RPC_ERROR, RpcError, serverError } from "../errors.ts";
+import { invalidParams, serverError } from "../errors.ts";
 import { formatAccessList, toQuantity } from "../format.ts";
 import { blockOverrides, stateOverrides } from "../overrides.ts";
 import { callError } from "../revert.ts";
-import { blockSelector, isPending, LATEST, PENDING, stateAt } from "../selectors.ts";
+import { blockSelector, isPending, LATEST, PENDING, prunedState, stateAt } from "../selectors.ts";
 import { address, type Decoder, InvalidValue, object, optional, required, show } from "../values.ts";
 
 const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
@@ -59,37 +58,22 @@ export function prepared(
  * The block whose environment and state a message runs in. "pending" is the next block, as the sender of a transaction
  * will meet it; that is also what an estimate without a block means.
  */
-export function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): ExecutedBlock {
-  return isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
-}
-
-/** The chain under overrides, for as long as anybody waits for the answer: an estimate makes many calls. */
-function pretended({ chain, limits }: RpcContext, overrides: CallOverrides): CallableChain {
-  const deadline = performance.now() + limits.requestTimeoutMs;
-  return {
-    state(block) {
-      const state = chain.state(block);
-      if (state === undefined || overrides.state === undefined) return state;
-      const layer = new OverlayLayer(state);
-      overrideState(layer, overrides.state);
-      return layer;
-    },
-    call(request, block) {
-      if (performance.now() > deadline) throw new RpcError(RPC_ERROR.timeout, "request timed out");
-      return chain.call(request, block, overrides);
-    },
-  };
+export function environmentAt({ chain, now }: RpcContext, selector: BlockSelector): Environment {
+  const block = isPending(selector) ? chain.next(BigInt(Math.floor(now() / 1000))) : stateAt(chain, selector).block;
+  const { header, foreign } = block;
+  return foreign === undefined ? header : { ...header, blobBaseFee: foreign.blobBaseFee };
 }
 
 /** Throws RpcError with the reason why the message fails with any gas. */
 export async function estimate(
   context: RpcContext,
   request: CallRequest,
-  environment: ExecutedBlock,
+  environment: Environment,
   overrides: CallOverrides = {},
 ): Promise<bigint> {
-  const { limits, estimateGas } = context;
-  const estimate = await estimateGas(pretended(context, overrides), request, environment, limits.callGas);
+  const { runner, limits } = context;
+  const bounds = { gas: limits.callGas, withinMs: limits.requestTimeoutMs };
+  const estimate = await runner.estimateGas(request, environment, overrides, bounds);
   if (estimate.ok) return estimate.gas;
   throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
 }
@@ -125,16 +109,14 @@ export const ethState: Methods = {
   ),
   eth_getProof: method(
     [required(address), required(storageKeys), optional(blockSelector, LATEST)],
-    ({ chain, limits }, [of, keys, at]) => {
+    async ({ chain, limits, runner }, [of, keys, at]) => {
       if (keys.length > limits.proofSlots) {
         throw invalidParams(`too many storage keys: ${keys.length}, limit ${limits.proofSlots}`);
       }
       const { block } = stateAt(chain, at);
-      const proof = chain.prove(
-        block,
-        of,
-        keys.map((key) => key.slot),
-      );
+      const slots = keys.map((key) => key.slot);
+      const proof = await runner.prove(block.header.stateRoot, of, slots);
+      if (proof === undefined) throw prunedState(block);
       return {
         address: bytesToHex(of),
         accountProof: proof.accountProof.map((node) => bytesToHex(node)),
@@ -152,7 +134,7 @@ export const ethState: Methods = {
   ),
   eth_call: method(messageAt(LATEST), async (context, [request, at, state, block]) => {
     const environment = environmentAt(context, at);
-    const result = await context.chain.call(prepared(context, request), environment, present({ state, block }));
+    const result = await context.runner.call(prepared(context, request), environment, present({ state, block }));
     if (!result.ok) throw callError(result);
     return bytesToHex(result.output);
   }),
@@ -162,7 +144,7 @@ export const ethState: Methods = {
   }),
   eth_createAccessList: method(messageAt(LATEST), async (context, [request, at, state, block]) => {
     const environment = environmentAt(context, at);
-    const found = await context.chain.accessList(prepared(context, request), environment, present({ state, block }));
+    const found = await context.runner.accessList(prepared(context, request), environment, present({ state, block }));
     if (!found.ok) throw serverError(found.message);
     const { accessList, gasUsed, failure } = found;
     const list = formatAccessList(accessList);

@@ -6,9 +6,12 @@ import { logsBloom } from "../../../execution/block/bloom.ts";
 import type { Simulation } from "../../../execution/simulate/types.ts";
 import type { AccountProof, AccountState, StateReader } from "../../../execution/state/types.ts";
 import type { AccessListResult } from "../../../execution/tx/access-list.ts";
+import type { CallRequest, CallResult } from "../../../execution/tx/call.ts";
 import { effectiveGasPrice } from "../../../execution/tx/derive.ts";
+import { estimateGas, type GasEstimate } from "../../../execution/tx/estimate.ts";
 import { minimumGas } from "../../../execution/tx/intrinsic.ts";
-import type { BlockSelector, CallRequest, CallResult, ChainApi, TransactionLocation } from "../../chain-api.ts";
+import type { BlockSelector, ChainApi, TransactionLocation } from "../../chain-api.ts";
+import type { Environment, EstimateBounds, Runner } from "../../runner/types.ts";
 
 export const FAKE_CHAIN_ID = 161_299n;
 export const BASE_FEE_WEI = 10n ** 9n;
@@ -35,7 +38,7 @@ export class FakeState implements StateReader {
   }
 }
 
-export class FakeChain implements ChainApi {
+export class FakeChain implements ChainApi, Runner {
   readonly chainId = FAKE_CHAIN_ID;
   readonly latest = new FakeState();
   readonly blocks: ExecutedBlock[] = [];
@@ -84,7 +87,7 @@ export class FakeChain implements ChainApi {
   state(): StateReader | undefined {
     return this.isPruned ? undefined : this.latest;
   }
-  prove(_block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
+  async prove(_root: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): Promise<AccountProof> {
     return {
       account: this.latest.account(address),
       accountProof: [Uint8Array.of(0xc0)],
@@ -96,6 +99,15 @@ export class FakeChain implements ChainApi {
   }
   async accessList(): Promise<AccessListResult> {
     return { ok: true, accessList: [], gasUsed: GAS_PER_TRANSACTION, failure: undefined };
+  }
+  estimateGas(
+    request: CallRequest,
+    { gasLimit }: Environment,
+    _overrides: unknown,
+    { gas }: EstimateBounds,
+  ): Promise<GasEstimate> {
+    const on = { state: this.latest, call: (attempt: CallRequest) => this.call(attempt) };
+    return estimateGas(on, request, { hardfork: "osaka" }, gasLimit, gas);
   }
   async simulate(): Promise<Simulation> {
     return { ok: true, blocks: [] };

@@ -4,7 +4,6 @@ import { hexToBytes } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { Mempool } from "../../../execution/mempool.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
-import { gasEstimator } from "../../../execution/tx/estimate.ts";
 import { createRpc, type Rpc, type RpcOptions } from "../rpc.ts";
 import { BASE_FEE_WEI, FakeChain } from "./fake-chain.ts";
 
@@ -23,7 +22,7 @@ export function setup(options: Partial<RpcOptions> = {}) {
     mempool,
     decode: decodeTransaction,
     submit: (tx) => mempool.add(tx, chain.latest, 0),
-    estimateGas: gasEstimator({ hardfork: "osaka" }),
+    runner: chain,
     clientVersion: "openledger/test",
     log: { error: (fields) => errors.push(fields), debug: () => {} },
     ...options,

@@ -1,22 +1,23 @@
 /** Traces of random blocks against what the blocks did. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, EMPTY_BYTES, type Hex, hexToBytes, trimLeadingZeros } from "../core/bytes.ts";
-import type { Transaction } from "../core/chain.ts";
-import { KECCAK_EMPTY } from "../core/crypto.ts";
-import type { DecodedBlock } from "../execution/block/block-codec.ts";
-import { writeSystemState } from "../execution/block/system-writes.ts";
-import { openStateDatabase } from "../execution/state/database.ts";
-import { OverlayLayer } from "../execution/state/layer.ts";
-import { EMPTY_TRIE_ROOT } from "../execution/state/trie-node.ts";
-import type { StateLayer } from "../execution/state/types.ts";
-import { genesis, type Plan, plan, signPlan } from "../execution/testing/world.ts";
-import { Replay } from "../execution/trace/replay.ts";
-import type { TracerChoice } from "../execution/trace/tracers.ts";
-import { PRECOMPILES } from "../precompiles/table.ts";
-import { Chain } from "./chain.ts";
-import { ChainTraces, type TraceOptions, type TransactionTrace } from "./chain-traces.ts";
-import { CHAIN_ID, decoded, FakeStore, propose, testGenesis } from "./testing/world.ts";
+import { bytesToHex, EMPTY_BYTES, type Hex, hexToBytes, trimLeadingZeros } from "../../core/bytes.ts";
+import type { Transaction } from "../../core/chain.ts";
+import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import type { DecodedBlock } from "../../execution/block/block-codec.ts";
+import { writeSystemState } from "../../execution/block/system-writes.ts";
+import { openStateDatabase } from "../../execution/state/database.ts";
+import { OverlayLayer } from "../../execution/state/layer.ts";
+import { EMPTY_TRIE_ROOT } from "../../execution/state/trie-node.ts";
+import type { StateLayer } from "../../execution/state/types.ts";
+import { genesis, type Plan, plan, signPlan } from "../../execution/testing/world.ts";
+import { Replay } from "../../execution/trace/replay.ts";
+import type { TracerChoice } from "../../execution/trace/tracers.ts";
+import { PRECOMPILES } from "../../precompiles/table.ts";
+import { Chain } from "../chain.ts";
+import { CHAIN_ID, decoded, FakeStore, propose, testGenesis } from "../testing/world.ts";
+import { Traces } from "./traces.ts";
+import type { Traced, TraceOptions, TransactionTrace } from "./types.ts";
 
 interface StructLog {
   readonly op: string;
@@ -149,6 +150,11 @@ async function runOn(prestate: Accounts, block: DecodedBlock, index: number, cha
   return replay.next();
 }
 
+function resultOf<T>(traced: Traced<T>): T {
+  if (!traced.ok) throw new Error(traced.message);
+  return traced.result;
+}
+
 /** Each of a few transactions. */
 const BLOCKS = fc.array(fc.array(plan, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 2 });
 
@@ -158,13 +164,13 @@ describe("random blocks", () => {
       fc.asyncProperty(genesis, BLOCKS, async (accounts, blocks) => {
         const store = new FakeStore();
         const chain = await Chain.open(store, testGenesis(accounts), PRECOMPILES);
-        const traces = new ChainTraces(chain, PRECOMPILES);
+        const traces = new Traces(chain, PRECOMPILES);
         const seen: (readonly TransactionTrace[])[] = [];
         for (const plans of blocks) {
           const proposal = await proposeSigned(chain, plans);
           const { block, raw } = proposal;
-          const runs = await traces.encodedBlock(raw, options(ALL));
-          const diffs = await traces.encodedBlock(raw, options(prestate(true)));
+          const runs = resultOf(await traces.traceEncodedBlock(raw, options(ALL)));
+          const diffs = resultOf(await traces.traceEncodedBlock(raw, options(prestate(true))));
           expect(runs.map(({ txHash }) => txHash)).toEqual(block.transactions.map(({ hash }) => bytesToHex(hash)));
 
           const after = openStateDatabase({ reader: store.reader, headRoot: chain.headBlock.header.stateRoot });
@@ -189,9 +195,10 @@ describe("random blocks", () => {
         }
         for (const [index, runs] of seen.entries()) {
           const block = chain.block(BigInt(index + 1))!;
-          expect(await traces.block(block, options(ALL))).toEqual(runs);
+          expect(resultOf(await traces.traceBlock(block.hash, options(ALL)))).toEqual(runs);
           const last = runs.length - 1;
-          if (last >= 0) expect(await traces.transaction(block, last, options(ALL))).toEqual(runs[last]!.result);
+          if (last >= 0)
+            expect(resultOf(await traces.traceTransaction(block.hash, last, options(ALL)))).toEqual(runs[last]!.result);
         }
       }),
       { numRuns: 12 },

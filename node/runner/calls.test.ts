@@ -1,16 +1,16 @@
 /** Access lists and simulated blocks of random worlds, against the calls and blocks that they tell of. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesToBigInt, bytesToHex, concatBytes } from "../core/bytes.ts";
-import type { ExecutedBlock, Transaction } from "../core/chain.ts";
-import { simulate } from "../execution/simulate/simulate.ts";
-import { TransferLogs } from "../execution/simulate/transfer-logs.ts";
-import type { SimulatedInput, SimulationRequest } from "../execution/simulate/types.ts";
-import { openStateDatabase } from "../execution/state/database.ts";
-import { OverlayLayer } from "../execution/state/layer.ts";
-import { type MemoryStore, memoryStore } from "../execution/state/memory-store.ts";
-import { EMPTY_TRIE_ROOT } from "../execution/state/trie-node.ts";
-import type { SealedState } from "../execution/state/types.ts";
+import { bytesToBigInt, bytesToHex, concatBytes } from "../../core/bytes.ts";
+import type { ExecutedBlock, Transaction } from "../../core/chain.ts";
+import { simulate } from "../../execution/simulate/simulate.ts";
+import { TransferLogs } from "../../execution/simulate/transfer-logs.ts";
+import type { SimulatedInput, SimulationRequest } from "../../execution/simulate/types.ts";
+import { openStateDatabase } from "../../execution/state/database.ts";
+import { OverlayLayer } from "../../execution/state/layer.ts";
+import { type MemoryStore, memoryStore } from "../../execution/state/memory-store.ts";
+import { EMPTY_TRIE_ROOT } from "../../execution/state/trie-node.ts";
+import type { SealedState } from "../../execution/state/types.ts";
 import {
   ADDRESSES,
   COINBASE,
@@ -22,12 +22,13 @@ import {
   plan,
   SENDERS,
   signPlan,
-} from "../execution/testing/world.ts";
-import { createTracingMachine } from "../execution/trace/replay.ts";
-import type { CallRequest } from "../execution/tx/call.ts";
-import { PRECOMPILES } from "../precompiles/table.ts";
-import { Chain } from "./chain.ts";
-import { CHAIN_ID, contract, decoded, FakeStore, propose, rich, testGenesis } from "./testing/world.ts";
+} from "../../execution/testing/world.ts";
+import { createTracingMachine } from "../../execution/trace/replay.ts";
+import type { CallRequest } from "../../execution/tx/call.ts";
+import { PRECOMPILES } from "../../precompiles/table.ts";
+import { Chain } from "../chain.ts";
+import { CHAIN_ID, contract, decoded, FakeStore, propose, rich, testGenesis } from "../testing/world.ts";
+import { Calls } from "./calls.ts";
 
 const WHOLE: Omit<SimulationRequest, "blocks"> = {
   isValidating: true,
@@ -84,7 +85,7 @@ test("a simulated block of a block's transactions comes to the block's state and
       const blocks = [
         { calls: block.transactions.map(callOf), block: { number, timestamp, coinbase, prevRandao, gasLimit } },
       ];
-      const simulation = await chain.simulate({ ...WHOLE, logsTransfers, blocks }, parent);
+      const simulation = await new Calls(chain, PRECOMPILES).simulate({ ...WHOLE, logsTransfers, blocks }, parent);
       if (!simulation.ok) throw new Error(simulation.failure.message);
       const [simulated] = simulation.blocks;
       expect(simulated!.block.receipts).toEqual(receipts);
@@ -169,9 +170,10 @@ test("with its access list a call finds nothing cold, and costs what is said", a
     const chain = await openChain(world);
     const { to, data, value, accessList } = tx;
     const request = { from: SENDERS[sender]!, ...(to && { to }), data, value, accessList, gas: 5_000_000n };
-    const found = await chain.accessList(request, chain.headBlock);
+    const calls = new Calls(chain, PRECOMPILES);
+    const found = await calls.accessList(request, chain.headBlock.header);
     if (!found.ok) return;
-    const again = await chain.accessList({ ...request, accessList: found.accessList }, chain.headBlock);
+    const again = await calls.accessList({ ...request, accessList: found.accessList }, chain.headBlock.header);
     expect(again).toEqual(found);
     const run = await chain.call({ ...request, accessList: found.accessList }, chain.headBlock);
     expect([run.gasUsed, run.ok ? undefined : run.reason]).toEqual([found.gasUsed, found.failure]);
@@ -208,7 +210,10 @@ test("simulated blocks see each other's hashes and states; gaps are filled; noth
       calls: [ask(0), ask(1), ask(3), ask(9), { from: SENDERS[1]!, to: SENDERS[2]!, value: 7n }],
     },
   ];
-  const simulation = await chain.simulate({ ...WHOLE, isValidating: false, blocks }, chain.headBlock);
+  const simulation = await new Calls(chain, PRECOMPILES).simulate(
+    { ...WHOLE, isValidating: false, blocks },
+    chain.headBlock,
+  );
   if (!simulation.ok) throw new Error(simulation.failure.message);
   const made = simulation.blocks.map(({ block }) => block);
   expect(made.map(({ header }) => header.number)).toEqual([1n, 2n, 3n, 4n]);

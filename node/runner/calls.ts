@@ -1,0 +1,168 @@
+/** Calls, their access lists, estimates, simulated blocks and proofs: a few by turns, within bounds of time. */
+import { bytesToHex, EMPTY_BYTES, ZERO_32 } from "../../core/bytes.ts";
+import { Gate } from "../../core/gate.ts";
+import type { Precompile } from "../../core/precompile.ts";
+import type { ParentBlock } from "../../execution/block/execute.ts";
+import type { ChainRules } from "../../execution/rules.ts";
+import { simulate } from "../../execution/simulate/simulate.ts";
+import { TransferLogs } from "../../execution/simulate/transfer-logs.ts";
+import type { Simulation, SimulationRequest } from "../../execution/simulate/types.ts";
+import { OverlayLayer } from "../../execution/state/layer.ts";
+import type { AccountProof, StateLayer } from "../../execution/state/types.ts";
+import { createTracingMachine } from "../../execution/trace/replay.ts";
+import { type AccessListResult, createAccessList } from "../../execution/tx/access-list.ts";
+import { type CallRequest, type CallResult, callMessage } from "../../execution/tx/call.ts";
+import { estimateGas, type GasEstimate } from "../../execution/tx/estimate.ts";
+import { type Machine, MachinePool } from "../../execution/tx/machine.ts";
+import { type CallOverrides, NO_OVERRIDES, overrideHeader, overrideState } from "../../execution/tx/overrides.ts";
+import { pacer, TimeSpent } from "../pace.ts";
+import type { Environment, EstimateBounds, HeldState, RunnableChain, Runner } from "./types.ts";
+
+/** Those that run by turns, and that wait for one to end. */
+const CALLS_RUNNING = 4;
+const CALLS_WAITING = 256;
+/** A call that waited longer is refused: its caller has given up. */
+const CALL_WAIT_MS = 20_000;
+/** Time that a call may work, as geth's --rpc.evmtimeout. */
+const CALL_WORK_MS = 5_000;
+
+/** What could not run at all, in words for the caller. */
+class NotRun {
+  readonly message: string;
+  readonly isLate: boolean;
+
+  constructor(message: string, isLate = false) {
+    this.message = message;
+    this.isLate = isLate;
+  }
+}
+
+export class Calls implements Runner {
+  readonly #chain: RunnableChain;
+  readonly #precompiles: readonly Precompile[];
+  readonly #machines = new Map<ChainRules, MachinePool>();
+  readonly #gate = new Gate(CALLS_RUNNING, CALLS_WAITING);
+
+  constructor(chain: RunnableChain, precompiles: readonly Precompile[]) {
+    this.#chain = chain;
+    this.#precompiles = precompiles;
+  }
+
+  async call(request: CallRequest, environment: Environment, overrides = NO_OVERRIDES): Promise<CallResult> {
+    const result = await this.#inTurn(environment.stateRoot, ({ state }) => {
+      const layer = state.fork();
+      overrideState(layer, overrides.state);
+      const rules = this.#chain.rulesOf(environment);
+      return this.#call(request, overrideHeader(environment, overrides.block), rules, layer);
+    });
+    return result instanceof NotRun ? failed(result.message) : result;
+  }
+
+  async accessList(
+    request: CallRequest,
+    environment: Environment,
+    overrides = NO_OVERRIDES,
+  ): Promise<AccessListResult> {
+    const result = await this.#inTurn(environment.stateRoot, ({ state }) => {
+      const layer = state.fork();
+      overrideState(layer, overrides.state);
+      const header = overrideHeader(environment, overrides.block);
+      const rules = this.#chain.rulesOf(environment);
+      return this.#use(rules, layer, (machine) => createAccessList(machine, request, header, layer, rules));
+    });
+    return result instanceof NotRun ? { ok: false, message: result.message } : result;
+  }
+
+  async estimateGas(
+    request: CallRequest,
+    environment: Environment,
+    overrides: CallOverrides,
+    { gas, withinMs }: EstimateBounds,
+  ): Promise<GasEstimate> {
+    const deadline = performance.now() + withinMs;
+    const result = await this.#inTurn(environment.stateRoot, ({ state }) => {
+      const pretended = new OverlayLayer(state.reader);
+      overrideState(pretended, overrides.state);
+      const header = overrideHeader(environment, overrides.block);
+      const rules = this.#chain.rulesOf(environment);
+      const call = (attempt: CallRequest): Promise<CallResult> => {
+        if (performance.now() > deadline) throw new TimeSpent(`${withinMs} ms for the whole estimate`);
+        return this.#call(attempt, header, rules, new OverlayLayer(pretended));
+      };
+      return estimateGas({ state: pretended, call }, request, rules, header.gasLimit, gas);
+    });
+    return result instanceof NotRun ? { ok: false, message: result.message } : result;
+  }
+
+  async simulate(request: SimulationRequest, base: ParentBlock): Promise<Simulation> {
+    const rules = this.#chain.rulesOf(base.header);
+    const result = await this.#inTurn(base.header.stateRoot, ({ state, database }) => {
+      const parts = { rules, blockHash: this.#blockHash, database };
+      if (!request.logsTransfers) {
+        return this.#use(rules, state.fork(), (machine) => simulate({ ...parts, machine }, request, base, state));
+      }
+      const machine = createTracingMachine({ rules, precompiles: this.#precompiles });
+      const transfers = new TransferLogs();
+      machine.evm.tracer = transfers;
+      machine.evm.pause = pacer(CALL_WORK_MS);
+      return simulate({ ...parts, machine, transfers }, request, base, state);
+    });
+    if (!(result instanceof NotRun)) return result;
+    return { ok: false, failure: { code: result.isLate ? "timeout" : "busy", message: result.message } };
+  }
+
+  async prove(
+    stateRoot: Uint8Array,
+    address: Uint8Array,
+    slots: readonly Uint8Array[],
+  ): Promise<AccountProof | undefined> {
+    const held = this.#chain.hold(stateRoot);
+    try {
+      return held?.database.prove(stateRoot, address, slots);
+    } finally {
+      held?.release();
+    }
+  }
+
+  #call(request: CallRequest, header: Environment, rules: ChainRules, layer: StateLayer): Promise<CallResult> {
+    return this.#use(rules, layer, (machine) => callMessage(machine, request, header, rules));
+  }
+
+  #use<T>(rules: ChainRules, layer: StateLayer, run: (machine: Machine) => Promise<T>): Promise<T> {
+    let machines = this.#machines.get(rules);
+    if (machines === undefined) {
+      machines = new MachinePool(rules, this.#precompiles, true);
+      this.#machines.set(rules, machines);
+    }
+    return machines.use(layer, this.#blockHash, run, pacer(CALL_WORK_MS));
+  }
+
+  /** A call may pretend to be in a block that is far ahead; to code, what is not there yet has the hash 0. */
+  readonly #blockHash = (number: bigint): Uint8Array => {
+    if (number > this.#chain.head.number) return ZERO_32;
+    const hash = this.#chain.hashAt(number);
+    if (hash === undefined) throw new Error(`the hash of block ${number} was asked for, which is not here`);
+    return hash;
+  };
+
+  /** Work gives way to other work every 10 ms. What takes too long fails as in geth. */
+  async #inTurn<T>(stateRoot: Uint8Array, work: (held: HeldState) => Promise<T>): Promise<T | NotRun> {
+    const askedAtMs = performance.now();
+    const result = await this.#gate.run(async () => {
+      if (performance.now() - askedAtMs > CALL_WAIT_MS) return undefined;
+      const held = this.#chain.hold(stateRoot);
+      if (held === undefined) return new NotRun(`state ${bytesToHex(stateRoot)} is not available: it was pruned`);
+      try {
+        return await work(held);
+      } catch (error) {
+        if (!(error instanceof TimeSpent)) throw error;
+        return new NotRun(`execution aborted (timeout = ${CALL_WORK_MS / 1_000}s)`, true);
+      } finally {
+        held.release();
+      }
+    });
+    return result ?? new NotRun("too many calls are running: try again later");
+  }
+}
+
+const failed = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });
