@@ -26,6 +26,7 @@ import {
   yogaLog,
 } from "./server-plugins.ts";
 import { createWebSocketEndpoint, refuseUpgrade } from "./server-websocket.ts";
+import { MAX_REPLAY_BLOCKS } from "./subscription-topics.ts";
 import { EventFeed } from "./subscriptions.ts";
 
 export type { GraphqlServer, GraphqlServerOptions };
@@ -62,6 +63,7 @@ export async function createGraphqlServer(options: GraphqlServerOptions): Promis
     pollMs: options.pollMs ?? POLL_MS,
     maxSubscribers,
     maxUnread: MAX_UNREAD,
+    maxReplayBlocks: MAX_REPLAY_BLOCKS,
     retryMs: RETRY_MS,
     log,
   });

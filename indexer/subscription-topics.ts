@@ -4,7 +4,11 @@ import { equalsBytes } from "../core/bytes.ts";
 import { REWARD_KIND } from "./codes.ts";
 import { type MergedAttribution, mergeSpans } from "./lineage.ts";
 import type { Reader } from "./loaders.ts";
+import { badInput } from "./scalars.ts";
 import { type Stored, type TableName, tableShape } from "./tables.ts";
+
+/** Blocks of the past that a subscriber may ask for: more than an hour of blocks of a second. */
+export const MAX_REPLAY_BLOCKS = 5_000;
 
 type Key = number | Uint8Array | null;
 
@@ -28,11 +32,15 @@ export type TopicFilter = Readonly<Record<string, Key | undefined>>;
  */
 export class Selection<T> implements AsyncIterable<T> {
   readonly topic: Topic<T>;
+  /** The first block whose events are wanted; undefined: the one after the subscription. */
+  readonly fromBlock: number | undefined;
   readonly #filter: readonly (readonly [string, Key])[];
 
   /** What is null or undefined in the filter does not filter. */
-  constructor(topic: Topic<T>, filter: TopicFilter) {
+  constructor(topic: Topic<T>, filter: TopicFilter, fromBlock: number | null | undefined) {
     this.topic = topic;
+    if (fromBlock != null && fromBlock < 0) throw badInput(`fromBlock must not be negative, and ${fromBlock} is`);
+    this.fromBlock = fromBlock ?? undefined;
     this.#filter = Object.entries(filter).flatMap(([name, key]) => (key == null ? [] : [[name, key] as const]));
   }
 

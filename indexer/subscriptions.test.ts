@@ -30,6 +30,7 @@ async function indexOf(source: FakeChain, location: string): Promise<Indexer> {
 
 interface FeedSetup {
   readonly maxUnread?: number;
+  readonly maxReplayBlocks?: number;
   readonly maxSubscribers?: number;
   readonly beforeStatement?: (sql: string) => void;
 }
@@ -40,7 +41,13 @@ function feedOf(location: string, { beforeStatement, ...options }: FeedSetup = {
     connections: 1,
     ...(beforeStatement && { beforeStatement }),
   });
-  const limits = { timeoutMs: 10_000, pollMs: 3_600_000, maxSubscribers: 100, maxUnread: 10_000 };
+  const limits = {
+    timeoutMs: 10_000,
+    pollMs: 3_600_000,
+    maxSubscribers: 100,
+    maxUnread: 10_000,
+    maxReplayBlocks: 1_000,
+  };
   const feed = new EventFeed({ readers, log: undefined, retryMs: 1, ...limits, ...options });
   closers.push(async () => {
     await feed.close();
@@ -153,6 +160,56 @@ describe.each(STORES)("the feed on $name", ({ newLocation, runs }) => {
     );
   });
 
+  test("who was cut off anywhere and subscribes again from the last block it saw has missed nothing", async () => {
+    const cuts = fc.array(fc.tuple(fc.nat(12), fc.integer({ min: 1, max: 6 })), { minLength: 2, maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(steps, cuts, fc.integer({ min: 1, max: 8 }), async (history, turns, maxUnread) => {
+        const whole = chainOf(history);
+        const chain = whole.fork(2);
+        const location = await newLocation();
+        const indexer = await indexOf(chain, location);
+        const feed = feedOf(location, { maxUnread });
+        // One that stays, which nobody who comes again may disturb.
+        const heads = await listen(feed, "subscription { head { number } }");
+        const seen = new Map<string, number>();
+        let fromBlock = 1;
+        const readFrom = async (results: AsyncGenerator<ExecutionResult>, count: number) => {
+          for (let i = 0; i < count; i++) {
+            // biome-ignore lint/suspicious/noExplicitAny: the selection's shape.
+            const { data, errors, extensions } = (await results.next()).value as any;
+            // It did not read while blocks came.
+            if (errors?.[0].extensions.code === "SLOW_CONSUMER") return;
+            expect(errors).toBeUndefined();
+            const { id, block } = data.rewardEarned;
+            expect(extensions).toEqual({ block: Number(block.number) });
+            expect(extensions.block).toBeGreaterThanOrEqual(fromBlock);
+            seen.set(id, extensions.block);
+            fromBlock = extensions.block;
+          }
+        };
+        const rewardsFrom = async (block: number) =>
+          (await dumpIndex(location)).rewards!.filter((row) => Number(row.block) >= block).length;
+        const subscribe = () =>
+          listen(feed, `subscription { rewardEarned(fromBlock: ${fromBlock}) { id block { number } } }`);
+        for (const [count, blocks] of turns) {
+          const results = await subscribe();
+          for (let i = 0; i < blocks && chain.blocks.length < whole.blocks.length; i++) {
+            chain.commit(whole.blocks[chain.blocks.length]!);
+            await indexer.caughtUp();
+            feed.wake();
+            await take(heads, 1);
+          }
+          await readFrom(results, Math.min(count, await rewardsFrom(fromBlock)));
+          await results.return(undefined);
+        }
+        await readFrom(await subscribe(), await rewardsFrom(fromBlock));
+        const rewards = (await dumpIndex(location)).rewards!.filter((row) => Number(row.block) > 0);
+        expect(seen.size).toBe(rewards.length);
+      }),
+      { numRuns: Math.ceil(runs / 2) },
+    );
+  });
+
   test("an event's fields are those of its block", async () => {
     const { chain, ledger } = standardChain();
     const location = await newLocation();
@@ -249,9 +306,37 @@ describe("bounds", () => {
     const { value } = await slow.next();
     expect(value.errors[0]).toBeInstanceOf(GraphQLError);
     expect(value.errors[0].extensions.code).toBe("SLOW_CONSUMER");
-    expect(value.errors[0].message).toBe("the client left 3 events unread: read faster or select less");
+    expect(value.errors[0].message).toBe("the client left 4 events unread: read faster or select less");
     expect((await slow.next()).done).toBe(true);
     expect(feed.subscribers).toBe(1);
+  });
+
+  test("no more than a bounded part of the past is delivered again, and the future can be waited for", async () => {
+    const { chain } = standardChain();
+    const location = await newLocation();
+    const indexer = await indexOf(chain, location);
+    const maxReplayBlocks = 6;
+    const feed = feedOf(location, { maxReplayBlocks });
+    const head = chain.blocks.length - 1;
+    const from = (block: number) => subscribeTo(feed, `subscription { head(fromBlock: ${block}) { number } }`);
+    const first = head - maxReplayBlocks + 1;
+    expect(await from(first - 1)).toMatchObject({
+      errors: [
+        {
+          message: `fromBlock ${first - 1} is more than ${maxReplayBlocks} blocks before ${head}, the last one: ask for what is older with a query`,
+          extensions: { code: "BAD_USER_INPUT" },
+        },
+      ],
+    });
+    expect(await from(-1)).toMatchObject({ errors: [{ message: "fromBlock must not be negative, and -1 is" }] });
+    expect(feed.subscribers).toBe(0);
+    const oldest = await listen(feed, `subscription { head(fromBlock: ${first}) { number } }`);
+    expect(await take(oldest, 3)).toEqual([first, first + 1, first + 2].map((number) => ({ number: `${number}` })));
+    const later = await listen(feed, `subscription { head(fromBlock: ${head + 3}) { number } }`);
+    for (let i = 0; i < 4; i++) chain.append();
+    await indexer.caughtUp();
+    feed.wake();
+    expect(await take(later, 2)).toEqual([{ number: `${head + 3}` }, { number: `${head + 4}` }]);
   });
 
   test("places are limited, and who leaves makes room, also while waiting for an event", async () => {
@@ -317,6 +402,16 @@ describe.each([
     await server.close();
     await Promise.all(clients.map((client) => client.ended));
     await Promise.all(clients.map((client) => client.stop()));
+  });
+
+  test("an event says its block, from which the next subscription goes on", async () => {
+    const { chain, server } = await serve();
+    const client = await subscribe(server.url, "subscription { head(fromBlock: 3) { number } }");
+    await client.until(chain.blocks.length - 3);
+    const numbers = client.events.map(({ data }) => Number(data.head.number));
+    expect(numbers).toEqual(chain.blocks.map((_, i) => i).slice(3));
+    expect(client.events.map(({ extensions }) => extensions?.block)).toEqual(numbers);
+    await client.stop();
   });
 
   test("what is refused says why", async () => {

@@ -2,8 +2,9 @@
  * Subscriptions: one feed a server follows the index and executes each subscriber's selection on every block, in order,
  * in the snapshot of that block. It polls the checkpoint, because a replica of PostgreSQL offers nothing better.
  *
- * A subscriber gets the events of every block after the one at which it was admitted, each exactly once: a block's
- * results are handed out together, and only then the cursor moves. What cannot be kept ends the subscription with an
+ * A subscriber gets the events of every block after the one at which it was admitted, or from the one that it named, each
+ * exactly once: a block's results are handed out together, and only then the cursor moves. Who named a block of the past
+ * gets the blocks up to the cursor first, as fast as it reads them, and then goes on with all others. What cannot be kept ends the subscription with an
  * error: a client that does not read, and an index that has gone back to before what was delivered.
  */
 import { setImmediate as yieldToEventLoop } from "node:timers/promises";
@@ -18,6 +19,7 @@ import type { Kysely, Transaction } from "kysely";
 import { equalsBytes } from "../core/bytes.ts";
 import { isUnreachable } from "./database.ts";
 import { Reader } from "./loaders.ts";
+import { badInput } from "./scalars.ts";
 import { unavailable } from "./server-errors.ts";
 import type { IndexerLog } from "./store.ts";
 import { Selection, type Topic, type TopicEvent } from "./subscription-topics.ts";
@@ -32,6 +34,8 @@ export interface FeedOptions {
   readonly maxSubscribers: number;
   /** Results of earlier blocks that a client may leave unread. */
   readonly maxUnread: number;
+  /** Blocks of the past that a subscriber may ask for. */
+  readonly maxReplayBlocks: number;
   /** After a failure, such as a database that is away. */
   readonly retryMs: number;
   readonly log: IndexerLog | undefined;
@@ -49,6 +53,8 @@ interface Cursor {
 export class EventFeed {
   readonly #options: FeedOptions;
   readonly #subscribers = new Set<Subscriber>();
+  /** Those that want blocks before the cursor. */
+  readonly #replaying = new Set<Subscriber>();
   /** Admitted by the next step, which knows the checkpoint. */
   readonly #joining = new Set<Subscriber>();
   readonly #running: Promise<void>;
@@ -63,7 +69,7 @@ export class EventFeed {
   }
 
   get subscribers(): number {
-    return this.#subscribers.size + this.#joining.size;
+    return this.#subscribers.size + this.#replaying.size + this.#joining.size;
   }
 
   /** GraphQL's `subscribe`: resolves once events count for the subscriber. */
@@ -78,7 +84,10 @@ export class EventFeed {
         "TOO_MANY_SUBSCRIBERS",
       );
     }
-    const subscriber = new Subscriber(args, source, maxUnread, () => this.#leave(subscriber));
+    const subscriber = new Subscriber(args, source, maxUnread, {
+      onRead: () => this.#replaying.has(subscriber) && this.#wake(),
+      onEnd: () => this.#leave(subscriber),
+    });
     this.#joining.add(subscriber);
     this.#wake();
     const problem = await subscriber.admitted;
@@ -99,12 +108,12 @@ export class EventFeed {
   }
 
   #leave(subscriber: Subscriber): void {
-    this.#subscribers.delete(subscriber);
-    this.#joining.delete(subscriber);
+    for (const set of [this.#subscribers, this.#replaying, this.#joining]) set.delete(subscriber);
   }
 
   #endAll(problem: GraphQLError | undefined): void {
-    for (const subscriber of [...this.#subscribers, ...this.#joining]) subscriber.end(problem);
+    const all = [...this.#subscribers, ...this.#replaying, ...this.#joining];
+    for (const subscriber of all) subscriber.end(problem);
   }
 
   async #run(): Promise<void> {
@@ -143,22 +152,57 @@ export class EventFeed {
       await this.#refuseRewind(snapshot, head);
       const first = this.#cursor.block;
       // A replica may lag behind what was delivered already: those blocks came before the subscription.
-      for (const subscriber of this.#joining) this.#admit(subscriber, Math.max(head, first));
+      for (const subscriber of this.#joining) this.#admit(subscriber, first, Math.max(head, first));
       const last = Math.min(head, first + BLOCKS_A_STEP);
-      for (let block = first + 1; block <= last && this.#subscribers.size > 0 && !this.#isClosed; block++) {
-        await this.#deliver(snapshot, block);
+      for (let block = first + 1; block <= last && this.subscribers > 0 && !this.#isClosed; block++) {
+        const listening = [...this.#subscribers].filter(({ passed }) => block > passed);
+        this.#cursor = { block, hash: await this.#deliver(snapshot, block, listening) };
       }
+      const isReplaying = await this.#replay(snapshot, head);
       this.#isFailing = false;
-      return last < head ? 0 : this.#options.pollMs;
+      return last < head || isReplaying ? 0 : this.#options.pollMs;
     } finally {
       await snapshot.rollback().execute();
     }
   }
 
-  #admit(subscriber: Subscriber, block: number): void {
+  /** `delivered`: the cursor's block, up to which all others have everything. */
+  #admit(subscriber: Subscriber, delivered: number, head: number): void {
     this.#joining.delete(subscriber);
-    this.#subscribers.add(subscriber);
-    subscriber.admit(block);
+    const { maxReplayBlocks } = this.#options;
+    const { fromBlock = head + 1 } = subscriber.selection;
+    if (head - fromBlock >= maxReplayBlocks) {
+      const message = `fromBlock ${fromBlock} is more than ${maxReplayBlocks} blocks before ${head}, the last one: ask for what is older with a query`;
+      subscriber.end(badInput(message));
+      return;
+    }
+    (fromBlock <= delivered ? this.#replaying : this.#subscribers).add(subscriber);
+    subscriber.admit(fromBlock - 1);
+  }
+
+  /**
+   * Delivers blocks of the past to those who read them, the oldest first, so that they go on together. Returns whether
+   * there is more that could be delivered.
+   */
+  async #replay(snapshot: Transaction<Database>, head: number): Promise<boolean> {
+    for (const subscriber of this.#replaying) {
+      if (head - subscriber.passed > 2 * this.#options.maxReplayBlocks) subscriber.dropAsSlow();
+    }
+    for (let i = 0; i < BLOCKS_A_STEP && !this.#isClosed; i++) {
+      const reading = [...this.#replaying].filter(({ reads }) => reads);
+      const block = Math.min(...reading.map(({ passed }) => passed)) + 1;
+      // Nobody reads, or the index is that of a replica that lags.
+      if (block > head) return false;
+      const listening = reading.filter(({ passed }) => passed === block - 1);
+      await this.#deliver(snapshot, block, listening);
+      for (const subscriber of listening) {
+        subscriber.passed = block;
+        if (block < (this.#cursor?.block ?? 0)) continue;
+        // Unless it has left meanwhile.
+        if (this.#replaying.delete(subscriber)) this.#subscribers.add(subscriber);
+      }
+    }
+    return true;
   }
 
   /** An index that has another block in the cursor's place was rewound. Below the cursor it may just lag: wait for more. */
@@ -182,11 +226,15 @@ export class EventFeed {
     this.#cursor = { block: head, hash: (await readCheckpoint(snapshot))?.hash };
   }
 
-  async #deliver(snapshot: Transaction<Database>, block: number): Promise<void> {
+  /** Returns the block's hash. */
+  async #deliver(
+    snapshot: Transaction<Database>,
+    block: number,
+    listening: readonly Subscriber[],
+  ): Promise<Uint8Array> {
     const reader = new Reader(snapshot, this.#options.timeoutMs, block);
     const hash = await blockHash(snapshot, block);
     if (hash === undefined) throw new Error(`the index has no block ${block} below its checkpoint`);
-    const listening = [...this.#subscribers].filter(({ from }) => block > from);
     const events = new Map<Topic<unknown>, readonly TopicEvent<unknown>[]>();
     for (const { topic } of new Set(listening.map(({ selection }) => selection))) {
       if (!events.has(topic)) events.set(topic, await topic.read(reader, block));
@@ -194,13 +242,13 @@ export class EventFeed {
     const results = await Promise.all(
       listening.map(async (subscriber) => ({
         subscriber,
-        results: await subscriber.execute(events.get(subscriber.selection.topic) ?? [], reader),
+        results: await subscriber.execute(events.get(subscriber.selection.topic) ?? [], reader, block),
       })),
     );
     for (const { subscriber, results: own } of results) subscriber.push(own);
-    this.#cursor = { block, hash };
     // The results leave before the next block's are made.
     await yieldToEventLoop();
+    return hash;
   }
 }
 
@@ -208,20 +256,27 @@ class Subscriber {
   readonly selection: Selection<unknown>;
   readonly admitted: Promise<GraphQLError | undefined>;
   readonly results: AsyncGenerator<ExecutionResult>;
-  /** The block at which it was admitted. */
-  from = Number.POSITIVE_INFINITY;
+  /** It gets nothing of this block and those before it, or has got it. */
+  passed = Number.POSITIVE_INFINITY;
   readonly #args: ExecutionArgs;
   readonly #maxUnread: number;
+  readonly #onRead: () => void;
   readonly #onEnd: () => void;
   #settleAdmission: (problem: GraphQLError | undefined) => void = () => {};
   #unread: ExecutionResult[] = [];
   #hasEnded = false;
   #wake: () => void = () => {};
 
-  constructor(args: ExecutionArgs, selection: Selection<unknown>, maxUnread: number, onEnd: () => void) {
+  constructor(
+    args: ExecutionArgs,
+    selection: Selection<unknown>,
+    maxUnread: number,
+    { onRead, onEnd }: { readonly onRead: () => void; readonly onEnd: () => void },
+  ) {
     this.#args = args;
     this.selection = selection;
     this.#maxUnread = maxUnread;
+    this.#onRead = onRead;
     this.#onEnd = onEnd;
     this.admitted = new Promise((resolve) => {
       this.#settleAdmission = resolve;
@@ -229,13 +284,18 @@ class Subscriber {
     this.results = this.#iterate();
   }
 
-  admit(block: number): void {
-    this.from = block;
+  admit(passed: number): void {
+    this.passed = passed;
     this.#settleAdmission(undefined);
   }
 
+  /** Whether it is near to what it has been given. */
+  get reads(): boolean {
+    return this.#unread.length <= this.#maxUnread / 2;
+  }
+
   /** Throws when the database went away meanwhile: the block is to be tried again. */
-  async execute(events: readonly TopicEvent<unknown>[], reader: Reader): Promise<ExecutionResult[]> {
+  async execute(events: readonly TopicEvent<unknown>[], reader: Reader, block: number): Promise<ExecutionResult[]> {
     const contextValue = { ...(this.#args.contextValue as object), reader };
     const results = await Promise.all(
       events
@@ -245,19 +305,23 @@ class Subscriber {
     const causes = results.flatMap(({ errors }) => errors ?? []).map(({ originalError }) => originalError);
     const lost = causes.find((cause) => isUnreachable(cause));
     if (lost !== undefined) throw lost;
-    return results;
+    return results.map((result) => ({ ...result, extensions: { ...result.extensions, block } }));
   }
 
   push(results: readonly ExecutionResult[]): void {
     if (this.#hasEnded || results.length === 0) return;
     if (this.#unread.length > this.#maxUnread) {
-      this.#unread = [];
-      const message = `the client left ${this.#maxUnread} events unread: read faster or select less`;
-      this.end(new GraphQLError(message, { extensions: { code: "SLOW_CONSUMER" } }));
+      this.dropAsSlow();
       return;
     }
     this.#unread.push(...results);
     this.#wake();
+  }
+
+  dropAsSlow(): void {
+    const message = `the client left ${this.#unread.length} events unread: read faster or select less`;
+    this.#unread = [];
+    this.end(new GraphQLError(message, { extensions: { code: "SLOW_CONSUMER" } }));
   }
 
   /** What was pushed is still delivered, then the problem, if there is one. */
@@ -279,6 +343,7 @@ class Subscriber {
         });
       }
       const value = this.#unread.shift();
+      this.#onRead();
       return value === undefined ? { done: true, value: undefined } : { done: false, value };
     };
     const stop = async (): Promise<IteratorResult<ExecutionResult, undefined>> => {

@@ -2,8 +2,12 @@
 import { type Client, createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 
-// biome-ignore lint/suspicious/noExplicitAny: events have the shape of the selection, which the assertions check.
-export type Event = { data?: any; errors?: { message: string; extensions?: { code?: string } }[] };
+export type Event = {
+  // biome-ignore lint/suspicious/noExplicitAny: events have the shape of the selection, which the assertions check.
+  data?: any;
+  errors?: { message: string; extensions?: { code?: string } }[];
+  extensions?: { block?: number };
+};
 
 export interface Subscriber {
   readonly events: readonly Event[];
