@@ -3,18 +3,20 @@
  *
  * A sender's transactions are pending (nonces without a gap from the account's) or queued (after a gap). Capacity is
  * counted in slots of 32 KiB; when it is used up, the transaction worth least to a proposer leaves. A block costs work
- * for the senders it touched only.
+ * for the senders it can have touched only. Rules and texts are those of geth's legacypool but where README.md says so.
  */
 import { bytesToHex } from "../core/bytes.ts";
 import type { ExecutedBlock, Transaction } from "../core/chain.ts";
 import { Candidates } from "./mempool/candidates.ts";
+import { authoritiesOf, checkAuthorities, checkDelegatedSender } from "./mempool/delegation.ts";
 import { Places } from "./mempool/places.ts";
+import { findRoom } from "./mempool/room.ts";
 import {
   checkAccount,
+  checkExpenditure,
   checkForm,
   costOf,
   DEFAULT_MEMPOOL_LIMITS,
-  isCheaper,
   isSufficientBump,
   type MempoolLimits,
   type Refusal,
@@ -23,8 +25,9 @@ import {
 } from "./mempool/rules.ts";
 import { type PoolEntry, SenderTransactions } from "./mempool/sender.ts";
 import { type ChainRules, DEFAULT_RULES } from "./rules.ts";
-import type { StateReader } from "./state/types.ts";
+import type { AccountState, StateReader } from "./state/types.ts";
 import { effectiveTip } from "./tx/derive.ts";
+import { hasCode } from "./tx/validate.ts";
 
 export type AddResult =
   /** `pending`: executable now; otherwise queued behind a nonce gap. `replaced` is the hash of what it displaced. */
@@ -51,8 +54,6 @@ export interface SenderContent {
   readonly queued: readonly Transaction[];
 }
 
-const FULL = refuse("full", "txpool is full");
-
 export class Mempool {
   readonly limits: MempoolLimits;
   readonly #rules: Pick<ChainRules, "hardfork">;
@@ -60,6 +61,8 @@ export class Mempool {
   #sequence = 0;
   readonly #places: Places;
   #includableSinceMs: number | undefined;
+  /** One of the senders whose first transaction the next block can take; undefined while there is none. */
+  #includable: SenderTransactions | undefined;
   readonly #includableListeners = new Set<(sinceMs: number) => void>();
   readonly #pendingListeners = new Set<(tx: Transaction) => void>();
 
@@ -104,44 +107,59 @@ export class Mempool {
       checkForm(tx, this.limits, this.#next.gasLimit, this.#rules) ?? checkAccount(tx, account, state, costWei);
     if (refusal !== undefined) return refusal;
 
-    const senderKey = bytesToHex(tx.from);
-    let sender = this.#places.senders.get(senderKey);
-    if (sender !== undefined && (sender.accountNonce !== account?.nonce || sender.balance !== account.balance)) {
-      this.#places.settle(sender, account?.nonce ?? 0n, account?.balance ?? 0n, nowMs);
-      this.#findIncludable(nowMs);
-      sender = this.#places.senders.get(senderKey);
-    }
-    if (sender === undefined) {
-      sender = new SenderTransactions(tx.from, senderKey);
-      sender.accountNonce = account?.nonce ?? 0n;
-      sender.balance = account?.balance ?? 0n;
-    }
-
+    const sender = this.#senderOf(tx, account, nowMs);
     const old = sender.at(tx.nonce);
+    const inPending = old?.place === "pending" ? old : undefined;
+    const unfit =
+      checkExpenditure(sender.balance, sender.pendingCostWei, costWei, inPending) ??
+      checkDelegatedSender(tx, sender, this.#places);
+    if (unfit !== undefined) return unfit;
     if (old !== undefined && !isSufficientBump(tx, old.tx, this.limits.priceBumpPercent)) {
       return refuse("replacement-underpriced", "replacement transaction underpriced");
     }
-    const spentWei = sender.pendingCostWei - (old?.place === "pending" ? old.costWei : 0n);
-    if (sender.balance < spentWei + costWei) {
-      return refuse(
-        "insufficient-funds",
-        `insufficient funds for gas * price + value: balance ${sender.balance}, queued cost ${spentWei}, tx cost ${costWei}, overshot ${spentWei + costWei - sender.balance}`,
-      );
-    }
+    // Last of the checks on the transaction itself: signatures cost the most.
+    const authorities = authoritiesOf(tx);
+    const reserved = checkAuthorities(authorities, this.#places);
+    if (reserved !== undefined) return reserved;
 
-    const sequence = this.#sequence++;
-    const entry: PoolEntry = { ...priced, key, sender, slots: slotsOf(tx), costWei, sequence, place: "gone" };
-    const full = this.#makeRoom(entry, old, nowMs);
-    if (full !== undefined) return full;
+    const place = { slots: slotsOf(tx), costWei, sequence: this.#sequence++, place: "gone" as const };
+    const entry: PoolEntry = { ...priced, key, sender, authorities, ...place };
+    const leaving = findRoom(this.#places, entry, old, this.#next.baseFeePerGas);
+    if ("ok" in leaving) return leaving;
+    for (const victim of leaving) this.#places.drop(victim, nowMs);
 
-    this.#places.senders.set(senderKey, sender);
-    if (old !== undefined && old.place !== "gone") this.#places.replace(old, entry);
+    this.#places.admit(sender);
+    // It may have left with what had to: it was queued behind that.
+    if (old !== undefined && old.place !== "gone") this.#places.replace(old, entry, nowMs);
     else if (tx.nonce === sender.nextNonce) {
-      this.#places.appendPending(entry);
-      this.#places.promote(sender);
+      this.#places.appendPending(entry, nowMs);
+      this.#places.promote(sender, nowMs);
     } else this.#places.queue(entry, nowMs);
     if (entry.place === "pending") this.#noteIncludable(sender, nowMs);
+    if (leaving.length > 0) this.#loseIncludable(nowMs);
     return { ok: true, pending: entry.place === "pending", replaced: old?.tx.hash };
+  }
+
+  /** In line with its account; not kept yet when the pool holds nothing of it. */
+  #senderOf(tx: Transaction, account: AccountState | undefined, nowMs: number): SenderTransactions {
+    const key = bytesToHex(tx.from);
+    const known = this.#places.senders.get(key);
+    if (known !== undefined) {
+      const isDelegated = account !== undefined && hasCode(account);
+      if (
+        known.accountNonce === (account?.nonce ?? 0n) &&
+        known.balance === (account?.balance ?? 0n) &&
+        known.isDelegated === isDelegated
+      ) {
+        return known;
+      }
+      this.#places.settle(known, account, nowMs);
+      this.#findIncludable(nowMs);
+      if (known.count > 0) return known;
+    }
+    const sender = new SenderTransactions(tx.from, key);
+    this.#places.settle(sender, account, nowMs);
+    return sender;
   }
 
   get(hash: Uint8Array): Transaction | undefined {
@@ -171,25 +189,37 @@ export class Mempool {
   }
 
   /**
-   * After a block was committed: drops what it holds, looks again at the senders of its transactions, and takes the
-   * next block's base fee, gas limit and price of L1 data. `state` is the state after the block.
+   * After a block was committed: drops what it holds, looks again at every sender whose account it can have changed to
+   * the worse, and takes the next block's base fee, gas limit and price of L1 data. `state` is the state after the
+   * block.
    */
   removeMined(block: Pick<ExecutedBlock, "transactions">, state: StateReader, next: NextBlock, nowMs: number): void {
     const isRepriced = (next.l1FeePrice ?? 0n) !== (this.#next.l1FeePrice ?? 0n);
     this.#next = next;
     if (isRepriced) this.#places.reprice(next.l1FeePrice ?? 0n, nowMs);
-    const seen = new Set<string>();
-    for (const tx of block.transactions) {
-      const key = bytesToHex(tx.from);
-      if (!seen.has(key)) {
-        seen.add(key);
-        this.#revalidate(key, state, nowMs);
-      }
+    if (this.#places.senders.size > 0) {
+      for (const key of this.#touchedBy(block)) this.#revalidate(key, state, nowMs);
     }
     this.#findIncludable(nowMs);
   }
 
-  /** Looks again at accounts that changed otherwise (balance moved by a call, delegated accounts). */
+  /**
+   * Only its own transactions, deposits in its name and authorizations take nonces or money from an account that has no
+   * code; from a delegated one anybody can take both.
+   */
+  #touchedBy({ transactions }: Pick<ExecutedBlock, "transactions">): Set<string> {
+    const touched = new Set<string>();
+    for (const tx of transactions) {
+      touched.add(bytesToHex(tx.from));
+      if (tx.authorizationList.length === 0) continue;
+      const own = this.#places.entries.get(bytesToHex(tx.hash));
+      for (const key of own?.authorities ?? authoritiesOf(tx)) touched.add(key);
+    }
+    for (const key of this.#places.delegated.keys()) touched.add(key);
+    return touched;
+  }
+
+  /** Looks again at accounts that turned out not to be as the pool believed. */
   revalidate(addresses: Iterable<Uint8Array>, state: StateReader, nowMs: number): void {
     for (const address of addresses) this.#revalidate(bytesToHex(address), state, nowMs);
     this.#findIncludable(nowMs);
@@ -200,16 +230,16 @@ export class Mempool {
     const entry = this.#places.entries.get(bytesToHex(hash));
     if (entry === undefined) return false;
     this.#places.drop(entry, nowMs);
-    this.#findIncludable(nowMs);
+    this.#loseIncludable(nowMs);
     return true;
   }
 
-  /** Drops the queued transactions of senders that were idle for the lifetime. Returns how many. */
+  /** Drops the queued transactions of senders of whom nothing became pending for the lifetime. Returns how many. */
   expire(nowMs: number): number {
     let dropped = 0;
     for (;;) {
       const sender = this.#places.idlest;
-      if (sender === undefined || nowMs - sender.queuedAtMs < this.limits.lifetimeMs) return dropped;
+      if (sender === undefined || nowMs - sender.heartbeatMs < this.limits.lifetimeMs) return dropped;
       for (const entry of [...sender.queued.values()]) {
         this.#places.drop(entry, nowMs);
         dropped++;
@@ -217,85 +247,9 @@ export class Mempool {
     }
   }
 
-  // Capacity
-
-  /** Decides on everything that must leave before anything does, so that a refusal changes nothing. */
-  #makeRoom(entry: PoolEntry, old: PoolEntry | undefined, nowMs: number): Refusal | undefined {
-    const { sender, tx } = entry;
-    const queues = tx.nonce > sender.nextNonce;
-    const evicted: PoolEntry[] = [];
-    if (old === undefined && queues) {
-      if (sender.queued.size >= this.limits.senderQueued) {
-        const last = sender.lastQueued()!;
-        if (tx.nonce > last.tx.nonce) return refuse("sender-limit", "account limit exceeded");
-        evicted.push(last);
-      } else if (this.#places.queuedCount >= this.limits.queuedSlots) {
-        const idle = this.#places.idlest;
-        if (idle === undefined || idle === sender) return FULL;
-        evicted.push(idle.lastQueued()!);
-      }
-    } else if (old === undefined && this.#places.pendingCount >= this.limits.pendingSlots) {
-      const heaviest = this.#places.heaviest();
-      const own = sender.pending.length;
-      if (own >= this.limits.senderPending && own + 1 > (heaviest?.pending.length ?? 0)) return FULL;
-      const last = heaviest?.pending.at(-1);
-      if (last !== undefined) evicted.push(last);
-    }
-
-    const capacity = this.limits.pendingSlots + this.limits.queuedSlots;
-    let excess = this.#places.slots + entry.slots - (old?.slots ?? 0) - capacity;
-    for (const victim of evicted) excess -= victim.slots;
-    if (excess > 0) {
-      const refusal = this.#chooseCheapest(entry, old, queues, excess, evicted);
-      if (refusal !== undefined) return refusal;
-    }
-    for (const victim of evicted) this.#places.drop(victim, nowMs);
-    if (evicted.length > 0) this.#findIncludable(nowMs);
-    return undefined;
-  }
-
-  /** Adds to `evicted` the cheapest transactions that free `excess` slots. */
-  #chooseCheapest(
-    entry: PoolEntry,
-    old: PoolEntry | undefined,
-    queues: boolean,
-    excess: number,
-    evicted: PoolEntry[],
-  ): Refusal | undefined {
-    const heap = this.#places.cheapestFirst(this.#next.baseFeePerGas);
-    const chosen: PoolEntry[] = [];
-    let refusal: Refusal | undefined;
-    let missing = excess;
-    while (missing > 0 && refusal === undefined) {
-      const victim = heap.pop();
-      if (victim === undefined) refusal = FULL;
-      else if (victim.place !== "gone" && victim !== old && !evicted.includes(victim)) {
-        chosen.push(victim);
-        missing -= victim.slots;
-        if (!isCheaper(victim, entry, this.#next.baseFeePerGas)) {
-          refusal = refuse("underpriced", "transaction underpriced");
-        } else if (victim.sender === entry.sender) {
-          // Its own earlier nonce: without that one it could not run either.
-          refusal = FULL;
-        } else if (queues && victim.place === "pending") {
-          refusal = refuse("future-replaces-pending", "future transaction tries to replace pending");
-        }
-      } else if (victim.place !== "gone") chosen.push(victim);
-    }
-    if (refusal === undefined) {
-      for (const victim of chosen) {
-        if (victim !== old && !evicted.includes(victim)) evicted.push(victim);
-        else heap.push(victim);
-      }
-    } else for (const victim of chosen) heap.push(victim);
-    return refusal;
-  }
-
   #revalidate(senderKey: string, state: StateReader, nowMs: number): void {
     const sender = this.#places.senders.get(senderKey);
-    if (sender === undefined) return;
-    const account = state.account(sender.address);
-    this.#places.settle(sender, account?.nonce ?? 0n, account?.balance ?? 0n, nowMs);
+    if (sender !== undefined) this.#places.settle(sender, state.account(sender.address), nowMs);
   }
 
   // Includability
@@ -306,19 +260,25 @@ export class Mempool {
   }
 
   #noteIncludable(sender: SenderTransactions, nowMs: number): void {
-    if (this.#includableSinceMs !== undefined || !this.#isIncludable(sender)) return;
+    if (this.#includable !== undefined || !this.#isIncludable(sender)) return;
+    this.#includable = sender;
+    if (this.#includableSinceMs !== undefined) return;
     this.#includableSinceMs = nowMs;
     for (const listener of this.#includableListeners) listener(nowMs);
   }
 
-  /** After something left or the base fee moved: stops at the first includable sender. */
+  /** After accounts or the base fee changed: stops at the first includable sender. */
   #findIncludable(nowMs: number): void {
+    this.#includable = undefined;
     for (const sender of this.#places.senders.values()) {
-      if (this.#isIncludable(sender)) {
-        this.#noteIncludable(sender, nowMs);
-        return;
-      }
+      this.#noteIncludable(sender, nowMs);
+      if (this.#includable !== undefined) return;
     }
     this.#includableSinceMs = undefined;
+  }
+
+  /** After transactions left, which makes no other includable. */
+  #loseIncludable(nowMs: number): void {
+    if (this.#includable !== undefined && !this.#isIncludable(this.#includable)) this.#findIncludable(nowMs);
   }
 }

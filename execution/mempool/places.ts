@@ -1,6 +1,8 @@
 import type { Transaction } from "../../core/chain.ts";
+import type { AccountState } from "../state/types.ts";
+import { hasCode } from "../tx/validate.ts";
 import { Heap } from "./heap.ts";
-import { costOf, isCheaper, type MempoolLimits } from "./rules.ts";
+import { costOf, leavesBefore, type MempoolLimits } from "./rules.ts";
 import type { PoolEntry, SenderTransactions } from "./sender.ts";
 
 /**
@@ -17,6 +19,10 @@ export class Places {
   readonly entries = new Map<string, PoolEntry>();
   /** By address; only those that have transactions here. */
   readonly senders = new Map<string, SenderTransactions>();
+  /** Senders whose balance and nonce others can move, by address. */
+  readonly delegated = new Map<string, SenderTransactions>();
+  /** How many transactions here carry an authorization of the address. */
+  readonly #authorities = new Map<string, number>();
   /** Senders with queued transactions, the one that was idle longest first. */
   readonly #queuedSenders = new Set<SenderTransactions>();
   /** Senders above their guaranteed number of pending transactions. */
@@ -36,27 +42,38 @@ export class Places {
     return sender;
   }
 
+  /** Whether a transaction here would delegate the account. */
+  isAuthority(key: string): boolean {
+    return this.#authorities.has(key);
+  }
+
   /** Cheapest on top; may hold entries that are gone. */
   cheapestFirst(baseFee: bigint): Heap<PoolEntry> {
     if (this.#cheapest === undefined || this.#cheapestAt !== baseFee) {
       this.#cheapestAt = baseFee;
-      this.#cheapest = new Heap<PoolEntry>((a, b) => isCheaper(a, b, baseFee), [...this.entries.values()]);
+      this.#cheapest = new Heap<PoolEntry>((a, b) => leavesBefore(a, b, baseFee), [...this.entries.values()]);
     }
     return this.#cheapest;
   }
 
-  /** The sender with the most pending transactions, if any has more than its guaranteed number. */
-  heaviest(): SenderTransactions | undefined {
-    let heaviest: SenderTransactions | undefined;
-    for (const sender of this.#heavySenders) {
-      if (heaviest === undefined || sender.pending.length > heaviest.pending.length) heaviest = sender;
+  /**
+   * The last transaction of the sender with the most pending ones, if any has more than its guaranteed number; of
+   * several such senders the one whose last came latest.
+   */
+  lastOfHeaviest(): PoolEntry | undefined {
+    let found: PoolEntry | undefined;
+    for (const { pending } of this.#heavySenders) {
+      const last = pending.at(-1)!;
+      const lead = pending.length - (found?.sender.pending.length ?? 0);
+      if (found === undefined || lead > 0 || (lead === 0 && last.sequence > found.sequence)) found = last;
     }
-    return heaviest;
+    return found;
   }
 
   #enter(entry: PoolEntry): void {
     this.entries.set(entry.key, entry);
     this.slots += entry.slots;
+    for (const key of entry.authorities) this.#authorities.set(key, (this.#authorities.get(key) ?? 0) + 1);
     // Dead entries stay in it, so it must not outgrow what lives.
     if (this.#cheapest !== undefined && this.#cheapest.size > 2 * this.entries.size + 64) this.#cheapest = undefined;
     this.#cheapest?.push(entry);
@@ -66,10 +83,21 @@ export class Places {
     entry.place = "gone";
     this.entries.delete(entry.key);
     this.slots -= entry.slots;
+    for (const key of entry.authorities) {
+      const count = this.#authorities.get(key)!;
+      if (count === 1) this.#authorities.delete(key);
+      else this.#authorities.set(key, count - 1);
+    }
+  }
+
+  /** Begins to keep a sender that is about to have a transaction here. */
+  admit(sender: SenderTransactions): void {
+    this.senders.set(sender.key, sender);
+    if (sender.isDelegated) this.delegated.set(sender.key, sender);
   }
 
   /** Precondition: its nonce is the sender's next. */
-  appendPending(entry: PoolEntry): void {
+  appendPending(entry: PoolEntry, nowMs: number): void {
     const { sender } = entry;
     if (entry.place === "gone") this.#enter(entry);
     entry.place = "pending";
@@ -77,6 +105,7 @@ export class Places {
     sender.pendingCostWei += entry.costWei;
     this.pendingCount++;
     this.#weigh(sender);
+    this.#beat(sender, nowMs);
     this.#onPending(entry.tx);
   }
 
@@ -87,9 +116,16 @@ export class Places {
     entry.place = "queued";
     sender.queued.set(entry.tx.nonce, entry);
     this.queuedCount++;
-    sender.queuedAtMs = nowMs;
-    this.#queuedSenders.delete(sender);
+    if (this.#queuedSenders.has(sender)) return;
     this.#queuedSenders.add(sender);
+    sender.heartbeatMs = nowMs;
+  }
+
+  /** Only what becomes pending keeps a queue alive: else whoever adds to it could do so for ever. */
+  #beat(sender: SenderTransactions, nowMs: number): void {
+    if (!this.#queuedSenders.delete(sender)) return;
+    this.#queuedSenders.add(sender);
+    sender.heartbeatMs = nowMs;
   }
 
   #unqueue(entry: PoolEntry): void {
@@ -99,7 +135,7 @@ export class Places {
   }
 
   /** Same sender and nonce. */
-  replace(old: PoolEntry, entry: PoolEntry): void {
+  replace(old: PoolEntry, entry: PoolEntry, nowMs: number): void {
     const { sender } = entry;
     const place = old.place;
     this.#leave(old);
@@ -111,11 +147,12 @@ export class Places {
     }
     sender.pending[Number(entry.tx.nonce - sender.accountNonce)] = entry;
     sender.pendingCostWei += entry.costWei - old.costWei;
+    this.#beat(sender, nowMs);
     this.#onPending(entry.tx);
   }
 
   /** Moves what follows the pending ones without a gap out of the queue. */
-  promote(sender: SenderTransactions): void {
+  promote(sender: SenderTransactions, nowMs: number): void {
     for (;;) {
       const entry = sender.queued.get(sender.nextNonce);
       if (entry === undefined) return;
@@ -126,14 +163,13 @@ export class Places {
         this.#leave(entry);
         return;
       }
-      this.appendPending(entry);
+      this.appendPending(entry, nowMs);
     }
   }
 
-  /** Cuts pending from `index` on; the rest behind it goes to the queue, within the queue's bounds. */
-  #demoteFrom(sender: SenderTransactions, index: number, nowMs: number): void {
-    const moved = this.#cutPending(sender, index);
-    for (const entry of moved) this.queue(entry, nowMs);
+  /** Puts what is no longer pending into the queue, within its bounds. */
+  #requeue(sender: SenderTransactions, entries: readonly PoolEntry[], nowMs: number): void {
+    for (const entry of entries) this.queue(entry, nowMs);
     while (sender.queued.size > this.limits.senderQueued) this.#dropQueued(sender.lastQueued()!);
     while (this.queuedCount > this.limits.queuedSlots) this.#dropQueued(this.idlest!.lastQueued()!);
   }
@@ -160,32 +196,43 @@ export class Places {
       return;
     }
     const { sender } = entry;
-    const index = Number(entry.tx.nonce - sender.accountNonce);
-    this.#demoteFrom(sender, index + 1, nowMs);
-    this.#cutPending(sender, index);
-    this.#leave(entry);
+    const [first, ...behind] = this.#cutPending(sender, Number(entry.tx.nonce - sender.accountNonce));
+    this.#leave(first!);
+    this.#requeue(sender, behind, nowMs);
     this.#forgetIfEmpty(sender);
   }
 
   /** Brings a sender in line with its account: used nonces leave, what it cannot pay leaves, gaps queue or close. */
-  settle(sender: SenderTransactions, accountNonce: bigint, balance: bigint, nowMs: number): void {
-    sender.balance = balance;
-    if (accountNonce < sender.accountNonce) this.#demoteFrom(sender, 0, nowMs);
+  settle(sender: SenderTransactions, account: AccountState | undefined, nowMs: number): void {
+    sender.isDelegated = account !== undefined && hasCode(account);
+    if (!sender.isDelegated) this.delegated.delete(sender.key);
+    else if (this.senders.get(sender.key) === sender) this.delegated.set(sender.key, sender);
+    this.#settle(sender, account?.nonce ?? 0n, account?.balance ?? 0n, nowMs);
+  }
+
+  #settle(sender: SenderTransactions, accountNonce: bigint, balance: bigint, nowMs: number): void {
+    if (accountNonce < sender.accountNonce) this.#requeue(sender, this.#cutPending(sender, 0), nowMs);
     const used = Number(accountNonce - sender.accountNonce);
     for (const entry of used > 0 ? sender.pending.splice(0, used) : []) {
       sender.pendingCostWei -= entry.costWei;
       this.pendingCount--;
       this.#leave(entry);
     }
+    sender.balance = balance;
     sender.accountNonce = accountNonce;
     this.#weigh(sender);
     for (const entry of [...sender.queued.values()]) {
       if (entry.tx.nonce < accountNonce || entry.costWei > balance) this.#dropQueued(entry);
     }
     const unpaid = sender.pending.findIndex((entry) => entry.costWei > balance);
-    if (unpaid >= 0) this.drop(sender.pending[unpaid]!, nowMs);
-    for (const entry of [...sender.queued.values()]) if (entry.costWei > balance) this.#dropQueued(entry);
-    this.promote(sender);
+    const cut = unpaid < 0 ? [] : this.#cutPending(sender, unpaid);
+    for (const entry of cut) if (entry.costWei > balance) this.#leave(entry);
+    this.#requeue(
+      sender,
+      cut.filter(({ place }) => place !== "gone"),
+      nowMs,
+    );
+    this.promote(sender, nowMs);
     this.#forgetIfEmpty(sender);
   }
 
@@ -196,7 +243,7 @@ export class Places {
       if (entry.place === "pending") entry.sender.pendingCostWei += costWei - entry.costWei;
       entry.costWei = costWei;
     }
-    for (const sender of [...this.senders.values()]) this.settle(sender, sender.accountNonce, sender.balance, nowMs);
+    for (const sender of [...this.senders.values()]) this.#settle(sender, sender.accountNonce, sender.balance, nowMs);
   }
 
   #weigh(sender: SenderTransactions): void {
@@ -205,6 +252,8 @@ export class Places {
   }
 
   #forgetIfEmpty(sender: SenderTransactions): void {
-    if (sender.isEmpty && this.senders.get(sender.key) === sender) this.senders.delete(sender.key);
+    if (sender.count > 0 || this.senders.get(sender.key) !== sender) return;
+    this.senders.delete(sender.key);
+    this.delegated.delete(sender.key);
   }
 }

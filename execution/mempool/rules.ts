@@ -5,9 +5,9 @@ import { type ChainRules, maxTransactionGas } from "../rules.ts";
 import type { AccountState, StateReader } from "../state/types.ts";
 import { isDelegation } from "../tx/authorization.ts";
 import { effectiveTip } from "../tx/derive.ts";
-import { gasRequirement } from "../tx/intrinsic.ts";
+import { gasRequirement, MAX_INIT_CODE_BYTES } from "../tx/intrinsic.ts";
 import { dataGas, l1FeeOf } from "../tx/l1-fee.ts";
-import { checkGas, hasCode, type RejectionCode } from "../tx/validate.ts";
+import { hasCode, type RejectionCode } from "../tx/validate.ts";
 import type { PoolEntry } from "./sender.ts";
 
 export interface MempoolLimits {
@@ -19,7 +19,7 @@ export interface MempoolLimits {
   /** Pending transactions of one sender that are never displaced by other senders' number. */
   readonly senderPending: number;
   readonly senderQueued: number;
-  /** A sender's queued transactions are dropped when nothing joined them for so long. */
+  /** A sender's queued transactions are dropped when none of its transactions became pending for so long. */
   readonly lifetimeMs: number;
   /** A replacement must raise both fees by this much. */
   readonly priceBumpPercent: bigint;
@@ -45,11 +45,15 @@ export type RefusalCode =
   | RejectionCode
   | "already-known"
   | "oversized"
+  | "tip-too-low"
   | "underpriced"
   | "replacement-underpriced"
   | "sender-limit"
   | "future-replaces-pending"
-  | "full";
+  | "full"
+  | "delegated-gap"
+  | "delegated-limit"
+  | "authority-reserved";
 
 export interface Refusal {
   readonly ok: false;
@@ -74,7 +78,7 @@ export function costOf(entry: Pick<PoolEntry, "tx" | "dataGas">, l1FeePrice: big
   return costWei + l1FeeOf(entry.dataGas, l1FeePrice);
 }
 
-/** Checks that need no state. */
+/** Checks that need no state, in geth's order (core/txpool/validation.go). */
 export function checkForm(
   tx: Transaction,
   limits: MempoolLimits,
@@ -84,21 +88,33 @@ export function checkForm(
   if (tx.raw.length > limits.transactionBytes) {
     return refuse("oversized", `oversized data: transaction size ${tx.raw.length}, limit ${limits.transactionBytes}`);
   }
-  if (tx.gasLimit > blockGasLimit) return refuse("gas-limit-reached", "exceeds block gas limit");
+  if (tx.to === undefined && tx.data.length > MAX_INIT_CODE_BYTES) {
+    const sizes = `code size ${tx.data.length} limit ${MAX_INIT_CODE_BYTES}`;
+    return refuse("init-code-too-large", `max initcode size exceeded: ${sizes}`);
+  }
   const gasCap = maxTransactionGas(rules);
   if (gasCap !== undefined && tx.gasLimit > gasCap) {
     return refuse("gas-limit-too-high", `transaction gas limit too high (cap: ${gasCap}, tx: ${tx.gasLimit})`);
   }
+  if (tx.gasLimit > blockGasLimit) return refuse("gas-limit-reached", "exceeds block gas limit");
   if (tx.maxPriorityFeePerGas > tx.maxFeePerGas) {
     const fees = `maxPriorityFeePerGas: ${tx.maxPriorityFeePerGas}, maxFeePerGas: ${tx.maxFeePerGas}`;
     return refuse("tip-above-fee-cap", `max priority fee per gas higher than max fee per gas: ${fees}`);
   }
+  if (tx.nonce >= MAX_NONCE) return refuse("nonce-max", "nonce has max value");
+  const { intrinsic, floor } = gasRequirement(tx);
+  if (tx.gasLimit < intrinsic) {
+    return refuse("intrinsic-gas", `intrinsic gas too low: gas ${tx.gasLimit}, minimum needed ${intrinsic}`);
+  }
+  if (tx.gasLimit < floor) {
+    const gas = `gas ${tx.gasLimit}, minimum needed ${floor}`;
+    return refuse("floor-gas", `insufficient gas for floor data gas cost: ${gas}`);
+  }
   if (tx.maxPriorityFeePerGas < limits.minTipWei) {
     const tips = `gas tip cap ${tx.maxPriorityFeePerGas}, minimum needed ${limits.minTipWei}`;
-    return refuse("underpriced", `transaction underpriced: ${tips}`);
+    return refuse("tip-too-low", `transaction gas price below minimum: ${tips}`);
   }
-  if (tx.nonce >= MAX_NONCE) return refuse("nonce-max", "nonce has max value");
-  return checkGas(tx, gasRequirement(tx));
+  return undefined;
 }
 
 /** Checks against the sender's account. `costWei`: the most it can be charged. */
@@ -136,11 +152,38 @@ export function isSufficientBump(next: Transaction, old: Transaction, bumpPercen
   );
 }
 
-/** Whether `a` is worth less than `b` to the proposer of a block with this base fee; of equals, the later one is. */
-export function isCheaper(a: PoolEntry, b: PoolEntry, baseFeePerGas: bigint): boolean {
-  const tipA = effectiveTip(a.tx, baseFeePerGas);
-  const tipB = effectiveTip(b.tx, baseFeePerGas);
-  if (tipA !== tipB) return tipA < tipB;
-  if (a.tx.maxFeePerGas !== b.tx.maxFeePerGas) return a.tx.maxFeePerGas < b.tx.maxFeePerGas;
-  return a.sequence > b.sequence;
+/**
+ * What the sender cannot pay on top of what it has pending. `old`: what the transaction replaces there, which is part
+ * of `pendingWei`.
+ */
+export function checkExpenditure(
+  balance: bigint,
+  pendingWei: bigint,
+  costWei: bigint,
+  old: PoolEntry | undefined,
+): Refusal | undefined {
+  const added = costWei - (old?.costWei ?? 0n);
+  const overshot = pendingWei + added - balance;
+  if (overshot <= 0n) return undefined;
+  const own = old === undefined ? `tx cost ${added}` : `tx bumped ${added}`;
+  const detail = `balance ${balance}, queued cost ${pendingWei}, ${own}, overshot ${overshot}`;
+  return refuse("insufficient-funds", `insufficient funds for gas * price + value: ${detail}`);
 }
+
+/** Below 0 when `a` is worth less than `b` to the proposer of a block with this base fee, 0 when as much. */
+export function comparePrice(a: Transaction, b: Transaction, baseFeePerGas: bigint): number {
+  return (
+    compare(effectiveTip(a, baseFeePerGas), effectiveTip(b, baseFeePerGas)) ||
+    compare(a.maxFeePerGas, b.maxFeePerGas) ||
+    compare(a.maxPriorityFeePerGas, b.maxPriorityFeePerGas)
+  );
+}
+
+/** Whether `a` leaves a full pool before `b`; of equals the higher nonce does, then the later one. */
+export function leavesBefore(a: PoolEntry, b: PoolEntry, baseFeePerGas: bigint): boolean {
+  const price = comparePrice(a.tx, b.tx, baseFeePerGas);
+  if (price !== 0) return price < 0;
+  return a.tx.nonce === b.tx.nonce ? a.sequence > b.sequence : a.tx.nonce > b.tx.nonce;
+}
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

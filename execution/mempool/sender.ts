@@ -13,6 +13,8 @@ export interface PoolEntry {
   costWei: bigint;
   /** Order of arrival; breaks ties. */
   readonly sequence: number;
+  /** Keys of the addresses that signed its authorizations (EIP-7702), each once. */
+  readonly authorities: readonly string[];
   place: "pending" | "queued" | "gone";
 }
 
@@ -26,19 +28,21 @@ export class SenderTransactions {
   /** The account as of the last look at the state. */
   accountNonce = 0n;
   balance = 0n;
+  /** Whether it has code, as only a delegated account that sends has: others can then move its balance and nonce. */
+  isDelegated = false;
   readonly pending: PoolEntry[] = [];
   readonly queued = new Map<bigint, PoolEntry>();
   pendingCostWei = 0n;
-  /** When a transaction was last queued here. */
-  queuedAtMs = 0;
+  /** When the queue began, or a transaction became pending since. */
+  heartbeatMs = 0;
 
   constructor(address: Uint8Array, key: string) {
     this.address = address;
     this.key = key;
   }
 
-  get isEmpty(): boolean {
-    return this.pending.length === 0 && this.queued.size === 0;
+  get count(): number {
+    return this.pending.length + this.queued.size;
   }
 
   /** The first nonce that no pending transaction holds. */
