@@ -9,6 +9,7 @@
 var childProcess = require("child_process");
 var crypto = require("crypto");
 var fs = require("fs");
+var os = require("os");
 var path = require("path");
 
 var ROOT = path.join(__dirname, "..");
@@ -197,11 +198,43 @@ function ensure(done) {
   });
 }
 
+/** Of a shell that runs one command, as npm starts scripts; undefined where it has become the command, or no /proc says. */
+function parentOfShell(pid) {
+  try {
+    if (fs.readFileSync("/proc/" + pid + "/cmdline", "utf8").split("\0")[1] !== "-c") return undefined;
+    var stat = fs.readFileSync("/proc/" + pid + "/stat", "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
+  } catch (_missing) {
+    return undefined;
+  }
+}
+
+/**
+ * Calls `gone` when the npm that runs this program has ended. npm passes on signals to the shell between them at best,
+ * and the shell to nobody. Without npm it is not asked who lives: what was started in the background stays.
+ */
+function whenNpmEnds(gone) {
+  if (!/(^|[\\/ ])openledger( |$)|bin[\\/]run\.js/.test(process.env.npm_lifecycle_script || "")) return;
+  var parent = process.ppid;
+  var npm = parentOfShell(parent);
+  var timer = setInterval(function () {
+    if (process.ppid === parent && parentOfShell(parent) === npm) return;
+    clearInterval(timer);
+    gone();
+  }, 500);
+  timer.unref();
+}
+
 /** Runs `entry` on the runtime with `args`; this process ends with the same exit code. Signals reach the child once. */
 function run(entry, args) {
+  var child;
+  whenNpmEnds(function () {
+    if (child) child.kill("SIGTERM");
+    else process.exit(128 + 15);
+  });
   ensure(function (node) {
     // The channel closes when this process dies by whatever means: the child then stops too.
-    var child = childProcess.spawn(node, V8_FLAGS.concat([entry], args), {
+    child = childProcess.spawn(node, V8_FLAGS.concat([entry], args), {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
       env: Object.assign({}, process.env, { PATH: path.dirname(node) + path.delimiter + (process.env.PATH || "") }),
     });
@@ -216,7 +249,7 @@ function run(entry, args) {
       fail("the runtime could not be started: " + error.message);
     });
     child.on("exit", function (code, signal) {
-      process.exit(code === null ? 128 + (signal === "SIGINT" ? 2 : signal === "SIGTERM" ? 15 : 9) : code);
+      process.exit(code === null ? 128 + os.constants.signals[signal] : code);
     });
   });
 }
