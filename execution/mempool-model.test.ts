@@ -235,10 +235,10 @@ class Game {
 }
 
 const AUTHORITIES = Array.from({ length: SENDER_COUNT }, (_, i) => i);
-const KEYS = AUTHORITIES.map((i) => bytesToHex(address(i)));
+const KEYS: readonly string[] = AUTHORITIES.map((i) => bytesToHex(address(i)));
 const AUTHORIZATIONS = AUTHORITIES.map((i) => makeTx(0, 0n, { authorities: [i] }).authorizationList[0]!);
 const keyOf = (i: number): string => KEYS[i]!;
-const indexOfKey = (key: string): number => KEYS.findIndex((each) => each === key);
+const indexOfKey = (key: string): number => KEYS.indexOf(key);
 const indexOf = (of: Uint8Array): number => indexOfKey(bytesToHex(of));
 const carries = (tx: Transaction, i: number): boolean => tx.authorizationList.includes(AUTHORIZATIONS[i]!);
 
