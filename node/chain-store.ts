@@ -19,7 +19,7 @@
  */
 import { crc32 } from "node:zlib";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes, equalsBytes } from "../core/bytes.ts";
-import type { ExecutedBlock, Log, Transaction } from "../core/chain.ts";
+import type { ExecutedBlock, Header, Log, Transaction } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
 import {
   RlpError,
@@ -35,6 +35,7 @@ import {
 } from "../core/rlp.ts";
 import { type BlockDecoding, decodeBlock } from "../execution/block/block-codec.ts";
 import { logsBloom } from "../execution/block/bloom.ts";
+import { headerFromRlp } from "../execution/block/header.ts";
 import { completeReceipts, type ExecutedReceipt } from "../execution/block/receipts.ts";
 import type { LevelStore } from "../execution/state/level-store.ts";
 import type { BatchWriter, KeyValueReader } from "../execution/state/types.ts";
@@ -165,6 +166,16 @@ export function readBlockHash(reader: KeyValueReader, number: bigint): Uint8Arra
   // The hash of damaged bytes is in no index.
   if (hash === undefined || readNumber(reader, hash) !== number) throw damagedBlock(number, "does not match its hash");
   return hash;
+}
+
+/** Without decoding the rest of the block. Throws DataError. */
+export function readHeader(reader: KeyValueReader, number: bigint): Header | undefined {
+  const raw = reader.get(key(BLOCK, uint64(number)));
+  if (raw === undefined) return undefined;
+  return readable(number, "cannot be decoded", () => {
+    const { start, end } = rlpChildren(raw, rlpWhole(raw))[0] ?? { start: 0, end: 0 };
+    return headerFromRlp(rlpDecode(raw.subarray(start, end)));
+  });
 }
 
 /** The block as it travels. Throws DataError. */

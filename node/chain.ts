@@ -3,7 +3,7 @@
  * that are not final. A path of those becomes part of the chain in one atomic, synced write (blocks, receipts, indexes,
  * flat state, trie nodes, code, certificate, head), or not at all.
  */
-import { bytesToHex, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../core/bytes.ts";
+import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock, Header, Transaction } from "../core/chain.ts";
 import type { Precompile } from "../core/precompile.ts";
 import type { ValidatorSet } from "../core/validators.ts";
@@ -48,6 +48,7 @@ import {
 } from "./finality-store.ts";
 import { buildGenesisBlock } from "./genesis-block.ts";
 import type { Logger } from "./log.ts";
+import { blockAfter } from "./next-block.ts";
 import { Calls } from "./runner/calls.ts";
 import type { HeldState, RunnableChain } from "./runner/types.ts";
 
@@ -92,7 +93,8 @@ export class Chain implements ChainApi, RunnableChain {
     this.#store = store;
     this.#state = state;
     this.firstBlock = firstBlock;
-    this.#committed = new CommittedBlocks(store.reader, blockDecoder(rules.chainId), firstBlock, head);
+    this.#committed = new CommittedBlocks(store.reader, blockDecoder(rules.chainId), firstBlock, head.header.number);
+    this.#committed.extend([head]);
     this.#latestCertificate = latestCertificate;
     this.#log = log;
     const blockHash = (number: bigint): Uint8Array => {
@@ -157,13 +159,7 @@ export class Chain implements ChainApi, RunnableChain {
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {
-    if ("number" in selector) return this.block(selector.number);
-    if ("hash" in selector) return this.#committed.blockOf(selector.hash);
-    const { tag } = selector;
-    if (tag === "earliest") return this.block(0n);
-    return this.tags !== undefined && (tag === "safe" || tag === "finalized")
-      ? this.block(this.tags[tag])
-      : this.headBlock;
+    return this.#committed.find(selector, this.tags);
   }
 
   transaction(hash: Uint8Array): TransactionLocation | undefined {
@@ -193,17 +189,7 @@ export class Chain implements ChainApi, RunnableChain {
   }
 
   next(timestamp: bigint): ExecutedBlock {
-    const { header, hash } = this.headBlock;
-    const next = {
-      ...header,
-      parentHash: hash,
-      number: header.number + 1n,
-      timestamp: timestamp > header.timestamp ? timestamp : header.timestamp,
-      baseFeePerGas: this.nextBaseFee(),
-      gasUsed: 0n,
-      extraData: EMPTY_BYTES,
-    };
-    return { hash: ZERO_32, header: next, transactions: [], receipts: [] };
+    return blockAfter(this.headBlock, this.nextBaseFee(), timestamp);
   }
 
   isCommitted(hash: Uint8Array): boolean {

@@ -4,7 +4,7 @@ import type { ExecutedBlock } from "../core/chain.ts";
 import type { ValidatorSet } from "../core/validators.ts";
 import { GenerationCache } from "../execution/state/cache.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
-import type { TransactionLocation } from "./chain-api.ts";
+import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import {
   type BlockDecoder,
   damagedBlock,
@@ -18,7 +18,7 @@ import { sizeOf } from "./chain-tree.ts";
 import { readEpochValidators } from "./finality-store.ts";
 
 /** Executed blocks kept in memory, until their number or their size is reached; older ones are read from disk. */
-const RECENT_BLOCKS = 128;
+const RECENT_BLOCKS = 128n;
 const RECENT_BYTES = 64 * 1024 * 1024;
 /** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
 const HASHES_KEPT = 4_096;
@@ -29,40 +29,56 @@ export class CommittedBlocks {
   readonly #reader: KeyValueReader;
   readonly #decode: BlockDecoder;
   readonly #first: bigint;
-  /** The oldest first. */
+  /** What was read or added first, first. */
   readonly #recent = new Map<bigint, ExecutedBlock>();
   #recentBytes = 0;
   readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
   readonly #sets = new GenerationCache<ValidatorSet>(SETS_KEPT);
-  #head: ExecutedBlock;
+  #headNumber: bigint;
 
-  /** All blocks from `first` to `head` are here, and the genesis block. */
-  constructor(reader: KeyValueReader, decode: BlockDecoder, first: bigint, head: ExecutedBlock) {
+  /** All blocks from `first` to the head are here, and the genesis block. */
+  constructor(reader: KeyValueReader, decode: BlockDecoder, first: bigint, headNumber: bigint) {
     this.#reader = reader;
     this.#decode = decode;
     this.#first = first;
-    this.#head = head;
-    this.#remember(head);
+    this.#headNumber = headNumber;
   }
 
   get head(): ExecutedBlock {
-    return this.#head;
+    return this.block(this.#headNumber)!;
   }
 
   /** `blocks` are in the store and follow the head. */
   extend(blocks: readonly ExecutedBlock[]): void {
     for (const block of blocks) {
-      this.#head = block;
+      this.#headNumber = block.header.number;
       this.#remember(block);
     }
+  }
+
+  /** The blocks up to this one are in the store. */
+  advanceTo(headNumber: bigint): void {
+    this.#headNumber = headNumber;
   }
 
   /** Undefined above the head and below the first, whatever the store holds there. The readers throw DataError. */
   block(number: bigint): ExecutedBlock | undefined {
     if (!this.#isHere(number)) return undefined;
-    const block = this.#recent.get(number) ?? readBlock(this.#reader, number, this.#decode);
+    const known = this.#recent.get(number);
+    if (known !== undefined) return known;
+    const block = readBlock(this.#reader, number, this.#decode);
     if (block === undefined) throw damagedBlock(number, "is missing");
+    if (number > this.#headNumber - RECENT_BLOCKS) this.#remember(block);
     return block;
+  }
+
+  /** `tags`: how far the chain is on L1; without it, what is here is final. */
+  find(selector: BlockSelector, tags: ChainApi["tags"]): ExecutedBlock | undefined {
+    if ("number" in selector) return this.block(selector.number);
+    if ("hash" in selector) return this.blockOf(selector.hash);
+    const { tag } = selector;
+    if (tag === "earliest") return this.block(0n);
+    return tags !== undefined && (tag === "safe" || tag === "finalized") ? this.block(tags[tag]) : this.head;
   }
 
   blockOf(hash: Uint8Array): ExecutedBlock | undefined {
@@ -119,7 +135,7 @@ export class CommittedBlocks {
   }
 
   #isHere(number: bigint): boolean {
-    return number === 0n || (number > 0n && number >= this.#first && number <= this.#head.header.number);
+    return number === 0n || (number > 0n && number >= this.#first && number <= this.#headNumber);
   }
 
   #remember(block: ExecutedBlock): void {

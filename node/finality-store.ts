@@ -40,7 +40,10 @@ export async function lastCertificate(store: LevelStore): Promise<NumberedCertif
 }
 
 /** Of the lowest block at or above the number that has one. Rejects with DataError. */
-export async function certificateFrom(store: LevelStore, number: bigint): Promise<NumberedCertificate | undefined> {
+export async function certificateFrom(
+  store: Pick<LevelStore, "iterate">,
+  number: bigint,
+): Promise<NumberedCertificate | undefined> {
   return firstOf(store, { start: key(CERTIFICATE, number), end: Uint8Array.of(CERTIFICATE + 1) });
 }
 
@@ -72,7 +75,7 @@ export async function stageWithoutFinalityAbove(
 }
 
 async function firstOf(
-  store: LevelStore,
+  store: Pick<LevelStore, "iterate">,
   range: Parameters<LevelStore["iterate"]>[0],
 ): Promise<NumberedCertificate | undefined> {
   for await (const [at, value] of store.iterate({ ...range, limit: 1 })) {

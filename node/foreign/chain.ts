@@ -60,7 +60,8 @@ export class ForeignChain implements ChainApi, RunnableChain {
     this.forks = forks;
     this.#store = store;
     this.#state = openState(store, head);
-    this.#committed = new CommittedBlocks(store.reader, foreignDecoder(forks), 0n, head);
+    this.#committed = new CommittedBlocks(store.reader, foreignDecoder(forks), 0n, head.header.number);
+    this.#committed.extend([head]);
     this.#executor = new ForeignExecutor(forks, this.#state, this.#blockHash);
   }
 
@@ -87,9 +88,7 @@ export class ForeignChain implements ChainApi, RunnableChain {
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {
-    if ("number" in selector) return this.block(selector.number);
-    if ("hash" in selector) return this.#committed.blockOf(selector.hash);
-    return selector.tag === "earliest" ? this.block(0n) : this.#committed.head;
+    return this.#committed.find(selector, undefined);
   }
 
   transaction(hash: Uint8Array): TransactionLocation | undefined {

@@ -1,0 +1,195 @@
+/**
+ * Calls, estimates, proofs and traces in threads of their own: whatever they do, the thread that makes blocks goes on. A
+ * thread that runs out of memory ends alone, one that does not answer is ended; what it was given is tried once more in
+ * another.
+ */
+import { Worker } from "node:worker_threads";
+import { compact } from "../../core/compact.ts";
+import type { Logger } from "../log.ts";
+import type { Everything, FromThread, Question, RunnerData, ToThread } from "./protocol.ts";
+
+export interface RunnerThreadsOptions extends RunnerData {
+  /** At most so many; each is started when all others are busy. */
+  readonly threads: number;
+  readonly log: Pick<Logger, "error">;
+  readonly supervision?: Partial<Supervision>;
+}
+
+export interface Supervision {
+  readonly script: URL;
+  readonly pingMs: number;
+  /** One that has something to do and says nothing for so long is ended: work gives way to other work every 10 ms. */
+  readonly silentMs: number;
+  readonly heapMb: number;
+}
+
+const DEFAULT_SUPERVISION: Supervision = {
+  script: new URL("./worker.ts", import.meta.url),
+  pingMs: 500,
+  silentMs: 5_000,
+  heapMb: 1_024,
+};
+/** Until it serves for the first time: it loads the EVM. */
+const START_MS = 60_000;
+const ATTEMPTS = 2;
+
+/** It could not be run: not for a reason of its own, as far as anybody knows. The message is for the caller. */
+export class NotRunError extends Error {}
+
+interface Job {
+  readonly question: Question;
+  readonly args: readonly unknown[];
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+  attempts: number;
+}
+
+export class RunnerThreads implements Everything {
+  readonly #options: RunnerThreadsOptions;
+  readonly #threads = new Set<Thread>();
+  #isClosed = false;
+
+  constructor(options: RunnerThreadsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a thread ahead of the first question. */
+  warmUp(): void {
+    if (this.#threads.size === 0) this.#start();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#threads].map((thread) => thread.close()));
+  }
+
+  readonly call: Everything["call"] = (...args) => this.#ask("call", args);
+  readonly accessList: Everything["accessList"] = (...args) => this.#ask("accessList", args);
+  readonly estimateGas: Everything["estimateGas"] = (...args) => this.#ask("estimateGas", args);
+  readonly simulate: Everything["simulate"] = (...args) => this.#ask("simulate", args);
+  readonly prove: Everything["prove"] = (...args) => this.#ask("prove", args);
+  readonly traceTransaction: Everything["traceTransaction"] = (...args) => this.#ask("traceTransaction", args);
+  readonly traceBlock: Everything["traceBlock"] = (...args) => this.#ask("traceBlock", args);
+  readonly traceEncodedBlock: Everything["traceEncodedBlock"] = (...args) => this.#ask("traceEncodedBlock", args);
+  readonly traceCall: Everything["traceCall"] = (...args) => this.#ask("traceCall", args);
+
+  #ask<Q extends Question>(question: Q, args: Parameters<Everything[Q]>): ReturnType<Everything[Q]> {
+    const answer = new Promise((resolve, reject) => {
+      this.#give({ question, args: compact(args), resolve, reject, attempts: 0 });
+    });
+    // The thread answers with what the method of this name gives.
+    return answer as ReturnType<Everything[Q]>;
+  }
+
+  #give(job: Job): void {
+    if (this.#isClosed) {
+      job.reject(new NotRunError("the node is stopping"));
+      return;
+    }
+    let idlest: Thread | undefined;
+    for (const thread of this.#threads) if (idlest === undefined || thread.load < idlest.load) idlest = thread;
+    const isMoreWanted = idlest === undefined || (idlest.load > 0 && this.#threads.size < this.#options.threads);
+    (isMoreWanted ? this.#start() : idlest!).give(job);
+  }
+
+  #start(): Thread {
+    const { directory, chain, log } = this.#options;
+    const supervision = { ...DEFAULT_SUPERVISION, ...this.#options.supervision };
+    const thread = new Thread({ directory, chain }, supervision, log, (lost) => {
+      this.#threads.delete(thread);
+      for (const job of lost) this.#again(job);
+    });
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  #again(job: Job): void {
+    if (job.attempts < ATTEMPTS) this.#give(job);
+    else job.reject(new NotRunError("it could not be run: it took too much memory, or did not let go"));
+  }
+}
+
+class Thread {
+  readonly #worker: Worker;
+  readonly #log: RunnerThreadsOptions["log"];
+  readonly #jobs = new Map<number, Job>();
+  readonly #pings: NodeJS.Timeout;
+  readonly #ended: Promise<void>;
+  #nextId = 0;
+  /** Pings since it last said anything: counted, not timed, as a machine may sleep. */
+  #unanswered = 0;
+  #isReady = false;
+
+  constructor(
+    data: RunnerData,
+    { script, pingMs, silentMs, heapMb }: Supervision,
+    log: RunnerThreadsOptions["log"],
+    onEnd: (lost: readonly Job[]) => void,
+  ) {
+    this.#log = log;
+    const resourceLimits = { maxOldGenerationSizeMb: heapMb };
+    this.#worker = new Worker(script, { name: "calls", workerData: data, resourceLimits });
+    this.#worker.on("message", (message: FromThread) => this.#hear(message));
+    this.#worker.on("error", (err) => log.error({ err }, "a thread that runs calls failed"));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        clearInterval(this.#pings);
+        onEnd([...this.#jobs.values()]);
+        resolve();
+      });
+    });
+    this.#pings = setInterval(() => {
+      if (this.#jobs.size === 0) return;
+      if (this.#unanswered * pingMs > (this.#isReady ? silentMs : START_MS)) {
+        clearInterval(this.#pings);
+        log.error({ silentMs, jobs: this.#jobs.size }, "a thread that runs calls does not answer: ending it");
+        void this.#worker.terminate();
+        return;
+      }
+      this.#unanswered++;
+      this.#send("ping");
+    }, pingMs);
+    // What asks keeps the process alive, not who answers.
+    this.#pings.unref();
+    this.#worker.unref();
+  }
+
+  get load(): number {
+    return this.#jobs.size;
+  }
+
+  give(job: Job): void {
+    if (this.#jobs.size === 0) this.#unanswered = 0;
+    job.attempts++;
+    const id = this.#nextId++;
+    this.#jobs.set(id, job);
+    this.#send({ id, question: job.question, args: job.args });
+  }
+
+  async close(): Promise<void> {
+    this.#send("close");
+    const forced = setTimeout(() => void this.#worker.terminate(), 1_000);
+    await this.#ended;
+    clearTimeout(forced);
+  }
+
+  #send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromThread): void {
+    this.#unanswered = 0;
+    if (message === "pong") return;
+    if (message === "ready") {
+      this.#isReady = true;
+      return;
+    }
+    const job = this.#jobs.get(message.id);
+    this.#jobs.delete(message.id);
+    if ("answer" in message) job?.resolve(message.answer);
+    else {
+      this.#log.error({ question: job?.question, failure: message.failure }, "a call failed for no reason of its own");
+      job?.reject(new Error(message.failure));
+    }
+  }
+}
