@@ -4,17 +4,24 @@
  *
  * Memory: flat caches are bounded; trie nodes beyond `nodeBudget` turn back into hashes when a state is committed
  * (half of the budget stays, so a sweep costs a few steps for each node loaded since the last one).
+ *
+ * Every state stays readable, unless the store says that states are counted (prune-tables.ts): then those go that nobody
+ * wants any more (prune.ts).
  */
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
-import { type AccountRecord, encodeTrieAccount, hasStorageRoot } from "./account-codec.ts";
+import { type AccountRecord, decodeTrieAccount, encodeTrieAccount, hasStorageRoot } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
-import { damaged } from "./errors.ts";
+import { damaged, pruned, StoreError } from "./errors.ts";
 import { FlatState } from "./flat-state.ts";
 import { decodeTrieSlot, hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
 import { OverlayLayer, type StorageOverlay } from "./layer.ts";
+import { stageNodeUse } from "./prune.ts";
+import { NodeUseOfSeal } from "./prune-seal.ts";
+import { readHistory, readPrunedRoot, type StateHistory } from "./prune-tables.ts";
 import { ChainState } from "./sealed-state.ts";
-import { type NodeAccount, sweepNodes, Trie } from "./trie.ts";
+import { type NodeAccount, type NodeLoader, sweepNodes, Trie } from "./trie.ts";
+import { EMPTY_TRIE, storedTrie } from "./trie-changes.ts";
 import { EMPTY_TRIE_ROOT, isNode, type Node, stringLength, writeString } from "./trie-node.ts";
 import type {
   AccountProof,
@@ -32,6 +39,8 @@ export interface StateDatabaseOptions {
   readonly headRoot: Uint8Array;
   /** Trie nodes in memory, about 500 bytes each. */
   readonly nodeBudget?: number;
+  /** Address of the account that pruned states still prove. Whoever commits to a store that counts states names it. */
+  readonly forEver?: Uint8Array;
 }
 
 const DEFAULT_NODE_BUDGET = 100_000;
@@ -43,13 +52,15 @@ const NODE_BYTES = 600;
 const RECORD_BYTES = 400;
 const SLOT_BYTES = 200;
 
-/** Throws a StoreError (DAMAGED) when the head's root is not in the store. */
+/** Throws a StoreError (DAMAGED) when the head's root is not in the store, or states are counted in part only. */
 export function openStateDatabase(options: StateDatabaseOptions): StateDatabase {
   return new TrieStateDatabase(options);
 }
 
 class TrieStateDatabase implements StateDatabase {
+  readonly #reader: KeyValueReader;
   readonly #flat: FlatState;
+  readonly #forEver: Uint8Array | undefined;
   readonly #nodeBudget: number;
   readonly #nodes: NodeAccount = { resident: 0, sweep: 0 };
   /** Root nodes by storage root. */
@@ -57,10 +68,16 @@ class TrieStateDatabase implements StateDatabase {
   #head: ChainState;
   /** Oldest first; the last one is to be the head. */
   #staged: readonly ChainState[] = [];
+  /** Undefined where states are not counted. */
+  #history: StateHistory | undefined;
+  #stagedHistory: StateHistory | undefined;
 
-  constructor({ reader, headRoot, nodeBudget = DEFAULT_NODE_BUDGET }: StateDatabaseOptions) {
+  constructor({ reader, headRoot, nodeBudget = DEFAULT_NODE_BUDGET, forEver }: StateDatabaseOptions) {
+    this.#reader = reader;
     this.#flat = new FlatState(reader);
+    this.#forEver = forEver;
     this.#nodeBudget = nodeBudget;
+    this.#history = forEver && countedHistory(reader);
     if (!this.#knows(headRoot)) throw damaged(`the root ${bytesToHex(headRoot)} of the last block's state is missing`);
     this.#head = new ChainState(this.#flat, headRoot);
     this.#head.becomeHead();
@@ -75,16 +92,20 @@ class TrieStateDatabase implements StateDatabase {
       throw new TypeError("only a layer that a sealed state forked can be sealed");
     }
     layer.freeze();
-    return new Sealing(layer, layer.parent, this.#nodes, this.#storageTries).seal();
+    const use = this.#history && this.#forEver && new NodeUseOfSeal(layer.parent.loadNode, this.#forEver);
+    return new Sealing(layer, layer.parent, this.#nodes, this.#storageTries, use).seal();
   }
 
-  stage(state: SealedState, batch: BatchWriter): void {
+  stage(state: SealedState, batch: BatchWriter, keepFrom?: bigint): void {
     const path = this.#pathTo(state);
     this.#staged = path;
     this.#head.becomeSuperseded();
     const changes = path.map((each) => each.pendingChanges!);
     path.at(-1)!.becomeStaged(changes);
     for (const each of changes) this.#flat.stage(each, batch);
+    if (this.#history === undefined) return;
+    const uses = changes.map(({ nodeUse }) => nodeUse!);
+    this.#stagedHistory = stageNodeUse(this.#reader, this.#history, uses, keepFrom ?? 0n, batch);
   }
 
   committed(state: SealedState): void {
@@ -100,6 +121,7 @@ class TrieStateDatabase implements StateDatabase {
     staged.becomeHead();
     this.#head = staged;
     this.#staged = [];
+    this.#history = this.#stagedHistory;
     if (this.#nodes.resident > this.#nodeBudget) this.#sweep();
   }
 
@@ -121,18 +143,16 @@ class TrieStateDatabase implements StateDatabase {
 
   prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
     const state = this.at(stateRoot);
-    if (state === undefined) throw new Error(`no state with root ${bytesToHex(stateRoot)} here`);
-    const accounts = new Trie(state.loadNode, stateRoot);
-    const account = state.account(address);
-    const storage = new Trie(state.loadNode, account?.storageRoot);
-    return {
-      account,
-      accountProof: accounts.prove(hashedKey(bytesKey(address))),
-      storageProofs: slots.map((slot) => {
-        const key = hashedKey(bytesKey(slot));
-        return { slot, value: decodeTrieSlot(storage.get(key)), proof: storage.prove(key) };
-      }),
-    };
+    if (state !== undefined) return proof(state.loadNode, stateRoot, address, slots);
+    const root = readPrunedRoot(this.#reader, bytesKey(stateRoot));
+    if (root === undefined) throw new Error(`no state with root ${bytesToHex(stateRoot)} here`);
+    const load = (hash: Uint8Array) => (equalsBytes(hash, stateRoot) ? root : this.#flat.node(hash));
+    try {
+      return proof(load, stateRoot, address, slots);
+    } catch (error) {
+      // What is left of a state proves one account.
+      throw error instanceof StoreError && error.code === "DAMAGED" ? pruned(stateRoot) : error;
+    }
   }
 
   #knows(root: Uint8Array): boolean {
@@ -146,19 +166,59 @@ class TrieStateDatabase implements StateDatabase {
   }
 }
 
+function proof(
+  load: NodeLoader,
+  stateRoot: Uint8Array,
+  address: Uint8Array,
+  slots: readonly Uint8Array[],
+): AccountProof {
+  const accounts = new Trie(load, stateRoot);
+  const addressKey = hashedKey(bytesKey(address));
+  const leaf = accounts.get(addressKey);
+  const account = leaf && decodeTrieAccount(leaf);
+  const storage = new Trie(load, account?.storageRoot);
+  return {
+    account,
+    accountProof: accounts.prove(addressKey),
+    storageProofs: slots.map((slot) => {
+      const key = hashedKey(bytesKey(slot));
+      return { slot, value: decodeTrieSlot(storage.get(key)), proof: storage.prove(key) };
+    }),
+  };
+}
+
+/** Throws StoreError. */
+function countedHistory(reader: KeyValueReader): StateHistory | undefined {
+  const history = readHistory(reader);
+  // Counts that mean nothing yet change nothing.
+  if (history === undefined || history.phase === "counting") return undefined;
+  if (history.phase === "complete") return history;
+  throw damaged("nodes of earlier states were deleted in part only, which a start of the node takes up again");
+}
+
 /** Hashes one layer's changes: storage tries first, then the account trie. */
 class Sealing {
   readonly #layer: OverlayLayer;
   readonly #parent: ChainState;
   readonly #nodes: NodeAccount;
   readonly #storageTries: GenerationCache<Node>;
+  readonly #use: NodeUseOfSeal | undefined;
+  readonly #load: NodeLoader;
   readonly #records = new Map<string, AccountRecord>();
   readonly #newNodes = new Map<string, Uint8Array>();
   readonly #codes = new Map<string, Uint8Array>();
   readonly #replacedRoots: string[] = [];
   #heldBytes = 0;
 
-  constructor(layer: OverlayLayer, parent: ChainState, nodes: NodeAccount, storageTries: GenerationCache<Node>) {
+  constructor(
+    layer: OverlayLayer,
+    parent: ChainState,
+    nodes: NodeAccount,
+    storageTries: GenerationCache<Node>,
+    use: NodeUseOfSeal | undefined,
+  ) {
+    this.#use = use;
+    this.#load = use?.load ?? parent.loadNode;
     this.#layer = layer;
     this.#parent = parent;
     this.#nodes = nodes;
@@ -167,10 +227,13 @@ class Sealing {
 
   seal(): ChainState {
     const { accounts, storages } = this.#layer;
-    const trie = new Trie(this.#parent.loadNode, this.#parent.accountTrie, this.#nodes);
+    const parentRoot = this.#parent.stateRoot;
+    const trie = new Trie(this.#load, this.#parent.accountTrie, this.#nodes);
+    const before = this.#use?.before(trie, parentRoot, accounts.size > 0 ? accounts.keys() : storages.keys());
     for (const key of accounts.keys()) this.#sealAccount(key, trie);
     for (const key of storages.keys()) if (!accounts.has(key)) this.#sealAccount(key, trie);
     const stateRoot = trie.hash(this.#keepNode);
+    if (before !== undefined) this.#use?.noteAccounts(before, { root: stateRoot, node: trie.root });
     this.#heldBytes += this.#records.size * RECORD_BYTES;
     for (const { slots } of storages.values()) this.#heldBytes += slots.size * SLOT_BYTES;
     for (const code of this.#codes.values()) this.#heldBytes += code.length;
@@ -180,6 +243,7 @@ class Sealing {
       nodes: this.#newNodes,
       codes: this.#codes,
       replacedRoots: this.#replacedRoots,
+      nodeUse: this.#use?.result(parentRoot, equalsBytes(parentRoot, stateRoot)),
       heldBytes: this.#heldBytes,
     });
   }
@@ -195,11 +259,12 @@ class Sealing {
         if (value.length > 0) throw new Error(`storage written to ${bytesToHex(keyBytes(key))}, which does not exist`);
       }
       if (before.account === undefined) return;
+      this.#use?.noteStorage(key, storedTrie(before.account.storageRoot), EMPTY_TRIE);
       trie.delete(hashedKey(key));
       this.#records.set(key, { account: undefined, generation });
       return;
     }
-    const storageRoot = this.#sealStorage(overlay, before.account);
+    const storageRoot = this.#sealStorage(key, overlay, before.account);
     if (sameAccount(written, storageRoot, before.account)) return;
     const account = { nonce: written.nonce, balance: written.balance, codeHash: written.codeHash, storageRoot };
     trie.put(hashedKey(key), encodeTrieAccount(account));
@@ -209,17 +274,20 @@ class Sealing {
     if (code !== undefined) this.#codes.set(codeKey, code);
   }
 
-  #sealStorage(overlay: StorageOverlay | undefined, before: AccountState | undefined): Uint8Array {
-    const start = overlay?.cleared ? EMPTY_TRIE_ROOT : (before?.storageRoot ?? EMPTY_TRIE_ROOT);
-    if (overlay === undefined || overlay.slots.size === 0) return start;
+  #sealStorage(addressKey: string, overlay: StorageOverlay | undefined, account: AccountState | undefined): Uint8Array {
+    const had = account?.storageRoot ?? EMPTY_TRIE_ROOT;
+    if (overlay === undefined) return had;
+    const start = overlay.cleared ? EMPTY_TRIE_ROOT : had;
     const startKey = bytesKey(start);
-    const trie = new Trie(this.#parent.loadNode, this.#storageTries.get(startKey) ?? start, this.#nodes);
+    const trie = new Trie(this.#load, this.#storageTries.get(startKey) ?? start, this.#nodes);
+    const before = overlay.cleared ? storedTrie(had) : this.#use?.before(trie, start, overlay.slots.keys());
     for (const [slotKey, value] of overlay.slots) {
       const key = hashedKey(slotKey);
       if (value.length === 0) trie.delete(key);
       else trie.put(key, encodeSlot(value));
     }
     const root = trie.hash(this.#keepNode);
+    if (before !== undefined) this.#use?.noteStorage(addressKey, before, { root, node: trie.root });
     const rootKey = bytesKey(root);
     if (rootKey !== startKey) this.#replacedRoots.push(startKey);
     if (isNode(trie.root)) this.#storageTries.set(rootKey, trie.root);

@@ -1,7 +1,12 @@
-/** FAILED: what the operating system refuses (permissions, a full disk). */
-export type StoreErrorCode = "LOCKED" | "DAMAGED" | "FAILED";
+import { bytesToHex } from "../../core/bytes.ts";
 
-/** A store that cannot be used. Reaction: halt, with exit code 3 for LOCKED and DAMAGED; the message says what to do. */
+/** FAILED: what the operating system refuses (permissions, a full disk). PRUNED: a state that is not kept any more. */
+export type StoreErrorCode = "LOCKED" | "DAMAGED" | "FAILED" | "PRUNED";
+
+/**
+ * A store that cannot be used. Reaction: halt, with exit code 3 for LOCKED and DAMAGED; the message says what to do.
+ * PRUNED is an answer: nothing is wrong.
+ */
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
 
@@ -16,3 +21,9 @@ export function damaged(what: string, cause?: unknown): StoreError {
   const message = `damaged state: ${what}; restore the data directory from a backup or sync it again`;
   return new StoreError("DAMAGED", message, cause === undefined ? undefined : { cause });
 }
+
+export const pruned = (stateRoot: Uint8Array): StoreError =>
+  new StoreError(
+    "PRUNED",
+    `missing trie node: the state ${bytesToHex(stateRoot)} was pruned; ask a node that keeps it`,
+  );

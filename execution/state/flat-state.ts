@@ -3,7 +3,7 @@
  *
  *   0x01 ‖ address                            account record (account-codec.ts)
  *   0x02 ‖ address ‖ slot [‖ generation u32]  storage value, no leading zeros; absent for zero
- *   0x03 ‖ keccak256(node)                    trie node RLP, of every state since genesis
+ *   0x03 ‖ keccak256(node)                    trie node RLP, of every state that is kept
  *   0x04 ‖ keccak256(code)                    code
  *   0x05 ‖ keccak256(key)                     the address or slot, which a trie knows only by its hash
  *
@@ -20,6 +20,7 @@ import { hashedKey } from "./history.ts";
 import type { KeyedReader } from "./keyed-reader.ts";
 import { bytesKey, keyBytes, writeKey } from "./keys.ts";
 import type { StorageOverlay } from "./layer.ts";
+import type { NodeUse } from "./prune.ts";
 import type { AccountState, BatchWriter, KeyValueReader } from "./types.ts";
 
 const ACCOUNTS = 0x01;
@@ -43,6 +44,8 @@ export interface StateChanges {
   readonly codes: ReadonlyMap<string, Uint8Array>;
   /** Storage roots that the block replaced by others. */
   readonly replacedRoots: readonly string[];
+  /** Undefined where every state stays. */
+  readonly nodeUse: NodeUse | undefined;
   /** About how much memory all this takes. */
   readonly heldBytes: number;
 }

@@ -8,8 +8,9 @@
  *
  * A state between the old head and a new one stays pending on the old head, which is superseded by then.
  */
-import { EMPTY_BYTES } from "../../core/bytes.ts";
+import { EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import { type AccountRecord, NO_RECORD } from "./account-codec.ts";
+import { pruned } from "./errors.ts";
 import type { FlatState, StateChanges } from "./flat-state.ts";
 import { HistoricalReader } from "./history.ts";
 import type { KeyedReader } from "./keyed-reader.ts";
@@ -151,9 +152,15 @@ export class ChainState implements SealedState, RecordReader {
   #history(): KeyedReader {
     return new HistoricalReader(
       this.stateRoot,
-      (hash) => this.#flat.node(hash),
+      (hash) => this.#flat.node(hash) ?? this.#missing(),
       (codeHash) => this.#flat.code(codeHash),
     );
+  }
+
+  /** A state can be pruned while somebody reads it. */
+  #missing(): undefined {
+    const isHere = equalsBytes(this.stateRoot, EMPTY_TRIE_ROOT) || this.#flat.node(this.stateRoot) !== undefined;
+    if (!isHere) throw pruned(this.stateRoot);
   }
 }
 

@@ -2,7 +2,7 @@
  * Tries read whole, for those who check or restore a store: every leaf of one, and what differs between two. Nodes are
  * dropped once passed, so memory is bounded by the depth.
  */
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex, compareBytes, equalsBytes } from "../../core/bytes.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { damaged, StoreError } from "./errors.ts";
 import type { NodeLoader } from "./trie.ts";
@@ -79,11 +79,8 @@ export function* trieDifferences(load: NodeLoader, before: Uint8Array, after: Ui
 function* differencesBelow(load: NodeLoader, a: Child, b: Child, path: readonly number[]): Generator<TrieDifference> {
   if (isSame(a, b)) return;
   const [left, right] = [loaded(load, a, stop), loaded(load, b, stop)];
-  const [before, after] = [valueHere(left), valueHere(right)];
-  if (before !== undefined || after !== undefined) {
-    if (before === undefined || after === undefined || !equalsBytes(before, after)) {
-      yield { key: fromNibbles(path), before, after };
-    }
+  if (isLeafOrNone(left) && isLeafOrNone(right)) {
+    yield* leafDifferences(left, right, path);
     return;
   }
   for (let nibble = 0; nibble < 16; nibble++) {
@@ -91,11 +88,26 @@ function* differencesBelow(load: NodeLoader, a: Child, b: Child, path: readonly 
   }
 }
 
-const valueHere = (node: Node | undefined): Uint8Array | undefined =>
-  node?.kind === "leaf" && node.path.length === 0 ? node.value : undefined;
+const isLeafOrNone = (node: Node | undefined): node is Leaf | undefined => node === undefined || node.kind === "leaf";
+
+function* leafDifferences(
+  a: Leaf | undefined,
+  b: Leaf | undefined,
+  path: readonly number[],
+): Generator<TrieDifference> {
+  const keyOf = (leaf: Leaf): Uint8Array => fromNibbles([...path, ...leaf.path]);
+  const order = a === undefined || b === undefined ? -1 : compareBytes(a.path, b.path);
+  if (a !== undefined && b !== undefined && order === 0) {
+    if (!equalsBytes(a.value, b.value)) yield { key: keyOf(a), before: a.value, after: b.value };
+    return;
+  }
+  const removed = a && { key: keyOf(a), before: a.value, after: undefined };
+  const added = b && { key: keyOf(b), before: undefined, after: b.value };
+  for (const each of order > 0 ? [added, removed] : [removed, added]) if (each !== undefined) yield each;
+}
 
 /** Where one nibble leads: for a node with a path, to what is left of it, which is no node of the trie. */
-function childAt(node: Node | undefined, nibble: number): Child {
+export function childAt(node: Node | undefined, nibble: number): Child {
   if (node === undefined) return undefined;
   if (node.kind === "branch") return node.children[nibble];
   if (node.path[0] !== nibble) return undefined;

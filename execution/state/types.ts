@@ -81,9 +81,10 @@ export interface StateDatabase {
   seal(layer: StateLayer): SealedState;
   /**
    * Puts flat values, trie nodes and code into `batch`: the state's, and before them those of the states between it and
-   * the committed head. Throws when it does not stand on that.
+   * the committed head. Throws when it does not stand on that. In a store whose states are counted those below number
+   * `keepFrom` go, a few with each that comes; without it they stay.
    */
-  stage(state: SealedState, batch: BatchWriter): void;
+  stage(state: SealedState, batch: BatchWriter, keepFrom?: bigint): void;
   /**
    * Call after the batch is on disk: `state` becomes the head, layers above it now stand on the database. Precondition:
    * it was staged last.
@@ -91,7 +92,10 @@ export interface StateDatabase {
   committed(state: SealedState): void;
   /** Read-only view of a historical state by root; undefined when the root is unknown here. Reads through the trie. */
   at(stateRoot: Uint8Array): { readonly reader: StateReader; fork(): StateLayer } | undefined;
-  /** Throws when the root is unknown. */
+  /**
+   * A state that was pruned still proves the account that is kept for ever. Throws when the root is unknown, StoreError
+   * (PRUNED) for other accounts.
+   */
   prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof;
 }
 

@@ -1,0 +1,174 @@
+/**
+ * States kept as long as they are wanted. A node of the tries belongs to many states, so each commit counts: at how many
+ * places of the kept states a node is. A state that comes adds its new nodes and notes down those that it replaced; the
+ * state before the lowest that is wanted goes by taking back what its successor replaced; a node at no place any more is
+ * deleted. All of it is in the batch of the block, and costs what the block changed.
+ *
+ * What proves the account that is kept for ever, at any state, is counted and never noted down as replaced.
+ */
+import { bytesToHex } from "../../core/bytes.ts";
+import { damaged } from "./errors.ts";
+import { hashedKey } from "./history.ts";
+import { bytesKey, keyBytes } from "./keys.ts";
+import {
+  nodeTableKey,
+  type Replaced,
+  readCount,
+  readReplaced,
+  type StateHistory,
+  stageCount,
+  stageHistory,
+  stagePrunedRoot,
+  stageReplaced,
+  stageWithoutCount,
+  stageWithoutReplaced,
+} from "./prune-tables.ts";
+import { stateChanges } from "./trie-changes.ts";
+import type { BatchWriter, KeyValueReader } from "./types.ts";
+
+/** What a state did to the nodes of the one before it. */
+export interface NodeUse {
+  /** Places that got a node, by `bytesKey` of its hash. */
+  readonly added: ReadonlyMap<string, number>;
+  /** Undefined when nothing changed. */
+  readonly replaced: Replaced | undefined;
+}
+
+/** States that go with one that comes: a backlog shrinks without holding up a block. */
+const STATES_AT_ONCE = 8n;
+
+/**
+ * Stages the states that come, and that those below `keepFrom` go, a few at a time. Returns what is kept once the batch
+ * is written. Throws StoreError.
+ */
+export function stageNodeUse(
+  reader: KeyValueReader,
+  history: StateHistory,
+  uses: readonly NodeUse[],
+  keepFrom: bigint,
+  batch: BatchWriter,
+): StateHistory {
+  const counts = new NodeCounts(reader);
+  let head = history.head;
+  for (const { added, replaced } of uses) {
+    for (const [key, places] of added) counts.add(key, places);
+    stageReplaced(batch, ++head, replaced);
+  }
+  const until = least(keepFrom, history.lowest + STATES_AT_ONCE * BigInt(uses.length));
+  return stageDrops(reader, counts, { ...history, head }, history.head, until, batch);
+}
+
+/** Stages that states below `keepFrom` go, a few at a time. As above. */
+export function stagePruned(
+  reader: KeyValueReader,
+  history: StateHistory,
+  keepFrom: bigint,
+  batch: BatchWriter,
+): StateHistory {
+  const until = least(keepFrom, history.lowest + STATES_AT_ONCE);
+  return stageDrops(reader, new NodeCounts(reader), history, history.head, until, batch);
+}
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+/** `written`: the head that is in the store. */
+function stageDrops(
+  reader: KeyValueReader,
+  counts: NodeCounts,
+  history: StateHistory,
+  written: bigint,
+  until: bigint,
+  batch: BatchWriter,
+): StateHistory {
+  const roots = new Set<string>();
+  let { lowest } = history;
+  // What a state replaced that is in this batch only cannot be read yet; the head stays anyway.
+  while (lowest < least(until, written)) {
+    const replaced = readReplaced(reader, ++lowest);
+    if (replaced !== undefined) {
+      const root = bytesKey(replaced.root);
+      roots.add(root);
+      counts.remove(root);
+      for (const hash of replaced.nodes) counts.remove(bytesKey(hash));
+    }
+    stageWithoutReplaced(batch, lowest);
+  }
+  counts.stage(batch, roots);
+  const next = { ...history, lowest };
+  stageHistory(batch, next);
+  return next;
+}
+
+/**
+ * Stages that the states above `to` never were. `rootOf`: of the states from there to the head. Returns what is kept
+ * once the batch is written. Throws StoreError.
+ */
+export function stageUndone(
+  reader: KeyValueReader,
+  history: StateHistory,
+  to: bigint,
+  rootOf: (number: bigint) => Uint8Array,
+  forEver: Uint8Array,
+  batch: BatchWriter,
+): StateHistory {
+  const counts = new NodeCounts(reader);
+  const load = (hash: Uint8Array) => reader.get(nodeTableKey(bytesKey(hash)));
+  for (let number = history.head; number > to; number--) {
+    const changes = stateChanges(load, rootOf(number - 1n), rootOf(number), hashedKey(bytesKey(forEver)));
+    for (const { hash, isNew } of changes) if (isNew) counts.remove(bytesKey(hash));
+    stageWithoutReplaced(batch, number);
+  }
+  counts.stage(batch);
+  const next = { ...history, head: to };
+  stageHistory(batch, next);
+  return next;
+}
+
+/** Counts as they are once a batch is written. */
+export class NodeCounts {
+  readonly #reader: KeyValueReader;
+  readonly #counts = new Map<string, { now: number; readonly stored: number }>();
+
+  constructor(reader: KeyValueReader) {
+    this.#reader = reader;
+  }
+
+  add(key: string, places: number): void {
+    this.#of(key, false).now += places;
+  }
+
+  /** Precondition: the node is at a place. */
+  remove(key: string): void {
+    const count = this.#of(key, true);
+    if (--count.now < 0) throw damaged(`trie node ${bytesToHex(keyBytes(key))} is used less often than it was counted`);
+  }
+
+  /** Deletes what is at no place any more. `roots`: of pruned states, which the proofs for ever begin with. */
+  stage(batch: BatchWriter, roots: ReadonlySet<string> = new Set()): void {
+    for (const [key, { now, stored }] of this.#counts) {
+      if (now === 0) {
+        if (roots.has(key)) this.#keepRoot(key, batch);
+        batch.del(nodeTableKey(key));
+      }
+      if (now > 1) {
+        if (now !== stored) stageCount(batch, key, now);
+      } else if (stored > 1) stageWithoutCount(batch, key);
+    }
+  }
+
+  #of(key: string, isThere: boolean): { now: number; readonly stored: number } {
+    let count = this.#counts.get(key);
+    if (count === undefined) {
+      const stored =
+        isThere || this.#reader.get(nodeTableKey(key)) !== undefined ? (readCount(this.#reader, key) ?? 1) : 0;
+      count = { now: stored, stored };
+      this.#counts.set(key, count);
+    }
+    return count;
+  }
+
+  #keepRoot(key: string, batch: BatchWriter): void {
+    const rlp = this.#reader.get(nodeTableKey(key));
+    if (rlp !== undefined) stagePrunedRoot(batch, key, rlp);
+  }
+}
