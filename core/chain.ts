@@ -133,6 +133,8 @@ export interface ForeignParts {
   readonly withdrawals: readonly Withdrawal[];
   /** Wei a unit of blob gas; 0 before Cancun. */
   readonly blobBaseFee: bigint;
+  /** Blob gas that fits into the block; 0 before Cancun. */
+  readonly maxBlobGas: bigint;
 }
 
 /** A block with everything its execution produced; `receipts[i]` belongs to `transactions[i]`. */

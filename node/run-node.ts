@@ -75,7 +75,7 @@ function serveImported(values: Values, datadir: string): Promise<number> {
   }
   const { http, vhosts, logLevel, logFormat } = nodeConfig(values, "imported", process.stdout.isTTY === true);
   if (http === undefined) throw new UsageError("an imported chain is served by JSON-RPC only: leave out --http=false");
-  return runForeign(datadir, { listener: http, vhosts, corsOrigins: http.corsOrigins }, createLog(logLevel, logFormat));
+  return runForeign(datadir, { listener: http, vhosts }, createLog(logLevel, logFormat));
 }
 
 export const isDevnet = (genesis: Genesis): boolean => genesis.chainId === DEVNET_CHAIN_ID;

@@ -13,6 +13,7 @@ import type { AccessListEntry, Authorization, Header, Transaction } from "../../
 import { RlpError, type RlpItem, rlpDecode, rlpList, rlpUint } from "../../core/rlp.ts";
 import type { BlockDecoding, DecodedBlock } from "../block/block-codec.ts";
 import type { Forks } from "./forks.ts";
+import { blobTerms } from "./header-rules.ts";
 
 /** What @ethereumjs/vm executes, with the fork whose rules it obeys. */
 export interface ForeignBlock {
@@ -85,7 +86,7 @@ export function decodedBlock({ block }: ForeignBlock, senderAt?: (index: number)
         address: address.bytes,
         amountGwei: amount,
       })),
-      blobBaseFee: block.header.excessBlobGas === undefined ? 0n : block.header.getBlobGasPrice(),
+      ...blobTerms(header, block.common),
     },
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Executes blocks of foreign chains with @ethereumjs/vm on our own state: system calls, transactions, uncles' and miners'
  * rewards, withdrawals and requests as each fork has them, the DAO's irregular change included. What a header says of its
- * execution must come out; who was allowed to make the block is not asked.
+ * execution and of gas must come out; who was allowed to make the block is not asked.
  */
+import { isBlob4844Tx } from "@ethereumjs/tx";
 import { createVM, type RunBlockResult, runBlock, type VM } from "@ethereumjs/vm";
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
@@ -11,8 +12,9 @@ import { type BlockHashSource, createHost } from "../evm/host.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { emptyReader, OverlayLayer } from "../state/layer.ts";
 import type { SealedState, StateDatabase } from "../state/types.ts";
-import { decodedBlock, foreignBlockFromRaw } from "./block.ts";
+import { decodedBlock, foreignBlockFromRaw, headerOf } from "./block.ts";
 import type { Forks } from "./forks.ts";
+import { gasProblem } from "./header-rules.ts";
 
 export interface ForeignExecution {
   readonly block: ExecutedBlock;
@@ -44,18 +46,22 @@ export class ForeignExecutor {
   /** `state` is the one after `parent`. Rejects with InvalidForeignBlock, or on a damaged store. */
   async execute(
     raw: Uint8Array,
-    parent: { readonly number: bigint; readonly hash: Uint8Array },
+    parent: Pick<ExecutedBlock, "header" | "hash">,
     state: SealedState,
   ): Promise<ForeignExecution> {
     const foreign = decode(raw, this.#forks);
-    const { header } = foreign.block;
-    if (header.number !== parent.number + 1n) {
-      throw new InvalidForeignBlock(header.number, `it does not follow block ${parent.number}`);
+    const { header, transactions } = foreign.block;
+    const { number } = parent.header;
+    if (header.number !== number + 1n) {
+      throw new InvalidForeignBlock(header.number, `it does not follow block ${number}`);
     }
     if (!equalsBytes(header.parentHash, parent.hash)) {
-      const instead = `its parent is ${bytesToHex(header.parentHash)}, block ${parent.number} is ${bytesToHex(parent.hash)}`;
+      const instead = `its parent is ${bytesToHex(header.parentHash)}, block ${number} is ${bytesToHex(parent.hash)}`;
       throw new InvalidForeignBlock(header.number, instead);
     }
+    const blobs = transactions.reduce((sum, tx) => sum + (isBlob4844Tx(tx) ? tx.numBlobs() : 0), 0);
+    const problem = gasProblem(headerOf(header), blobs, parent.header, this.#forks.common(foreign.fork));
+    if (problem !== undefined) throw new InvalidForeignBlock(header.number, problem);
     const { vm, stateManager } = await this.#machine(foreign.fork);
     stateManager.begin(state, this.#database);
     let result: RunBlockResult;

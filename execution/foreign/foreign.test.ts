@@ -29,6 +29,7 @@ import {
   parseForeignGenesis,
   parseJson,
 } from "./genesis.ts";
+import { baseFeeAfter, blobTerms, excessBlobGasAfter } from "./header-rules.ts";
 
 /** What a replay of the blocks comes to, by our executor and state. */
 async function replay({ genesis, blocks }: MadeChain): Promise<ExecutedBlock[]> {
@@ -42,11 +43,7 @@ async function replay({ genesis, blocks }: MadeChain): Promise<ExecutedBlock[]> 
   const executor = new ForeignExecutor(forks, database, (number) => done[Number(number)]!.hash);
   for (const raw of blocks) {
     const parent = done.at(-1)!;
-    const { block, sealed } = await executor.execute(
-      raw,
-      { number: parent.header.number, hash: parent.hash },
-      database.head,
-    );
+    const { block, sealed } = await executor.execute(raw, parent, database.head);
     database.stage(sealed, store);
     database.committed(sealed);
     expect(bytesToHex(sealed.stateRoot)).toBe(bytesToHex(block.header.stateRoot));
@@ -106,6 +103,52 @@ const chainOf = ({ genesis }: MadeChain) => {
   return { parsed, forks: new Forks(parsed.schedule) };
 };
 
+const higher =
+  (field: "baseFeePerGas" | "excessBlobGas" | "blobGasUsed") =>
+  ({ header }: ExecutedBlock) => ({
+    [field]: header[field] + 1n,
+  });
+const gasLimitAfter =
+  (change: bigint) =>
+  ({ header }: ExecutedBlock) => ({ gasLimit: header.gasLimit + change });
+
+/** EIP-4844 and what came after it, on Ethereum's own schedule, as ethereumjs has it. */
+test("property: blob gas and base fees go on from any parent as ethereumjs says", () => {
+  const times = { shanghaiTime: 0, cancunTime: 10, pragueTime: 20, osakaTime: 30, bpo1Time: 40, bpo2Time: 50 };
+  const blocks = Object.fromEntries(FORK_BLOCK_KEYS.map((key) => [key, 0]));
+  const config = { chainId: 1, eip155Block: 0, ...blocks, ...times };
+  const { schedule } = parseForeignGenesis(parseJson(JSON.stringify({ config, gasLimit: 1, alloc: {} })));
+  const forks = new Forks(schedule);
+  const gasLimit = fc.bigInt({ min: 5_000n, max: 10n ** 8n });
+  const blobs = fc.oneof(fc.nat(30), fc.nat(100_000)).map((count) => BigInt(count) * 131_072n);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 10, max: 60 }),
+      fc.integer({ min: 0, max: 10 }),
+      fc.tuple(gasLimit, fc.bigInt({ min: 0n, max: 1_000n }), fc.bigInt({ min: 7n, max: 10n ** 12n })),
+      fc.tuple(blobs, fc.nat(21)),
+      (timestamp, later, [limit, used, baseFeePerGas], [excessBlobGas, count]) => {
+        const common = (time: number) =>
+          forks.common(forks.forkOf({ number: 5n, timestamp: BigInt(time), difficulty: 0n }));
+        const parent = {
+          gasLimit: limit,
+          gasUsed: (limit * used) / 1_000n,
+          baseFeePerGas,
+          excessBlobGas,
+          blobGasUsed: BigInt(count) * 131_072n,
+        };
+        const options = { common: common(timestamp), skipConsensusFormatValidation: true };
+        const reference = createBlockHeader({ ...parent, number: 5n, timestamp: BigInt(timestamp) }, options);
+        const child = common(timestamp + later);
+        const excess = reference.calcNextExcessBlobGas(child);
+        expect(excessBlobGasAfter(parent, child)).toBe(excess);
+        expect(blobTerms({ excessBlobGas: excess }, child).blobBaseFee).toBe(reference.calcNextBlobGasPrice(child));
+        expect(baseFeeAfter(parent)).toBe(reference.calcNextBaseFee());
+      },
+    ),
+  );
+});
+
 describe("a block that is not valid", () => {
   /** The made block n with another header field, executed on the true parent. */
   const refusal = async (number: number, change: (block: ExecutedBlock) => Partial<ExecutedBlock["header"]>) => {
@@ -117,8 +160,7 @@ describe("a block that is not valid", () => {
     const executor = new ForeignExecutor(forks, database, (at) => done[Number(at)]!.hash);
     const block = done[number]!;
     const raw = encodeBlock({ ...block, header: { ...block.header, ...change(block) } });
-    const parent = { number: BigInt(number) - 1n, hash: done[number - 1]!.hash };
-    return executor.execute(raw, parent, database.head).catch((error: Error) => error);
+    return executor.execute(raw, done[number - 1]!, database.head).catch((error: Error) => error);
   };
 
   test.each([
@@ -135,6 +177,33 @@ describe("a block that is not valid", () => {
     expect(error).toBeInstanceOf(InvalidForeignBlock);
     expect((error as Error).message).toMatch(reason);
     expect((error as Error).message).toMatch(/^block [12] is invalid: .{1,200}$/);
+  });
+
+  test.each([
+    [
+      "gas limit",
+      "berlin",
+      /its gas limit is 12011718, it must be .* 11718 away from 12000000/,
+      gasLimitAfter(11_718n),
+    ],
+    ["gas limit", "berlin", /its gas limit is 11988282, it/, gasLimitAfter(-11_718n)],
+    [
+      "gas limit",
+      "london",
+      /its gas limit is 12000000, .* 23437 away from 24000000/,
+      () => ({ gasLimit: 12_000_000n }),
+    ],
+    ["base fee", "london", /does not have initial base fee/, higher("baseFeePerGas")],
+    ["base fee", "shanghai", /its base fee is \d+ instead of \d+/, higher("baseFeePerGas")],
+    ["excess blob gas", "cancun", /its excess blob gas is 1 instead of 0/, higher("excessBlobGas")],
+    ["excess blob gas", "osaka", /its excess blob gas is \d+ instead of \d+/, higher("excessBlobGas")],
+    ["blob gas", "cancun", /its blob gas is \d+ instead of \d+/, higher("blobGasUsed")],
+  ] as const)("is refused for its %s, by the rules of %s", async (_field, fork, reason, change) => {
+    const { forks } = chainOf(made);
+    const number = done.findIndex(({ header }) => forks.forkOf(header) === fork);
+    const error = await refusal(number, change);
+    expect(error).toBeInstanceOf(InvalidForeignBlock);
+    expect((error as Error).message).toMatch(reason);
   });
 
   test("random bytes are no block", async () => {

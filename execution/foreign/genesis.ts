@@ -9,6 +9,7 @@ import { openStateDatabase } from "../state/database.ts";
 import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
 import type { BatchWriter, KeyValueReader } from "../state/types.ts";
 import { type BlobSchedule, FORK_BLOCK_KEYS, FORK_TIME_KEYS, type ForkSchedule, type Forks } from "./forks.ts";
+import { blobTerms } from "./header-rules.ts";
 
 /** A genesis file that cannot be used, with every reason that was found. */
 export class ForeignGenesisError extends Error {
@@ -256,7 +257,7 @@ export function buildForeignGenesis(
     logsBloom: EMPTY_BLOOM,
     ...(count < 21 && { fieldCount: count as 15 | 16 | 17 | 20 }),
   };
-  const foreign = { uncles: [], withdrawals: [], blobBaseFee: 0n };
+  const foreign = { uncles: [], withdrawals: [], ...blobTerms(header, forks.common(forks.forkOf(header))) };
   const block = { hash: hashHeader(header), header, transactions: [], receipts: [], foreign };
   return { block, stageState: (batch) => database.stage(sealed, batch) };
 }

@@ -222,7 +222,8 @@ class Maker {
       timestamp,
       difficulty,
       coinbase: COINBASE,
-      gasLimit: GAS_LIMIT,
+      // EIP-1559: the target is what the limit was.
+      gasLimit: has(1559) ? 2n * GAS_LIMIT : GAS_LIMIT,
       extraData: isDaoBlock(number) ? DAO_EXTRA : hexToBytes("0x6f6c"),
       ...(difficulty === 0n && { mixHash: keccak256(bigIntToFixed(number, 8)) }),
       ...(has(1559) && { baseFeePerGas: this.#baseFee() }),

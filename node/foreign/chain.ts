@@ -2,14 +2,15 @@
  * A foreign chain: another Ethereum chain that was imported block by block, each executed by the rules of its fork. It
  * has no consensus here: what was imported is the chain, and nothing is added but by another import.
  */
+import type { Common } from "@ethereumjs/common";
 import { equalsBytes, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header } from "../../core/chain.ts";
-import { nextBaseFee } from "../../execution/block/base-fee.ts";
 import { encodeBlock } from "../../execution/block/block-codec.ts";
 import { decodeForeignBlock } from "../../execution/foreign/block.ts";
 import { ForeignExecutor } from "../../execution/foreign/execute.ts";
 import { Forks } from "../../execution/foreign/forks.ts";
 import { buildForeignGenesis, type ForeignGenesis } from "../../execution/foreign/genesis.ts";
+import { BASE_FEE_RULES, baseFeeAfter, blobTerms, excessBlobGasAfter } from "../../execution/foreign/header-rules.ts";
 import type { ChainRules } from "../../execution/rules.ts";
 import { openStateDatabase } from "../../execution/state/database.ts";
 import { StoreError } from "../../execution/state/errors.ts";
@@ -127,22 +128,29 @@ export class ForeignChain implements ChainApi, RunnableChain {
 
   nextBaseFee(): bigint {
     const { header } = this.#committed.head;
-    const next = { number: header.number + 1n, timestamp: header.timestamp, difficulty: header.difficulty };
-    if (!this.forks.common(this.forks.forkOf(next)).isActivatedEIP(1559)) return 0n;
-    return header.fieldCount === 15 ? INITIAL_BASE_FEE : nextBaseFee(header, BASE_FEE_RULES);
+    return this.#commonAfter(header, header.timestamp).isActivatedEIP(1559) ? baseFeeAfter(header) : 0n;
   }
 
   next(timestamp: bigint): ExecutedBlock {
-    const { header, hash, foreign } = this.#committed.head;
+    const { header, hash } = this.#committed.head;
+    const time = timestamp > header.timestamp ? timestamp : header.timestamp + 1n;
+    const common = this.#commonAfter(header, time);
     const next = {
       ...header,
       parentHash: hash,
       number: header.number + 1n,
-      timestamp: timestamp > header.timestamp ? timestamp : header.timestamp + 1n,
+      timestamp: time,
       baseFeePerGas: this.nextBaseFee(),
       gasUsed: 0n,
+      blobGasUsed: 0n,
+      excessBlobGas: common.isActivatedEIP(4844) ? excessBlobGasAfter(header, common) : 0n,
     };
-    return { hash: ZERO_32, header: next, transactions: [], receipts: [], ...(foreign && { foreign }) };
+    const parts = { uncles: [], withdrawals: [], ...blobTerms(next, common) };
+    return { hash: ZERO_32, header: next, transactions: [], receipts: [], foreign: parts };
+  }
+
+  #commonAfter({ number, difficulty }: Header, timestamp: bigint): Common {
+    return this.forks.common(this.forks.forkOf({ number: number + 1n, timestamp, difficulty }));
   }
 
   /** Nothing is ever committed while it is served. */
@@ -154,8 +162,12 @@ export class ForeignChain implements ChainApi, RunnableChain {
 
   /** The last block that has been imported, written or not. */
   get tip(): Head {
-    const last = this.#held.at(-1)?.block;
-    return last === undefined ? this.head : { number: last.header.number, hash: last.hash };
+    const { header, hash } = this.#last;
+    return { number: header.number, hash };
+  }
+
+  get #last(): ExecutedBlock {
+    return this.#held.at(-1)?.block ?? this.#committed.head;
   }
 
   /**
@@ -165,7 +177,7 @@ export class ForeignChain implements ChainApi, RunnableChain {
   async add(raw: Uint8Array): Promise<ExecutedBlock> {
     const { block, sealed } = await this.#executor.execute(
       raw,
-      this.tip,
+      this.#last,
       this.#held.at(-1)?.sealed ?? this.#state.head,
     );
     this.#held.push({ block, raw, sealed });
@@ -198,10 +210,6 @@ export class ForeignChain implements ChainApi, RunnableChain {
     return hash;
   };
 }
-
-/** EIP-1559's, which every chain has. */
-const BASE_FEE_RULES = { baseFee: { elasticityMultiplier: 2n, maxChangeDenominator: 8n } } as const;
-const INITIAL_BASE_FEE = 1_000_000_000n;
 
 /** For calls: nobody makes blocks by them. */
 function foreignRules(forks: Forks, fork: string): ChainRules {

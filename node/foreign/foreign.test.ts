@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { createBlockHeaderFromRPC } from "@ethereumjs/block";
 import { createPublicClient, http, keccak256, toRlp } from "viem";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
@@ -114,8 +115,8 @@ describe("JSON-RPC over it", () => {
   test("shows every fork's blocks, and calls run by the rules of theirs", async () => {
     await importing("served", at("chain.rlp"), "--genesis", at("genesis.json"));
     const directory = await openDataDirectory(at("served"), false);
-    const listener = { address: "127.0.0.1", port: 0 };
-    const served = await serveForeign(directory, { listener, vhosts: [], corsOrigins: [] }, LOG);
+    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"] };
+    const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
     try {
       const client = createPublicClient({ transport: http(served.url) });
       const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
@@ -150,6 +151,24 @@ describe("JSON-RPC over it", () => {
       expect(transaction).toMatchObject({ type: "0x3", blobVersionedHashes: [`0x01${"ab".repeat(31)}`] });
       expect(await ask("eth_getTransactionReceipt", [blob])).toMatchObject({ blobGasUsed: "0x20000", status: "0x1" });
 
+      // What blobs cost is what receipts say, and the next block's fee follows from the last one's blobs.
+      const { blockNumber, blobGasPrice }: Record<string, `0x${string}`> = await ask("eth_getTransactionReceipt", [
+        blob,
+      ]);
+      type Fees = Record<"baseFeePerBlobGas" | "blobGasUsedRatio" | "baseFeePerGas", string[]>;
+      const history: Fees = await ask("eth_feeHistory", [`0x${(LAST_BLOCK + 1n).toString(16)}`, "latest", []]);
+      expect(history.baseFeePerBlobGas).toHaveLength(Number(LAST_BLOCK) + 2);
+      expect(history.baseFeePerBlobGas[0]).toBe("0x0");
+      expect(history.baseFeePerBlobGas[Number(blockNumber)]).toBe(blobGasPrice);
+      expect(await ask("eth_blobBaseFee", [])).toBe(history.baseFeePerBlobGas.at(-2));
+      const header = createBlockHeaderFromRPC(await ask("eth_getBlockByNumber", ["latest", false]), {
+        common: served.chain.forks.common("osaka"),
+      });
+      expect(BigInt(history.baseFeePerBlobGas.at(-1)!)).toBe(header.calcNextBlobGasPrice(header.common));
+      expect(BigInt(history.baseFeePerGas.at(-1)!)).toBe(header.calcNextBaseFee());
+      const used: { blobGasUsed: string } = await ask("eth_getBlockByNumber", [blockNumber, false]);
+      expect(history.blobGasUsedRatio[Number(blockNumber)]).toBe(Number(used.blobGasUsed) / (6 * 131_072));
+
       // PREVRANDAO was DIFFICULTY, PUSH0 was no opcode, and BASEFEE was not there.
       const run = (code: string, number: bigint) =>
         ask("eth_call", [
@@ -175,6 +194,9 @@ describe("JSON-RPC over it", () => {
         /takes no transactions/,
       );
       await expect(ask("eth_simulateV1", [{ blockStateCalls: [{}] }])).rejects.toThrow(/does not exist/);
+      // Only what --http.api names is offered.
+      await expect(ask("net_version", [])).rejects.toThrow(/does not exist/);
+      expect(await ask("rpc_modules", [])).toEqual({ eth: "1.0", rpc: "1.0" });
     } finally {
       await served.close();
       await directory.close();

@@ -1,10 +1,11 @@
 /** `openledger node` on a directory with a foreign chain: JSON-RPC over what was imported, until a signal. */
 import { Mempool } from "../../execution/mempool.ts";
-import type { Listener } from "../config.ts";
+import type { NodeConfig } from "../config.ts";
 import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../help.ts";
 import type { Logger } from "../log.ts";
+import { LocalPool } from "../rpc/pool.ts";
 import { createRpc } from "../rpc/rpc.ts";
 import { startRpcServer } from "../rpc/server.ts";
 import { Calls } from "../runner/calls.ts";
@@ -13,9 +14,8 @@ import { ForeignChain } from "./chain.ts";
 import { readMarker } from "./directory.ts";
 
 export interface ForeignServing {
-  readonly listener: Listener;
+  readonly listener: NonNullable<NodeConfig["http"]>;
   readonly vhosts: readonly string[];
-  readonly corsOrigins: readonly string[];
 }
 
 const READ_ONLY = "this node serves an imported chain, which takes no transactions";
@@ -46,27 +46,27 @@ export async function runForeign(datadir: string, serving: ForeignServing, log: 
 /** The chain of the directory behind a JSON-RPC server. Rejects with DataError or OperationError. */
 export async function serveForeign(
   directory: DataDirectory,
-  { listener, vhosts, corsOrigins }: ForeignServing,
+  { listener, vhosts }: ForeignServing,
   log: Logger,
 ): Promise<{ readonly chain: ForeignChain; readonly url: string; close(): Promise<void> }> {
   const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
   const rpc = createRpc({
     chain,
-    mempool: new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }),
-    decode: () => ({ ok: false, message: READ_ONLY }),
-    submit() {
+    pool: new LocalPool(new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }), () => {
       throw new Error(READ_ONLY);
-    },
+    }),
+    decode: () => ({ ok: false, message: READ_ONLY }),
     runner: new Calls(chain, []),
     // Simulated blocks obey OpenLedger's rules, which this chain does not have.
     withheld: ["eth_simulateV1"],
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
+    namespaces: [...listener.apis, "rpc"],
     log: log.child({ module: "rpc" }),
   });
   const server = await startRpcServer({
     rpc,
     listener,
-    access: { vhosts, origins: corsOrigins },
+    access: { vhosts, origins: listener.corsOrigins },
     log: log.child({ module: "rpc" }),
   });
   const name = listener.address.includes(":") ? `[${listener.address}]` : listener.address;

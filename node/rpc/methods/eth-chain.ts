@@ -19,8 +19,13 @@ import {
 import { blockAt, blockSelector, findBlock, isPending, numberOrTag } from "../selectors.ts";
 import { boolean, type Decoder, hash, InvalidValue, optional, quantity, required, show } from "../values.ts";
 
-/** EIP-4844: the least, as no block carries blobs. */
+/** EIP-4844: the least, as no block of our own carries blobs. */
 const BLOB_BASE_FEE_WEI = 1n;
+
+const blobBaseFee = ({ foreign }: ExecutedBlock): bigint => foreign?.blobBaseFee ?? BLOB_BASE_FEE_WEI;
+
+const blobGasUsedRatio = ({ header, foreign }: ExecutedBlock): number =>
+  foreign === undefined || foreign.maxBlobGas === 0n ? 0 : Number(header.blobGasUsed) / Number(foreign.maxBlobGas);
 
 const byHash: Decoder<BlockSelector> = (value) => ({ hash: hash(value) });
 
@@ -136,23 +141,28 @@ async function feeHistory(
   const pause = pacer();
   const baseFees: bigint[] = [];
   const gasUsedRatio: number[] = [];
+  const blobBaseFees: bigint[] = [];
+  const blobRatios: number[] = [];
   const reward: string[][] = [];
   for (let number = first; number <= last; number++) {
     const one = blockAt(chain, { number });
     baseFees.push(one.header.baseFeePerGas);
     gasUsedRatio.push(Number(one.header.gasUsed) / Number(one.header.gasLimit));
+    blobBaseFees.push(blobBaseFee(one));
+    blobRatios.push(blobGasUsedRatio(one));
     if (percentiles.length > 0) reward.push(rewardPercentiles(one, percentiles).map(toQuantity));
     await pause();
   }
   const following = last < chain.head.number ? chain.block(last + 1n) : undefined;
   baseFees.push(following?.header.baseFeePerGas ?? chain.nextBaseFee());
+  blobBaseFees.push(blobBaseFee(following ?? chain.next(0n)));
   return {
     oldestBlock: toQuantity(first),
     ...(percentiles.length > 0 ? { reward } : {}),
     baseFeePerGas: baseFees.map(toQuantity),
     gasUsedRatio,
-    baseFeePerBlobGas: baseFees.map(() => toQuantity(BLOB_BASE_FEE_WEI)),
-    blobGasUsedRatio: gasUsedRatio.map(() => 0),
+    baseFeePerBlobGas: blobBaseFees.map(toQuantity),
+    blobGasUsedRatio: blobRatios,
   };
 }
 
@@ -198,7 +208,7 @@ export const ethChain: Methods = {
   ),
   eth_maxPriorityFeePerGas: method([], ({ chain, mempool }) => toQuantity(suggestTip(chain, mempool.limits.minTipWei))),
   eth_baseFee: method([], ({ chain }) => toQuantity(chain.nextBaseFee())),
-  eth_blobBaseFee: method([], () => toQuantity(BLOB_BASE_FEE_WEI)),
+  eth_blobBaseFee: method([], ({ chain }) => toQuantity(blobBaseFee(blockAt(chain, { tag: "latest" })))),
   eth_feeHistory: method(
     [required(blockCount), required(numberOrTag), optional(percentileList, [])],
     (context, [count, newest, percentiles]) => feeHistory(context, count, newest, percentiles),
