@@ -37,6 +37,7 @@ export type AnvilClient = TestClient<"anvil", Transport, typeof foundry, HDAccou
 export interface Anvil {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   /** The test, public and wallet actions of viem; signs with the first of ANVIL_ACCOUNTS. */
   readonly client: AnvilClient;
   stop(): Promise<void>;
@@ -68,7 +69,7 @@ export async function startAnvil({ blockTime, hardfork = "prague", args = [] }: 
       complaint = `${complaint}${text}`.slice(-1_000);
     });
     const url = `http://127.0.0.1:${port}`;
-    if (await answers(child, url)) return { url, port, client: createClient(url), stop: () => end(child) };
+    if (await answers(child, url)) return { url, port, pid: child.pid!, client: createClient(url), stop: () => end(child) };
     await end(child);
   }
   throw new Error(`anvil does not start: ${complaint}`);
