@@ -28,6 +28,7 @@ import { admin } from "./rpc/methods/admin.ts";
 import { debugTrace } from "./rpc/methods/debug-trace.ts";
 import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
 import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
+import { LocalPool } from "./rpc/pool.ts";
 import { createRpc } from "./rpc/rpc.ts";
 import { startRpcServer } from "./rpc/server.ts";
 import { Calls } from "./runner/calls.ts";
@@ -132,9 +133,8 @@ async function startRpc(
 ): Promise<string> {
   const rpc = createRpc({
     chain,
-    mempool,
+    pool: new LocalPool(mempool, submit),
     decode: decodeTransaction,
-    submit,
     runner: new Calls(chain, PRECOMPILES),
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     txFeeCapWei: config.txFeeCapWei,

@@ -5,6 +5,7 @@ import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../help.ts";
 import type { Logger } from "../log.ts";
+import { LocalPool } from "../rpc/pool.ts";
 import { createRpc } from "../rpc/rpc.ts";
 import { startRpcServer } from "../rpc/server.ts";
 import { Calls } from "../runner/calls.ts";
@@ -51,11 +52,10 @@ export async function serveForeign(
   const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
   const rpc = createRpc({
     chain,
-    mempool: new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }),
-    decode: () => ({ ok: false, message: READ_ONLY }),
-    submit() {
+    pool: new LocalPool(new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }), () => {
       throw new Error(READ_ONLY);
-    },
+    }),
+    decode: () => ({ ok: false, message: READ_ONLY }),
     runner: new Calls(chain, []),
     // Simulated blocks obey OpenLedger's rules, which this chain does not have.
     withheld: ["eth_simulateV1"],

@@ -1,11 +1,11 @@
 /** What methods work with. One for all connections; a session is one connection. */
 import type { Transaction } from "../../core/chain.ts";
-import type { AddResult, Mempool } from "../../execution/mempool.ts";
 import type { ChainApi } from "../chain-api.ts";
 import type { Runner } from "../runner/types.ts";
 import type { BlockFeed } from "./block-feed.ts";
 import type { Filters } from "./filters.ts";
 import type { RpcLimits } from "./limits.ts";
+import type { Pool } from "./pool.ts";
 import type { SyncFeed } from "./sync-feed.ts";
 import type { Parameter } from "./values.ts";
 
@@ -28,9 +28,8 @@ export interface SyncStatus {
 
 export interface RpcContext {
   readonly chain: ChainApi;
-  readonly mempool: Mempool;
+  readonly pool: Pool;
   readonly decode: DecodeTransaction;
-  readonly submit: (tx: Transaction) => AddResult | Promise<AddResult>;
   readonly runner: Runner;
   readonly clientVersion: string;
   /** Highest `gas × price` that eth_sendRawTransaction takes; 0 for no cap. */

@@ -10,6 +10,7 @@ import { serverError } from "./errors.ts";
 import type { JsonObject } from "./format.ts";
 import type { RpcLimits } from "./limits.ts";
 import { boundary, findLogs, type LogQuery, logsInRange } from "./logs.ts";
+import type { Pool } from "./pool.ts";
 
 type Filter = (
   | { readonly kind: "blocks"; nextBlock: bigint }
@@ -25,19 +26,25 @@ export class Filters {
   readonly #now: () => number;
   /** The one that was polled longest ago first. */
   readonly #filters = new Map<string, Filter>();
+  readonly #pool: Pool;
+  /** Present while there are filters of pending transactions. */
+  #unsubscribe: (() => void) | undefined;
   /** Hashes number `#firstHash` and on. */
   readonly #hashes: Hex[] = [];
   #firstHash = 0;
 
-  constructor(chain: ChainApi, limits: RpcLimits, now: () => number) {
+  constructor(chain: ChainApi, pool: Pool, limits: RpcLimits, now: () => number) {
     this.#chain = chain;
+    this.#pool = pool;
     this.#limits = limits;
     this.#now = now;
   }
 
-  /** Feeds pending filters. */
-  pending(tx: Transaction): void {
-    if (this.#filters.size === 0) return;
+  close(): void {
+    this.#unsubscribe?.();
+  }
+
+  #pending(tx: Transaction): void {
     this.#hashes.push(bytesToHex(tx.hash));
     if (this.#hashes.length > 2 * this.#limits.pendingHashes) {
       this.#firstHash += this.#hashes.splice(0, this.#limits.pendingHashes).length;
@@ -50,7 +57,10 @@ export class Filters {
 
   /** `isFull`: whoever polls wants whole transactions. */
   addPending(isFull = false): string {
-    return this.#add({ kind: "pending", isFull, nextHash: this.#firstHash + this.#hashes.length, polledAtMs: 0 });
+    const nextHash = this.#firstHash + this.#hashes.length;
+    const id = this.#add({ kind: "pending", isFull, nextHash, polledAtMs: 0 });
+    this.#unsubscribe ??= this.#pool.onPending((tx) => this.#pending(tx));
+    return id;
   }
 
   /** Changes begin after the head as of now; what is before is what getFilterLogs gives. */
@@ -67,7 +77,9 @@ export class Filters {
   }
 
   remove(id: string): boolean {
-    return this.#filters.delete(id);
+    const isKnown = this.#filters.delete(id);
+    this.#listenNoLonger();
+    return isKnown;
   }
 
   /** What happened since the last poll. */
@@ -136,8 +148,17 @@ export class Filters {
   #forgetIdle(): void {
     const oldest = this.#now() - this.#limits.filterLifetimeMs;
     for (const [id, filter] of this.#filters) {
-      if (filter.polledAtMs > oldest) return;
+      if (filter.polledAtMs > oldest) break;
       this.#filters.delete(id);
     }
+    this.#listenNoLonger();
+  }
+
+  /** Unless a filter needs it. */
+  #listenNoLonger(): void {
+    if (this.#unsubscribe === undefined) return;
+    for (const { kind } of this.#filters.values()) if (kind === "pending") return;
+    this.#unsubscribe();
+    this.#unsubscribe = undefined;
   }
 }

@@ -2,8 +2,8 @@
  * JSON-RPC 2.0 without a transport: text or a parsed request in, an answer out. Every input gets a valid answer, and
  * no answer shows more of a failure than its caller needs.
  */
-import type { Transaction } from "../../core/chain.ts";
 import { pacer } from "../pace.ts";
+import { NotRunError } from "../runner/types.ts";
 import { BlockFeed } from "./block-feed.ts";
 import type { Method, Methods, RpcContext, Session } from "./context.ts";
 import { RPC_ERROR, RpcError } from "./errors.ts";
@@ -32,7 +32,7 @@ export type RpcAnswer =
       readonly error: { readonly code: number; readonly message: string; readonly data?: unknown };
     };
 
-type FromOptions = "chain" | "mempool" | "decode" | "submit" | "runner" | "clientVersion" | "log";
+type FromOptions = "chain" | "pool" | "decode" | "runner" | "clientVersion" | "log";
 
 export interface RpcOptions extends Pick<RpcContext, FromOptions> {
   /** Default 1 OPEN. */
@@ -45,6 +45,8 @@ export interface RpcOptions extends Pick<RpcContext, FromOptions> {
   readonly namespaces?: readonly string[];
   /** Methods of other parts, with full names. */
   readonly methods?: Methods;
+  /** Called before each method: what was true when it was asked has to be in the answer. */
+  readonly refresh?: () => void;
   /** Full names of methods that this chain cannot answer. */
   readonly withheld?: readonly string[];
   /** Unix milliseconds; for the lifetime of filters and the time of the pending block. */
@@ -86,7 +88,7 @@ export function createRpc(options: RpcOptions): Rpc {
   const methods = new Map<string, Method>(Object.entries(all).filter(([name]) => namespaces.has(namespaceOf(name))));
   for (const name of options.withheld ?? []) methods.delete(name);
 
-  const { chain, mempool, log } = options;
+  const { chain, pool, log } = options;
   const syncStatus = options.syncStatus ?? (() => undefined);
   const context: RpcContext = {
     txFeeCapWei: 10n ** 18n,
@@ -99,9 +101,8 @@ export function createRpc(options: RpcOptions): Rpc {
     syncStatus,
     syncing: new SyncFeed(syncStatus),
     blocks: new BlockFeed(chain, (err) => log.error({ err }, "subscription failed")),
-    filters: new Filters(chain, limits, options.now ?? Date.now),
+    filters: new Filters(chain, pool, limits, options.now ?? Date.now),
   };
-  const unsubscribe = mempool.onPending((tx: Transaction) => context.filters.pending(tx));
 
   async function handle(
     request: unknown,
@@ -124,6 +125,7 @@ export function createRpc(options: RpcOptions): Rpc {
       if (isNotification) return undefined;
       if (error instanceof RpcError) return errorAnswer(answerId, error.code, error.message, error.data);
       if (error instanceof InvalidValue) return errorAnswer(answerId, RPC_ERROR.invalidParams, error.message);
+      if (error instanceof NotRunError) return errorAnswer(answerId, RPC_ERROR.server, error.message);
       log.error({ err: error, method: name }, "method failed");
       return errorAnswer(answerId, RPC_ERROR.internal, "internal error");
     }
@@ -135,6 +137,7 @@ export function createRpc(options: RpcOptions): Rpc {
       throw new RpcError(RPC_ERROR.methodNotFound, `the method ${name.slice(0, 128)} does not exist/is not available`);
     }
     if (performance.now() > deadline) throw timedOut();
+    options.refresh?.();
     const result = found.run(context, decodeArguments(found, params), session);
     return result instanceof Promise ? inTime(result, deadline) : result;
   }
@@ -184,7 +187,7 @@ export function createRpc(options: RpcOptions): Rpc {
       session.subscriptions.clear();
     },
     close() {
-      unsubscribe();
+      context.filters.close();
       context.blocks.close();
       context.syncing.close();
     },

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { compact } from "../../core/compact.ts";
 import type { Logger } from "../log.ts";
 import type { Everything, FromThread, Question, RunnerData, ToThread } from "./protocol.ts";
+import { NotRunError } from "./types.ts";
 
 export interface RunnerThreadsOptions extends RunnerData {
   /** At most so many; each is started when all others are busy. */
@@ -32,9 +33,6 @@ const DEFAULT_SUPERVISION: Supervision = {
 /** Until it serves for the first time: it loads the EVM. */
 const START_MS = 60_000;
 const ATTEMPTS = 2;
-
-/** It could not be run: not for a reason of its own, as far as anybody knows. The message is for the caller. */
-export class NotRunError extends Error {}
 
 interface Job {
   readonly question: Question;

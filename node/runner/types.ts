@@ -28,6 +28,9 @@ export interface EstimateBounds {
   readonly withinMs: number;
 }
 
+/** It could not be run: not for a reason of its own, as far as anybody knows. The message is for the caller. */
+export class NotRunError extends Error {}
+
 /** A state that is gone, and whatever else keeps it from running, is a result in words for the caller. */
 export interface Runner {
   call(request: CallRequest, environment: Environment, overrides?: CallOverrides): Promise<CallResult>;

@@ -9,6 +9,7 @@ import { decodeTransaction } from "../../../execution/tx/decode.ts";
 import { datanetAbi } from "../../../precompiles/interfaces/datanet.abi.ts";
 import { PRECOMPILES } from "../../../precompiles/table.ts";
 import { Chain } from "../../chain.ts";
+import { LocalPool } from "../../rpc/pool.ts";
 import { createRpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
 import { Calls } from "../../runner/calls.ts";
@@ -79,9 +80,8 @@ export class DatanetChain {
     const mempool = new Mempool({ next: chain.nextBlock });
     const rpc = createRpc({
       chain,
-      mempool,
+      pool: new LocalPool(mempool, (tx) => mempool.add(tx, chain.headState, 0)),
       decode: decodeTransaction,
-      submit: (tx) => mempool.add(tx, chain.headState, 0),
       runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       log,

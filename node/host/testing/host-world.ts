@@ -34,6 +34,7 @@ import { modelsAbi } from "../../../precompiles/interfaces/models.abi.ts";
 import { PRECOMPILES } from "../../../precompiles/table.ts";
 import { Chain } from "../../chain.ts";
 import { systemClock } from "../../ports.ts";
+import { LocalPool } from "../../rpc/pool.ts";
 import { createRpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
 import { Calls } from "../../runner/calls.ts";
@@ -109,9 +110,8 @@ export class HostWorld {
     const mempool = new Mempool({ next: chain.nextBlock });
     const rpc = createRpc({
       chain,
-      mempool,
+      pool: new LocalPool(mempool, (tx) => mempool.add(tx, chain.headState, 0)),
       decode: decodeTransaction,
-      submit: (tx) => mempool.add(tx, chain.headState, 0),
       runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       // The present is the last block's second: gas is estimated at it.

@@ -36,6 +36,7 @@ import { PRECOMPILES } from "../../../precompiles/table.ts";
 import { Chain } from "../../chain.ts";
 import { OperationError } from "../../errors.ts";
 import { openledger } from "../../rpc/methods/openledger.ts";
+import { LocalPool } from "../../rpc/pool.ts";
 import { createRpc, type Rpc } from "../../rpc/rpc.ts";
 import { startRpcServer } from "../../rpc/server.ts";
 import { Calls } from "../../runner/calls.ts";
@@ -113,9 +114,8 @@ export class LineageWorld {
     const mempool = new Mempool({ next: chain.nextBlock });
     this.rpc = createRpc({
       chain,
-      mempool,
+      pool: new LocalPool(mempool, (tx) => mempool.add(tx, chain.headState, 0)),
       decode: decodeTransaction,
-      submit: (tx) => mempool.add(tx, chain.headState, 0),
       runner: new Calls(chain, PRECOMPILES),
       clientVersion: "openledger/test",
       methods: openledger({

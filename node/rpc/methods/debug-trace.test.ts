@@ -21,6 +21,7 @@ import { Traces } from "../../runner/traces.ts";
 import { testL1Parameters } from "../../testing/l1.ts";
 import { contract, FakeStore, rich, signed, testGenesis } from "../../testing/world.ts";
 import type { RpcLimits } from "../limits.ts";
+import { LocalPool } from "../pool.ts";
 import { createRpc } from "../rpc.ts";
 import { debugTrace } from "./debug-trace.ts";
 
@@ -109,11 +110,10 @@ beforeAll(async () => {
 function rpcWith(limits: Partial<RpcLimits> = {}) {
   return createRpc({
     chain,
-    mempool: new Mempool({ next: chain.nextBlock }),
-    decode: decodeTransaction,
-    submit: () => {
+    pool: new LocalPool(new Mempool({ next: chain.nextBlock }), () => {
       throw new Error("nothing is sent here");
-    },
+    }),
+    decode: decodeTransaction,
     runner: new Calls(chain, PRECOMPILES),
     clientVersion: "openledger/test",
     methods: debugTrace(new Traces(chain, PRECOMPILES)),

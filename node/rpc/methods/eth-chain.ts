@@ -1,6 +1,6 @@
 /** Blocks, fees and what the chain is. */
 import { bytesToHex } from "../../../core/bytes.ts";
-import type { ExecutedBlock } from "../../../core/chain.ts";
+import type { ExecutedBlock, Transaction } from "../../../core/chain.ts";
 import type { BlockSelector } from "../../chain-api.ts";
 import { pacer } from "../../pace.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
@@ -48,8 +48,8 @@ const block = [required(numberOrTag)] as const;
 const blockByHash = [required(byHash)] as const;
 const uncle = [required(numberOrTag), required(quantity(64))] as const;
 
-function countTransactions(context: RpcContext, selector: BlockSelector): string | null {
-  if (isPending(selector)) return toQuantity(pendingTransactions(context).length);
+async function countTransactions(context: RpcContext, selector: BlockSelector): Promise<string | null> {
+  if (isPending(selector)) return toQuantity((await pendingTransactions(context)).length);
   const found = findBlock(context.chain, selector);
   return found === undefined ? null : toQuantity(found.transactions.length);
 }
@@ -65,25 +65,14 @@ function getUncle({ chain }: RpcContext, selector: BlockSelector, index: bigint)
 }
 
 /** What the mempool would give now: the head's fields with the next number, not executed. */
-export function pendingTransactions({ chain, mempool }: RpcContext): ExecutedBlock["transactions"] {
+export function pendingTransactions({ chain, pool, limits }: RpcContext): Promise<readonly Transaction[]> {
   const { gasLimit } = blockAt(chain, { tag: "latest" }).header;
-  const chosen = [];
-  let gas = 0n;
-  const candidates = mempool.candidates(chain.nextBaseFee());
-  for (let tx = candidates.next(); tx !== undefined; tx = candidates.next()) {
-    if (gas + tx.gasLimit > gasLimit) {
-      candidates.skipSender();
-      continue;
-    }
-    gas += tx.gasLimit;
-    chosen.push(tx);
-  }
-  return chosen;
+  return pool.best(chain.nextBaseFee(), gasLimit, limits.responseBytes);
 }
 
-function pendingBlock(context: RpcContext, full: boolean): JsonObject {
+async function pendingBlock(context: RpcContext, full: boolean): Promise<JsonObject> {
+  const transactions = await pendingTransactions(context);
   const head = blockAt(context.chain, { tag: "latest" });
-  const transactions = pendingTransactions(context);
   const header = {
     ...head.header,
     number: head.header.number + 1n,
@@ -102,7 +91,11 @@ function pendingBlock(context: RpcContext, full: boolean): JsonObject {
   };
 }
 
-function getBlock(context: RpcContext, selector: BlockSelector, full: boolean): JsonObject | null {
+function getBlock(
+  context: RpcContext,
+  selector: BlockSelector,
+  full: boolean,
+): JsonObject | null | Promise<JsonObject> {
   if (isPending(selector)) return pendingBlock(context, full);
   const found = findBlock(context.chain, selector);
   return found === undefined ? null : formatBlock(found, full);
@@ -203,10 +196,8 @@ export const ethChain: Methods = {
       return formatReceipt(found, index, first);
     });
   }),
-  eth_gasPrice: method([], ({ chain, mempool }) =>
-    toQuantity(chain.nextBaseFee() + suggestTip(chain, mempool.limits.minTipWei)),
-  ),
-  eth_maxPriorityFeePerGas: method([], ({ chain, mempool }) => toQuantity(suggestTip(chain, mempool.limits.minTipWei))),
+  eth_gasPrice: method([], ({ chain, pool }) => toQuantity(chain.nextBaseFee() + suggestTip(chain, pool.minTipWei))),
+  eth_maxPriorityFeePerGas: method([], ({ chain, pool }) => toQuantity(suggestTip(chain, pool.minTipWei))),
   eth_baseFee: method([], ({ chain }) => toQuantity(chain.nextBaseFee())),
   eth_blobBaseFee: method([], ({ chain }) => toQuantity(blobBaseFee(blockAt(chain, { tag: "latest" })))),
   eth_feeHistory: method(

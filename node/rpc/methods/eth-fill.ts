@@ -8,25 +8,19 @@ import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams } from "../errors.ts";
 import { suggestTip } from "../fees.ts";
 import { formatTransaction } from "../format.ts";
-import { PENDING, stateAt } from "../selectors.ts";
+import { PENDING } from "../selectors.ts";
 import { required } from "../values.ts";
-import { environmentAt, estimate, prepared } from "./eth-state.ts";
+import { environmentAt, estimate, pendingNonce, prepared } from "./eth-state.ts";
 
 /** As geth: twice the next base fee, so that it is still enough after several full blocks. */
-function fees({ chain, mempool }: RpcContext, call: CallRequest): Partial<CallRequest> {
+function fees({ chain, pool }: RpcContext, call: CallRequest): Partial<CallRequest> {
   if (call.gasPrice !== undefined) return {};
-  const tip = call.maxPriorityFeePerGas ?? suggestTip(chain, mempool.limits.minTipWei);
+  const tip = call.maxPriorityFeePerGas ?? suggestTip(chain, pool.minTipWei);
   const maxFeePerGas = call.maxFeePerGas ?? 2n * chain.nextBaseFee() + tip;
   if (call.maxPriorityFeePerGas !== undefined || tip <= maxFeePerGas) {
     return { maxFeePerGas, maxPriorityFeePerGas: tip };
   }
   return { maxFeePerGas, maxPriorityFeePerGas: maxFeePerGas };
-}
-
-function nextNonce({ chain, mempool }: RpcContext, from: Uint8Array): bigint {
-  const nonce = stateAt(chain, PENDING).state.account(from)?.nonce ?? 0n;
-  const pending = mempool.pendingNonce(from);
-  return pending !== undefined && pending > nonce ? pending : nonce;
 }
 
 export const ethFill: Methods = {
@@ -37,7 +31,7 @@ export const ethFill: Methods = {
     const call = { ...asked, ...fees(context, asked) };
     // The caller's gas limit is kept, also where a call would be capped.
     const gasLimit = asked.gas ?? (await estimate(context, prepared(context, asked), environmentAt(context, PENDING)));
-    const nonce = asked.nonce ?? nextNonce(context, asked.from ?? ZERO_ADDRESS);
+    const nonce = asked.nonce ?? (await pendingNonce(context, asked.from ?? ZERO_ADDRESS));
     const tx = unsignedTransaction(call, gasLimit, nonce, context.chain.chainId);
     const { blockHash, blockNumber, blockTimestamp, transactionIndex, ...shape } = formatTransaction(tx);
     return { raw: bytesToHex(tx.raw), tx: shape };

@@ -50,7 +50,7 @@ function source(context: RpcContext, kind: string, argument: unknown, push: (res
     }
     case "newPendingTransactions": {
       const isFull = argument === undefined || argument === null ? false : boolean(argument);
-      return context.mempool.onPending((tx) => {
+      return context.pool.onPending((tx) => {
         const result: Json = isFull ? formatTransaction(tx) : bytesToHex(tx.hash);
         push(JSON.stringify(result));
       });
@@ -82,16 +82,17 @@ export function ethLogs(limits: RpcLimits): Methods {
     eth_newPendingTransactionFilter: method([optional(boolean, false)], ({ filters }, [isFull]) =>
       filters.addPending(isFull),
     ),
-    eth_getFilterChanges: method(filterId, async ({ filters, mempool, chain }, [id]) => {
+    eth_getFilterChanges: method(filterId, async ({ filters, pool, chain }, [id]) => {
       const { changes, isFull } = await filters.changes(id);
       if (!isFull) return changes;
       // What has left the pool without a block is of no use to anybody any more.
-      return changes.flatMap((change) => {
+      const transactions = changes.map(async (change) => {
         const txHash = hash(change);
         const found = chain.transaction(txHash);
-        const tx = found?.transaction ?? mempool.get(txHash);
-        return tx === undefined ? [] : [formatTransaction(tx, found)];
+        const tx = found?.transaction ?? (await pool.get(txHash));
+        return tx && formatTransaction(tx, found);
       });
+      return (await Promise.all(transactions)).filter((tx) => tx !== undefined);
     }),
     eth_getFilterLogs: method(filterId, ({ filters }, [id]) => filters.logs(id)),
     eth_uninstallFilter: method(filterId, ({ filters }, [id]) => filters.remove(id)),

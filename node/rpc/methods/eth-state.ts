@@ -78,15 +78,23 @@ export async function estimate(
   throw "reason" in estimate ? callError(estimate) : serverError(estimate.message);
 }
 
+const nonceAt = ({ chain }: RpcContext, of: Uint8Array, at: BlockSelector): bigint =>
+  stateAt(chain, at).state.account(of)?.nonce ?? 0n;
+
+/** The nonce of the next transaction that the account sends. */
+export async function pendingNonce(context: RpcContext, of: Uint8Array): Promise<bigint> {
+  const pending = (await context.pool.pendingNonce(of)) ?? 0n;
+  const nonce = nonceAt(context, of, LATEST);
+  return pending > nonce ? pending : nonce;
+}
+
 export const ethState: Methods = {
   eth_getBalance: method(account, ({ chain }, [of, at]) =>
     toQuantity(stateAt(chain, at).state.account(of)?.balance ?? 0n),
   ),
-  eth_getTransactionCount: method(account, ({ chain, mempool }, [of, at]) => {
-    const nonce = stateAt(chain, at).state.account(of)?.nonce ?? 0n;
-    const pending = isPending(at) ? mempool.pendingNonce(of) : undefined;
-    return toQuantity(pending !== undefined && pending > nonce ? pending : nonce);
-  }),
+  eth_getTransactionCount: method(account, async (context, [of, at]) =>
+    toQuantity(isPending(at) ? await pendingNonce(context, of) : nonceAt(context, of, at)),
+  ),
   eth_getCode: method(account, ({ chain }, [of, at]) => {
     const { state } = stateAt(chain, at);
     const found = state.account(of);

@@ -24,7 +24,7 @@ async function send(context: RpcContext, raw: Uint8Array): Promise<Transaction> 
   if (!context.allowUnprotected && tx.chainId === undefined) {
     throw serverError("only replay-protected (EIP-155) transactions allowed over RPC");
   }
-  const result = await context.submit(tx);
+  const result = await context.pool.submit(tx);
   if (!result.ok) throw serverError(result.message);
   return tx;
 }
@@ -80,9 +80,9 @@ interface Placed {
   readonly place?: { readonly block: ExecutedBlock; readonly index: number };
 }
 
-function atIndex(context: RpcContext, selector: BlockSelector, index: bigint): Placed | undefined {
+async function atIndex(context: RpcContext, selector: BlockSelector, index: bigint): Promise<Placed | undefined> {
   if (isPending(selector)) {
-    const waiting = pendingTransactions(context)[Number(index)];
+    const waiting = (await pendingTransactions(context))[Number(index)];
     return waiting && { tx: waiting };
   }
   const block = findBlock(context.chain, selector);
@@ -90,11 +90,14 @@ function atIndex(context: RpcContext, selector: BlockSelector, index: bigint): P
   return block && tx && { tx, place: { block, index: Number(index) } };
 }
 
-function byHash({ chain, mempool }: RpcContext, txHash: Uint8Array): Placed | undefined {
+async function byHash({ chain, pool }: RpcContext, txHash: Uint8Array): Promise<Placed | undefined> {
   const found = chain.transaction(txHash);
   if (found !== undefined) return { tx: found.transaction, place: found };
-  const waiting = mempool.get(txHash);
-  return waiting && { tx: waiting };
+  const waiting = await pool.get(txHash);
+  if (waiting !== undefined) return { tx: waiting };
+  // It may have left the pool for a block in between.
+  const mined = chain.transaction(txHash);
+  return mined && { tx: mined.transaction, place: mined };
 }
 
 const whole = (found: Placed | undefined): JsonObject | null =>
@@ -115,16 +118,22 @@ export const ethTransactions: Methods = {
     const waitMs = timeoutMs === 0n || timeoutMs > BigInt(most) ? most : Number(timeoutMs);
     return receiptInTime(context, await send(context, raw), waitMs);
   }),
-  eth_getTransactionByHash: method([required(hash)], (context, [txHash]) => whole(byHash(context, txHash))),
-  eth_getTransactionByBlockNumberAndIndex: method(atNumber, (context, [at, index]) =>
-    whole(atIndex(context, at, index)),
+  eth_getTransactionByHash: method([required(hash)], async (context, [txHash]) => whole(await byHash(context, txHash))),
+  eth_getTransactionByBlockNumberAndIndex: method(atNumber, async (context, [at, index]) =>
+    whole(await atIndex(context, at, index)),
   ),
-  eth_getTransactionByBlockHashAndIndex: method(atHash, (context, [at, index]) => whole(atIndex(context, at, index))),
-  eth_getRawTransactionByHash: method([required(hash)], (context, [txHash]) => raw(byHash(context, txHash))),
-  eth_getRawTransactionByBlockNumberAndIndex: method(atNumber, (context, [at, index]) =>
-    raw(atIndex(context, at, index)),
+  eth_getTransactionByBlockHashAndIndex: method(atHash, async (context, [at, index]) =>
+    whole(await atIndex(context, at, index)),
   ),
-  eth_getRawTransactionByBlockHashAndIndex: method(atHash, (context, [at, index]) => raw(atIndex(context, at, index))),
-  debug_getRawTransaction: method([required(hash)], (context, [txHash]) => raw(byHash(context, txHash))),
+  eth_getRawTransactionByHash: method([required(hash)], async (context, [txHash]) =>
+    raw(await byHash(context, txHash)),
+  ),
+  eth_getRawTransactionByBlockNumberAndIndex: method(atNumber, async (context, [at, index]) =>
+    raw(await atIndex(context, at, index)),
+  ),
+  eth_getRawTransactionByBlockHashAndIndex: method(atHash, async (context, [at, index]) =>
+    raw(await atIndex(context, at, index)),
+  ),
+  debug_getRawTransaction: method([required(hash)], async (context, [txHash]) => raw(await byHash(context, txHash))),
   eth_getTransactionReceipt: method([required(hash)], (context, [txHash]) => receiptOf(context, txHash)),
 };

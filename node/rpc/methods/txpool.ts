@@ -3,7 +3,8 @@ import { getAddress } from "viem";
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { Transaction } from "../../../core/chain.ts";
 import type { SenderContent } from "../../../execution/mempool.ts";
-import { type Methods, method } from "../context.ts";
+import { type Methods, method, type RpcContext } from "../context.ts";
+import { RPC_ERROR, RpcError } from "../errors.ts";
 import { formatTransaction, type Json, toQuantity } from "../format.ts";
 import { address, required } from "../values.ts";
 
@@ -28,18 +29,25 @@ function inOneLine(tx: Transaction): string {
   return `${target}: ${tx.value} wei + ${tx.gasLimit} gas × ${tx.maxFeePerGas} wei`;
 }
 
+async function contentOf({ pool, limits }: RpcContext, sender?: Uint8Array): Promise<readonly SenderContent[]> {
+  // A byte is two digits of the answer, and more in its fields.
+  const content = await pool.content(sender, limits.responseBytes / 2);
+  if (content !== undefined) return content;
+  throw new RpcError(RPC_ERROR.tooLarge, "response too large: ask for one sender with txpool_contentFrom");
+}
+
 export const txpool: Methods = {
-  txpool_status: method([], ({ mempool }) => ({
-    pending: toQuantity(mempool.counts.pending),
-    queued: toQuantity(mempool.counts.queued),
-  })),
-  txpool_content: method([], ({ mempool }) => bySender(mempool.content(), (tx) => formatTransaction(tx))),
-  txpool_contentFrom: method([required(address)], ({ mempool }, [sender]) => {
-    const [content] = mempool.content(sender);
+  txpool_status: method([], async ({ pool }) => {
+    const { pending, queued } = await pool.counts();
+    return { pending: toQuantity(pending), queued: toQuantity(queued) };
+  }),
+  txpool_content: method([], async (context) => bySender(await contentOf(context), (tx) => formatTransaction(tx))),
+  txpool_contentFrom: method([required(address)], async (context, [sender]) => {
+    const [content] = await contentOf(context, sender);
     return {
       pending: byNonce(content?.pending ?? [], (tx) => formatTransaction(tx)),
       queued: byNonce(content?.queued ?? [], (tx) => formatTransaction(tx)),
     };
   }),
-  txpool_inspect: method([], ({ mempool }) => bySender(mempool.content(), inOneLine)),
+  txpool_inspect: method([], async (context) => bySender(await contentOf(context), inOneLine)),
 };

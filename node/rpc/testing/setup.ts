@@ -4,6 +4,7 @@ import { hexToBytes } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { Mempool } from "../../../execution/mempool.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
+import { LocalPool } from "../pool.ts";
 import { createRpc, type Rpc, type RpcOptions } from "../rpc.ts";
 import { BASE_FEE_WEI, FakeChain } from "./fake-chain.ts";
 
@@ -19,9 +20,8 @@ export function setup(options: Partial<RpcOptions> = {}) {
   const errors: object[] = [];
   const rpc: Rpc = createRpc({
     chain,
-    mempool,
+    pool: new LocalPool(mempool, (tx) => mempool.add(tx, chain.latest, 0)),
     decode: decodeTransaction,
-    submit: (tx) => mempool.add(tx, chain.latest, 0),
     runner: chain,
     clientVersion: "openledger/test",
     log: { error: (fields) => errors.push(fields), debug: () => {} },
