@@ -188,14 +188,11 @@ class Game {
   }
 
   #blockOf(transactions: readonly Transaction[], nowMs: number, drains: readonly number[] = []): void {
-    const authorities = transactions.flatMap((tx) => AUTHORITIES.filter((i) => carries(tx, i)));
+    const authorities = transactions.flatMap(authoritiesOf);
     for (const i of authorities) this.#change(i, { nonce: this.#account(i).nonce + 1n, isDelegated: true });
     const isDelegated = (i: number) => this.state.code(this.#account(i).codeHash).length > 0;
     for (const i of drains.filter(isDelegated)) this.#change(i, { balance: this.#account(i).balance / 2n });
-    const touched = transactions.flatMap((tx) => [
-      bytesToHex(tx.from),
-      ...AUTHORITIES.filter((i) => carries(tx, i)).map(keyOf),
-    ]);
+    const touched = transactions.flatMap((tx) => [bytesToHex(tx.from), ...authoritiesOf(tx).map(keyOf)]);
     this.pool.removeMined({ transactions }, this.state, this.#next, nowMs);
     this.model.mined(touched, (key) => this.#account(indexOfKey(key)), nowMs);
     // Also of those that were not looked at.
@@ -234,13 +231,14 @@ class Game {
   }
 }
 
-const AUTHORITIES = Array.from({ length: SENDER_COUNT }, (_, i) => i);
-const KEYS: readonly string[] = AUTHORITIES.map((i) => bytesToHex(address(i)));
-const AUTHORIZATIONS = AUTHORITIES.map((i) => makeTx(0, 0n, { authorities: [i] }).authorizationList[0]!);
+const EACH = Array.from({ length: SENDER_COUNT }, (_, i) => i);
+const KEYS: readonly string[] = EACH.map((i) => bytesToHex(address(i)));
+const AUTHORIZATIONS = EACH.map((i) => makeTx(0, 0n, { authorities: [i] }).authorizationList[0]!);
 const keyOf = (i: number): string => KEYS[i]!;
 const indexOfKey = (key: string): number => KEYS.indexOf(key);
 const indexOf = (of: Uint8Array): number => indexOfKey(bytesToHex(of));
-const carries = (tx: Transaction, i: number): boolean => tx.authorizationList.includes(AUTHORIZATIONS[i]!);
+/** In the order of the transaction. */
+const authoritiesOf = (tx: Transaction): number[] => tx.authorizationList.map((each) => AUTHORIZATIONS.indexOf(each));
 
 function play(limits: Partial<MempoolLimits>, runs: number): void {
   fc.assert(

@@ -100,7 +100,7 @@ export class NaivePool {
       this.#beat(from, nowMs);
     } else {
       if (place === undefined && this.queued(from).length === 1) this.#startQueue(from, nowMs);
-      this.#promote(from, nowMs);
+      this.#promote(from, nowMs, entry);
     }
     return entry.isPending ? "pending" : "queued";
   }
@@ -195,15 +195,15 @@ export class NaivePool {
     this.#startQueue(from, nowMs);
   }
 
-  #promote(from: string, nowMs: number): void {
+  /** `arrived`: room has been made for it already. */
+  #promote(from: string, nowMs: number, arrived?: NaiveEntry): void {
     for (;;) {
       const own = this.pending(from).length;
       const next = this.seen.get(from)!.nonce + BigInt(own);
       const entry = this.queued(from).find(({ tx }) => tx.nonce === next);
       if (entry === undefined) break;
-      // The one that just came has been given room already.
-      const isNew = entry.order === this.#order - 1;
-      if (!isNew && this.pending().length >= this.limits.pendingSlots && own >= this.limits.senderPending) {
+      const { pendingSlots, senderPending } = this.limits;
+      if (entry !== arrived && this.pending().length >= pendingSlots && own >= senderPending) {
         this.#remove([entry]);
         break;
       }
