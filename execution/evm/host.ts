@@ -7,25 +7,31 @@
  * (or EIP-161 would delete them); the dispatch comes before that code is ever read. Under EIP-2929 they are accounts
  * like any other, cold until touched.
  */
-import type { Common, StateManagerInterface } from "@ethereumjs/common";
+import { type Common, Hardfork, type StateManagerInterface } from "@ethereumjs/common";
 import {
   EVM,
   EVMError,
   type EVMMockBlockchainInterface,
   type EVMOpts,
   type ExecResult,
+  type Log,
   type Message,
   NobleBN254,
   type PrecompileInput,
 } from "@ethereumjs/evm";
-import { Address } from "@ethereumjs/util";
+import { Account, Address } from "@ethereumjs/util";
 import { bytesToHex, EMPTY_BYTES, equalsBytes, type Hex } from "../../core/bytes.ts";
 import { type Precompile, PrecompileRevert } from "../../core/precompile.ts";
 import { revertReason } from "../../core/revert-reason.ts";
+import type { StateLayer } from "../state/types.ts";
 import { runOverAsyncState } from "./async-state.ts";
 import { Bls } from "./bls.ts";
+import { CodeFrame, MAX_GAS } from "./code-frame.ts";
+import { withCreations } from "./create.ts";
 import { FrameHalt, type FrameState, PrecompileFrame, type WarmSets } from "./frame.ts";
-import { JumpAnalyses, useJumpAnalyses } from "./jump-analysis.ts";
+import { analysedCodes, jumpAnalyses, useJumpAnalyses } from "./jump-analysis.ts";
+import { type Instructions, instructionsOf, runLoop } from "./loop.ts";
+import { type RunState, StockInterpreter } from "./stock-interpreter.ts";
 
 export interface HostOptions {
   readonly common: Common;
@@ -36,6 +42,8 @@ export interface HostOptions {
   readonly blockHash?: BlockHashSource;
   /** Whether `pause` is asked. Costs a little at each jump, so hosts of blocks do without. */
   readonly pauses?: boolean;
+  /** Code runs on @ethereumjs/evm's own loop: for a host that changes the opcode table which that reads. */
+  readonly stockLoop?: boolean;
 }
 
 /**
@@ -56,12 +64,16 @@ const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00);
 /** Code of precompile accounts. */
 const PRECOMPILE_CODE_BYTE = 0xfe;
 const JUMPDEST = 0x5b;
+/** Whose opcodes and prices the own loop knows. */
+const OWN_FORKS: ReadonlySet<string> = new Set([Hardfork.Prague, Hardfork.Osaka]);
 
 export class Host extends EVM {
   blockHash: BlockHashSource;
   /** Only asked with the option `pauses`. */
   pause: Pause = () => undefined;
   readonly #options: HostOptions;
+  readonly #codes = analysedCodes();
+  readonly #instructions: Instructions;
   readonly #precompiles: ReadonlyMap<Hex, Precompile>;
 
   constructor(options: HostOptions) {
@@ -90,8 +102,13 @@ export class Host extends EVM {
       bn254: new NobleBN254(),
       customOpcodes: options.pauses ? [pausing] : [],
     });
-    useJumpAnalyses(this, new JumpAnalyses(this._opcodeMap));
+    this._opcodeMap = withCreations(this._opcodeMap);
+    useJumpAnalyses(this, jumpAnalyses(this._opcodeMap));
     this.#options = options;
+    this.#instructions = instructionsOf(
+      this._opcodeMap,
+      options.pauses ? new Map([[JUMPDEST, () => this.pause()]]) : new Map(),
+    );
     this.blockHash = options.blockHash ?? noSource;
     this.#precompiles = new Map(options.precompiles.map((precompile) => [bytesToHex(precompile.address), precompile]));
   }
@@ -103,6 +120,75 @@ export class Host extends EVM {
       common: this.common.copy(),
       stateManager: this.stateManager.shallowCopy(),
     });
+  }
+
+  /**
+   * Runs the code of a frame, on the host's own loop where it can: over layers, under the forks whose opcodes that loop
+   * has, when nobody listens to `step` events, and not in a host that brings its own opcode table (`stockLoop`).
+   */
+  override async runInterpreter(
+    message: Message,
+    options: { initialLogs?: Log[]; pc?: number } = {},
+  ): Promise<ExecResult> {
+    const layer = layerOf(this.stateManager);
+    const isOwn =
+      layer !== undefined &&
+      this.#options.stockLoop !== true &&
+      OWN_FORKS.has(this.common.hardfork()) &&
+      message.gasLimit < MAX_GAS &&
+      options.pc === undefined &&
+      options.initialLogs === undefined &&
+      this.events.listenerCount("step") === 0;
+    return isOwn ? this.#runCode(message, layer) : super.runInterpreter(message, options);
+  }
+
+  async #runCode(message: Message, layer: StateLayer): Promise<ExecResult> {
+    const bytes = message.code as Uint8Array;
+    const env = {
+      address: message.to!,
+      caller: message.caller,
+      callData: message.data,
+      callValue: message.value,
+      code: bytes,
+      isStatic: message.isStatic,
+      isCreate: (message as { isCreate?: boolean }).isCreate ?? false,
+      depth: message.depth,
+      gasPrice: this._tx!.gasPrice,
+      origin: this._tx!.origin ?? message.caller,
+      block: this._block!,
+      contract: (await this.stateManager.getAccount(message.to!)) ?? new Account(),
+      codeAddress: message.codeAddress,
+      gasRefund: message.gasRefund,
+      blobVersionedHashes: message.blobVersionedHashes ?? [],
+      createdAddresses: message.createdAddresses,
+    };
+    const interpreter = new StockInterpreter(
+      this,
+      this.stateManager,
+      this.blockchain,
+      env as RunState["env"],
+      message.gasLimit,
+      this.journal,
+      this.performanceLogger,
+    );
+    const { _runState: runState, _result: result } = interpreter;
+    if (message.selfdestruct !== undefined) result.selfdestruct = message.selfdestruct;
+    if (message.createdAddresses !== undefined) result.createdAddresses = message.createdAddresses;
+    const frame = new CodeFrame(this.#codes.of(bytes), runState, result, layer);
+    const exceptionError = await runLoop(frame, this.#instructions);
+    const gasLeft = BigInt(frame.gas);
+    const failed = exceptionError !== undefined;
+    const keepsGas = exceptionError === undefined || exceptionError.error === EVMError.errorMessages.REVERT;
+    return {
+      returnValue: result.returnValue ?? EMPTY_BYTES,
+      executionGasUsed: keepsGas ? message.gasLimit - gasLeft : message.gasLimit,
+      gas: gasLeft,
+      gasRefund: runState.gasRefund,
+      logs: failed ? [] : result.logs,
+      selfdestruct: failed ? new Map() : result.selfdestruct!,
+      createdAddresses: failed ? new Set() : result.createdAddresses!,
+      ...(failed && { exceptionError }),
+    };
   }
 
   protected override async _loadCode(message: Message): Promise<void> {
@@ -191,6 +277,6 @@ const reverted = (data: Uint8Array, gasUsed: bigint): ExecResult => ({
 });
 
 /** LayerStateManager's layer; it may change from block to block, so it is read at each call. */
-function layerOf(stateManager: StateManagerInterface): FrameState | undefined {
-  return "layer" in stateManager ? (stateManager.layer as FrameState) : undefined;
+function layerOf(stateManager: StateManagerInterface): StateLayer | undefined {
+  return "layer" in stateManager ? (stateManager.layer as StateLayer) : undefined;
 }

@@ -7,7 +7,7 @@ import { OverlayLayer } from "../state/layer.ts";
 import { BLOCK_NUMBER, COINBASE, CONTRACTS, hashOfBlock, loadGenesis } from "../testing/world.ts";
 import { callMessage } from "../tx/call.ts";
 import { MachinePool } from "../tx/machine.ts";
-import { JumpAnalyses, jumpDestinations, pushedAt } from "./jump-analysis.ts";
+import { jumpAnalyses, jumpDestinations, pushedAt } from "./jump-analysis.ts";
 
 const OPCODES = Array.from({ length: 256 }, (_, code) => ({ code }));
 
@@ -40,7 +40,7 @@ describe("jump analysis", () => {
   test("what is computed on demand is what the tables hold", () => {
     fc.assert(
       fc.property(code, (bytes) => {
-        const analyses = new JumpAnalyses(OPCODES);
+        const analyses = jumpAnalyses(OPCODES);
         const onDemand = analyses.of(bytes);
         let tables = onDemand;
         for (let call = 0; call < 10; call++) tables = analyses.of(bytes);
@@ -68,7 +68,7 @@ describe("jump analysis", () => {
   });
 
   test("tables of the code used longest ago go when there are too many", () => {
-    const analyses = new JumpAnalyses(OPCODES, 5_000);
+    const analyses = jumpAnalyses(OPCODES, 5_000);
     const codes = [1, 2, 3].map((fill) => new Uint8Array(2_000).fill(fill));
     const tables = codes.map((bytes) => {
       for (let call = 0; call < 100; call++) analyses.of(bytes);

@@ -4,11 +4,8 @@
  * costs one pass over the bytes; what the interpreter asks per position is computed when it asks, until the code was
  * called often enough for the tables to pay.
  */
-import { createEVM } from "@ethereumjs/evm";
-import { bytesToBigInt } from "../../core/bytes.ts";
-import { createCommon } from "../rules.ts";
-import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
-import { OverlayLayer } from "../state/layer.ts";
+import { StockInterpreter } from "./stock-interpreter.ts";
+import { integerOf } from "./words.ts";
 
 /** An entry of the interpreter's opcode table. */
 type Opcode = object;
@@ -29,36 +26,64 @@ const BYTES_A_CALL = 32;
 /** Of code whose tables are kept, some 50 bytes each. */
 const KEPT_BYTES = 512 * 1024;
 
-/** Analyses for the interpreters of one EVM; code is known by its array, so it must not be written. */
-export class JumpAnalyses {
-  readonly #opcodes: readonly Opcode[];
+/** What the host's own loop wants to know of code. */
+export class AnalysedCode {
+  readonly bytes: Uint8Array;
+  /** By position of their data, filled as they are pushed; undefined for code that is not called often. */
+  readonly pushes: (bigint | undefined)[] | undefined;
+  #jumps: Uint8Array | undefined;
+
+  constructor(bytes: Uint8Array, isCalledOften: boolean) {
+    this.bytes = bytes;
+    this.pushes = isCalledOften ? new Array(bytes.length) : undefined;
+  }
+
+  /** 1 where a jump may go. */
+  get jumps(): Uint8Array {
+    this.#jumps ??= jumpDestinations(this.bytes);
+    return this.#jumps;
+  }
+}
+
+/**
+ * Analyses of the code that one EVM runs: `analyse` for what is called often, `analyseOnce` for the rest. Code is known
+ * by its array, so it must not be written.
+ */
+export class CodeAnalyses<T> {
+  readonly #analyse: (code: Uint8Array) => T;
+  readonly #analyseOnce: (code: Uint8Array) => T;
   readonly #calls = new WeakMap<Uint8Array, number>();
   /** The one used longest ago first. */
-  readonly #kept = new Map<Uint8Array, JumpAnalysis>();
+  readonly #kept = new Map<Uint8Array, T>();
   readonly #maxKeptBytes: number;
   #keptBytes = 0;
+  /** The one used last, which mostly is the next one, too. */
+  #last: { readonly code: Uint8Array; readonly analysis: T } | undefined;
 
-  constructor(opcodes: readonly Opcode[], keptBytes = KEPT_BYTES) {
-    this.#opcodes = opcodes;
+  constructor(analyse: (code: Uint8Array) => T, analyseOnce: (code: Uint8Array) => T, keptBytes = KEPT_BYTES) {
+    this.#analyse = analyse;
+    this.#analyseOnce = analyseOnce;
     this.#maxKeptBytes = keptBytes;
   }
 
-  of(code: Uint8Array): JumpAnalysis {
+  of(code: Uint8Array): T {
+    if (this.#last?.code === code) return this.#last.analysis;
     const known = this.#kept.get(code);
     if (known !== undefined) {
       this.#kept.delete(code);
       this.#kept.set(code, known);
+      this.#last = { code, analysis: known };
       return known;
     }
     const calls = (this.#calls.get(code) ?? 0) + 1;
     this.#calls.set(code, calls);
-    if (calls * BYTES_A_CALL < code.length) return analyseOnDemand(code, this.#opcodes);
-    const analysis = analyse(code, this.#opcodes);
+    if (calls * BYTES_A_CALL < code.length) return this.#analyseOnce(code);
+    const analysis = this.#analyse(code);
     this.#keep(code, analysis);
     return analysis;
   }
 
-  #keep(code: Uint8Array, analysis: JumpAnalysis): void {
+  #keep(code: Uint8Array, analysis: T): void {
     this.#kept.set(code, analysis);
     this.#keptBytes += code.length;
     for (const oldest of this.#kept.keys()) {
@@ -69,6 +94,21 @@ export class JumpAnalyses {
     }
   }
 }
+
+/** For the stock loop, which reads the opcode table of its EVM. */
+export const jumpAnalyses = (opcodes: readonly Opcode[], keptBytes?: number): CodeAnalyses<JumpAnalysis> =>
+  new CodeAnalyses(
+    (code) => analyse(code, opcodes),
+    (code) => analyseOnDemand(code, opcodes),
+    keptBytes,
+  );
+
+/** For the host's own loop. */
+export const analysedCodes = (): CodeAnalyses<AnalysedCode> =>
+  new CodeAnalyses(
+    (bytes) => new AnalysedCode(bytes, true),
+    (bytes) => new AnalysedCode(bytes, false),
+  );
 
 /** Positions of JUMPDEST that are not data of a PUSH. */
 export function jumpDestinations(code: Uint8Array): Uint8Array {
@@ -84,9 +124,13 @@ export function jumpDestinations(code: Uint8Array): Uint8Array {
 /** What the PUSH whose data start at `position` pushes; code ends in zeros. */
 export function pushedAt(code: Uint8Array, position: number): bigint {
   const length = code[position - 1]! - PUSH1 + 1;
+  if (length <= 6) {
+    let value = 0;
+    for (let i = 0; i < length; i++) value = value * 256 + (code[position + i] ?? 0);
+    return BigInt(value);
+  }
   const missing = Math.max(0, position + length - code.length);
-  const there = code.subarray(position, position + length);
-  return (there.length === 0 ? 0n : bytesToBigInt(there)) << BigInt(8 * missing);
+  return integerOf(code.subarray(position, position + length)) << BigInt(8 * missing);
 }
 
 function analyse(code: Uint8Array, opcodes: readonly Opcode[]): JumpAnalysis {
@@ -110,36 +154,23 @@ function analyseOnDemand(code: Uint8Array, opcodes: readonly Opcode[]): JumpAnal
   };
 }
 
-interface Interpreter {
+interface WithJumps {
   readonly _evm: object;
   _getValidJumpDestinations(code: Uint8Array): JumpAnalysis;
 }
 
-const byEvm = new WeakMap<object, JumpAnalyses>();
+const byEvm = new WeakMap<object, CodeAnalyses<JumpAnalysis>>();
 
 /** Interpreters of `evm` use the analyses from now on. */
-export function useJumpAnalyses(evm: object, analyses: JumpAnalyses): void {
+export function useJumpAnalyses(evm: object, analyses: CodeAnalyses<JumpAnalysis>): void {
   byEvm.set(evm, analyses);
 }
 
-/** The class is not exported, so an opcode of a throw-away EVM hands it out. */
-async function interpreterPrototype(): Promise<Interpreter> {
-  let prototype: Interpreter | undefined;
-  const logicFunction = (runState: { readonly interpreter: object }) => {
-    prototype = Object.getPrototypeOf(runState.interpreter) as Interpreter;
-  };
-  const customOpcodes = [{ opcode: 0x0c, opcodeName: "CAPTURE", baseFee: 1, logicFunction }];
-  const common = createCommon({ chainId: 1n, hardfork: "prague" });
-  const evm = await createEVM({ common, stateManager: new LayerStateManager(new OverlayLayer()), customOpcodes });
-  await evm.runCode({ code: Uint8Array.of(0x0c), gasLimit: 100n });
-  if (typeof prototype?._getValidJumpDestinations !== "function") {
-    throw new Error("@ethereumjs/evm finds jump destinations in another way than this module replaces");
-  }
-  return prototype;
-}
-
-const interpreter = await interpreterPrototype();
+const interpreter = StockInterpreter.prototype as unknown as WithJumps;
 const original = interpreter._getValidJumpDestinations;
+if (typeof original !== "function") {
+  throw new Error("@ethereumjs/evm finds jump destinations in another way than this module replaces");
+}
 interpreter._getValidJumpDestinations = function (code) {
   return byEvm.get(this._evm)?.of(code) ?? original.call(this, code);
 };

@@ -6,7 +6,7 @@
 import { EVMError, type EVMResult, type EVMRunCallOpts, type ExecResult, type getOpcodesForHF } from "@ethereumjs/evm";
 import { bigIntToFixed, EMPTY_BYTES } from "../../core/bytes.ts";
 import { Host, type HostOptions } from "../evm/host.ts";
-import { JumpAnalyses, useJumpAnalyses } from "../evm/jump-analysis.ts";
+import { jumpAnalyses, useJumpAnalyses } from "../evm/jump-analysis.ts";
 import { create2Address, createdAddress } from "../tx/derive.ts";
 import { failureWord } from "../tx/message.ts";
 import { opcodeName, stackFault } from "./opcodes.ts";
@@ -66,9 +66,9 @@ export class TracingHost extends Host {
   #op = 0;
 
   constructor(options: HostOptions) {
-    super(options);
+    super({ ...options, stockLoop: true }); // which runs the table that is wrapped here
     this._opcodeMap = this._opcodeMap.map((entry, op) => this.#traced(entry, op));
-    useJumpAnalyses(this, new JumpAnalyses(this._opcodeMap));
+    useJumpAnalyses(this, jumpAnalyses(this._opcodeMap));
   }
 
   override async runCall(options: EVMRunCallOpts): Promise<EVMResult> {
