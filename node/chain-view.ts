@@ -10,7 +10,7 @@ import { nextBaseFee } from "../execution/block/base-fee.ts";
 import type { ChainRules } from "../execution/rules.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import type { ReadStore, StoreSnapshot } from "../execution/state/level-store.ts";
-import type { StateDatabase, StateReader } from "../execution/state/types.ts";
+import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import { blockDecoder, damagedData, type Head, readHead, readHeader } from "./chain-store.ts";
 import { CommittedBlocks } from "./committed-blocks.ts";
@@ -116,6 +116,13 @@ export class ChainView implements ChainApi, RunnableChain {
         isHeld = false;
       },
     };
+  }
+
+  proofAt(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined {
+    const proof = this.#now.database.prove(stateRoot, address, slots);
+    if (proof !== undefined) return proof;
+    this.refresh();
+    return this.#now.database.prove(stateRoot, address, slots);
   }
 
   rulesOf(): ChainRules {

@@ -14,8 +14,7 @@ import { l1AttributesOf } from "../execution/block/receipts.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import type { NextBlock } from "../execution/mempool.ts";
 import { type ChainRules, isLastOfEpoch } from "../execution/rules.ts";
-import { openStateDatabase } from "../execution/state/database.ts";
-import { StoreError } from "../execution/state/errors.ts";
+import { pruned } from "../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../execution/state/level-store.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
@@ -51,6 +50,7 @@ import type { Logger } from "./log.ts";
 import { blockAfter } from "./next-block.ts";
 import { Calls } from "./runner/calls.ts";
 import type { HeldState, RunnableChain } from "./runner/types.ts";
+import { KEEP_ALL, lowestNeeded, openStates, type StateRetention } from "./state-history.ts";
 
 export type { Proposal, ProposalInput, Verification } from "./chain-above.ts";
 
@@ -63,6 +63,7 @@ interface ChainParts {
   readonly precompiles: readonly Precompile[];
   readonly head: ExecutedBlock;
   readonly latestCertificate: NumberedCertificate | undefined;
+  readonly keepStates: bigint | undefined;
   readonly log: Logger | undefined;
 }
 
@@ -74,6 +75,7 @@ export class Chain implements ChainApi, RunnableChain {
   readonly firstBlock: bigint;
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
+  readonly #keepStates: bigint | undefined;
   readonly #committed: CommittedBlocks;
   readonly #above: BlocksAbove;
   readonly #calls: Calls;
@@ -92,6 +94,7 @@ export class Chain implements ChainApi, RunnableChain {
     this.rules = rules;
     this.#store = store;
     this.#state = state;
+    this.#keepStates = parts.keepStates;
     this.firstBlock = firstBlock;
     this.#committed = new CommittedBlocks(store.reader, blockDecoder(rules.chainId), firstBlock, head.header.number);
     this.#committed.extend([head]);
@@ -114,13 +117,14 @@ export class Chain implements ChainApi, RunnableChain {
 
   /**
    * Resumes what the store holds, or writes the genesis block into an empty one. `log` is told of listeners that throw.
-   * Throws DataError.
+   * States that `retention` does not name go. Throws DataError.
    */
   static async open(
     store: LevelStore,
     genesis: Genesis,
     precompiles: readonly Precompile[],
     log?: Logger,
+    retention: StateRetention = KEEP_ALL,
   ): Promise<Chain> {
     const rules = chainRules(genesis);
     const firstBlock = readFirstBlock(store.reader);
@@ -134,9 +138,10 @@ export class Chain implements ChainApi, RunnableChain {
         `the data directory is damaged: its head block is missing; restore a backup or ${START_ANEW}`,
       );
     }
-    const state = openState(store, head);
+    const state = await openStates(store, head.header, rules.epochBlocks, retention);
     const latestCertificate = await lastCertificate(store);
-    return new Chain({ rules, genesisHash, store, firstBlock, state, precompiles, head, latestCertificate, log });
+    const found = { rules, genesisHash, store, firstBlock, state, head, latestCertificate };
+    return new Chain({ ...found, precompiles, keepStates: retention.states, log });
   }
 
   // What is committed
@@ -171,7 +176,14 @@ export class Chain implements ChainApi, RunnableChain {
   }
 
   prove(block: ExecutedBlock, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
-    return this.#state.prove(block.header.stateRoot, address, slots);
+    const { stateRoot } = block.header;
+    const proof = this.proofAt(stateRoot, address, slots);
+    if (proof === undefined) throw pruned(stateRoot);
+    return proof;
+  }
+
+  proofAt(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined {
+    return this.#state.prove(stateRoot, address, slots);
   }
 
   /** For the node itself: it runs in this thread, which makes blocks. */
@@ -353,7 +365,7 @@ export class Chain implements ChainApi, RunnableChain {
       stageBlock(batch, block, raw);
       stageNextSet(batch, block.header.number, after.reader, this.rules);
     }
-    this.#state.stage(sealed, batch);
+    this.#state.stage(sealed, batch, this.#keepFrom(last.header.number));
     if (certificate !== undefined) stageCertificate(batch, last.header.number, certificate);
     await this.#write(batch, `block ${last.header.number}`);
     const blocks = path.map(({ block }) => block);
@@ -363,6 +375,12 @@ export class Chain implements ChainApi, RunnableChain {
     if (certificate !== undefined) this.#noteCertificate(last.header.number, certificate);
     for (const { header, hash } of blocks) this.#announce({ number: header.number, hash });
     return blocks;
+  }
+
+  #keepFrom(head: bigint): bigint | undefined {
+    const [states, { epochBlocks }] = [this.#keepStates, this.rules];
+    if (states === undefined) return undefined;
+    return lowestNeeded({ head, states, finalizedOnL1: this.tags?.finalized, epochBlocks });
   }
 
   /** Until it has been written, also what would stand beside it is refused. */
@@ -407,18 +425,6 @@ export class Chain implements ChainApi, RunnableChain {
 function stageNextSet(batch: Batch, number: bigint, after: StateReader, { epochBlocks }: ChainRules): void {
   if (epochBlocks === undefined || !isLastOfEpoch(number, epochBlocks)) return;
   stageValidatorSet(batch, number / epochBlocks + 1n, readValidatorSet(after));
-}
-
-/** The state after the head. Throws DataError. */
-function openState(store: LevelStore, head: ExecutedBlock): StateDatabase {
-  try {
-    return openStateDatabase({ reader: store.reader, headRoot: head.header.stateRoot });
-  } catch (error) {
-    if (error instanceof StoreError && error.code === "DAMAGED") {
-      throw new DataError(error.message, { cause: error });
-    }
-    throw error;
-  }
 }
 
 async function writeGenesis(store: LevelStore, genesis: Genesis): Promise<Uint8Array> {

@@ -28,6 +28,8 @@ export interface NodeConfig {
   /** Undefined: L1 is not watched. */
   readonly l1: L1Config | undefined;
   readonly sync: "full" | "checkpoint";
+  /** States below the head that are kept. Undefined: all. */
+  readonly keepStates?: bigint | undefined;
   readonly timing: Timing;
   readonly logLevel: string;
   readonly logBlocks: boolean;
@@ -288,6 +290,10 @@ export function logFormat(values: Partial<Values>, isTerminal = process.stdout.i
   return format === "auto" ? (isTerminal ? "pretty" : "json") : format;
 }
 
+/** States below the head that --gcmode and --history.state keep; undefined: all. */
+export const keptStates = (values: Partial<Values>): bigint | undefined =>
+  values.gcmode === "full" ? BigInt(values["history.state"] as number) : undefined;
+
 /** Of a command's options. Parts that it cannot choose are off, but for JSON-RPC. */
 export function nodeConfig(values: Partial<Values>, network: string, isTerminal: boolean): NodeConfig {
   const listener = (name: "http" | "p2p" | "content" | "host" | "metrics"): Listener => ({
@@ -335,6 +341,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
             data: values["l1.data"] as "calldata" | "blobs",
           },
     sync: (values.sync as "full" | "checkpoint" | undefined) ?? "full",
+    keepStates: keptStates(values),
     timing: {
       intervalMs: values["block.interval"] as number,
       heartbeatMs: values["block.heartbeat"] as number,

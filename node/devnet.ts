@@ -5,7 +5,7 @@ import devnet from "../genesis/networks/devnet.json" with { type: "json" };
 import { parseGenesis } from "../genesis/schema.ts";
 import { DEVNET_ACCOUNTS, devnetAccount, privateKeyOf } from "./accounts.ts";
 import { banner } from "./banner.ts";
-import { devnetOptions } from "./commands/devnet.ts";
+import { devnetDefaults, devnetOptions } from "./commands/devnet.ts";
 import { nodeConfig, readOptions, type Values } from "./config.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { deleteDevL1 } from "./dev-l1/anvil.ts";
@@ -22,7 +22,7 @@ import { type Member, Supervisor } from "./supervisor.ts";
 import { openValidator } from "./validator/open.ts";
 
 export async function runDevnet(args: readonly string[]): Promise<number> {
-  const values = readOptions(args, process.env, devnetOptions);
+  const values = readOptions(args, process.env, devnetOptions, devnetDefaults);
   const validators = values.validators as number;
   return validators === 1 ? runAlone(values) : runTogether(values, validators);
 }

@@ -36,3 +36,6 @@ export function exitCodeOf(error: unknown): number {
 
 /** What is left to do when a directory cannot be used, in the commands' words. */
 export const START_ANEW = "start anew (a devnet: --fresh; a node: an empty --datadir)";
+
+/** It was to end before it had begun: nothing is wrong. */
+export class StoppedEarly extends Error {}

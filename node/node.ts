@@ -20,6 +20,7 @@ import { Engine } from "./engine/engine.ts";
 import { setOf } from "./engine/start.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
+import { StoppedEarly } from "./errors.ts";
 import { keepEvidence } from "./evidence.ts";
 import { buildGenesisBlock, domainOf } from "./genesis-block.ts";
 import type { L1Status } from "./l1/watcher.ts";
@@ -30,6 +31,7 @@ import { connectPeers } from "./p2p/connect.ts";
 import type { Network } from "./p2p/types.ts";
 import type { Clock } from "./ports.ts";
 import { startServers } from "./servers.ts";
+import { countingProgress } from "./state-history.ts";
 import { statusReader } from "./status.ts";
 import { beginWithCheckpoint } from "./sync/checkpoint.ts";
 import { serveSync } from "./sync/server.ts";
@@ -65,9 +67,6 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-/** It was to end before it had begun: nothing is wrong. */
-export class StoppedEarly extends Error {}
-
 /** Throws OperationError, DataError or StoppedEarly; then nothing is left running. */
 export async function createNode(config: NodeConfig, genesis: Genesis, ports: NodePorts): Promise<Node> {
   const { clock, log, directory, validator } = ports;
@@ -87,7 +86,9 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       const parts = { store: directory.store, genesis, network: p2p, clock, log: named("sync"), domain, scheme };
       if (!(await beginWithCheckpoint(parts, ports.stopping ?? new Promise(() => {})))) throw new StoppedEarly();
     }
-    const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"));
+    const onProgress = countingProgress(clock, named("chain"), ports.stopping);
+    const retention = { states: config.keepStates, onProgress };
+    const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"), retention);
     const mempool = new Mempool({ next: chain.nextBlock });
     let halted: string | undefined;
     const onHalt = (error: Error) => {

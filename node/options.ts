@@ -103,6 +103,23 @@ export const OPTIONS = {
     group: "Node",
     help: "full executes every block; checkpoint takes the state of a recent certified block from peers",
   },
+  gcmode: {
+    type: "choice",
+    default: "full",
+    choices: ["archive", "full"],
+    value: "MODE",
+    group: "Node",
+    help: "full keeps the newest states, archive every state since the start",
+  },
+  "history.state": {
+    type: "integer",
+    default: "8192",
+    minimum: 128,
+    maximum: 1_000_000_000,
+    value: "N",
+    group: "Node",
+    help: "States below the head that are kept with --gcmode full",
+  },
   validator: {
     type: "boolean",
     default: "false",

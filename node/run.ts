@@ -1,9 +1,9 @@
 /** A node from its parts to its end. */
 import type { Genesis } from "../genesis/schema.ts";
 import type { NodeConfig } from "./config.ts";
-import { EXIT } from "./errors.ts";
+import { EXIT, StoppedEarly } from "./errors.ts";
 import type { NetworkDescription } from "./network.ts";
-import { createNode, type Node, type NodePorts, StoppedEarly } from "./node.ts";
+import { createNode, type Node, type NodePorts } from "./node.ts";
 import { systemClock } from "./ports.ts";
 import { signalled } from "./signals.ts";
 

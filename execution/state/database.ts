@@ -11,7 +11,7 @@
 import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { type AccountRecord, decodeTrieAccount, encodeTrieAccount, hasStorageRoot } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
-import { damaged, pruned, StoreError } from "./errors.ts";
+import { damaged, StoreError } from "./errors.ts";
 import { FlatState } from "./flat-state.ts";
 import { decodeTrieSlot, hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
@@ -141,17 +141,18 @@ class TrieStateDatabase implements StateDatabase {
     return this.#knows(stateRoot) ? new ChainState(this.#flat, stateRoot) : undefined;
   }
 
-  prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof {
+  prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined {
     const state = this.at(stateRoot);
     if (state !== undefined) return proof(state.loadNode, stateRoot, address, slots);
     const root = readPrunedRoot(this.#reader, bytesKey(stateRoot));
-    if (root === undefined) throw new Error(`no state with root ${bytesToHex(stateRoot)} here`);
+    if (root === undefined) return undefined;
     const load = (hash: Uint8Array) => (equalsBytes(hash, stateRoot) ? root : this.#flat.node(hash));
     try {
       return proof(load, stateRoot, address, slots);
     } catch (error) {
-      // What is left of a state proves one account.
-      throw error instanceof StoreError && error.code === "DAMAGED" ? pruned(stateRoot) : error;
+      // What is left of the state proves one account.
+      if (error instanceof StoreError && error.code === "DAMAGED") return undefined;
+      throw error;
     }
   }
 

@@ -22,8 +22,6 @@ export function damaged(what: string, cause?: unknown): StoreError {
   return new StoreError("DAMAGED", message, cause === undefined ? undefined : { cause });
 }
 
+/** `missing trie node` is what geth says. */
 export const pruned = (stateRoot: Uint8Array): StoreError =>
-  new StoreError(
-    "PRUNED",
-    `missing trie node: the state ${bytesToHex(stateRoot)} was pruned; ask a node that keeps it`,
-  );
+  new StoreError("PRUNED", `missing trie node: no state with root ${bytesToHex(stateRoot)} is here; it was pruned`);

@@ -245,6 +245,6 @@ test("property: what is kept is whole after every block, crash and rollback, and
         world.checkCounts();
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });

@@ -6,7 +6,7 @@
  *
  * What proves the account that is kept for ever, at any state, is counted and never noted down as replaced.
  */
-import { bytesToHex } from "../../core/bytes.ts";
+import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { damaged } from "./errors.ts";
 import { hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
@@ -24,6 +24,7 @@ import {
   stageWithoutReplaced,
 } from "./prune-tables.ts";
 import { stateChanges } from "./trie-changes.ts";
+import { EMPTY_TRIE_ROOT } from "./trie-node.ts";
 import type { BatchWriter, KeyValueReader } from "./types.ts";
 
 /** What a state did to the nodes of the one before it. */
@@ -80,23 +81,30 @@ function stageDrops(
   until: bigint,
   batch: BatchWriter,
 ): StateHistory {
-  const roots = new Set<string>();
   let { lowest } = history;
   // What a state replaced that is in this batch only cannot be read yet; the head stays anyway.
   while (lowest < least(until, written)) {
     const replaced = readReplaced(reader, ++lowest);
     if (replaced !== undefined) {
-      const root = bytesKey(replaced.root);
-      roots.add(root);
-      counts.remove(root);
+      // That of the empty trie is no node.
+      if (!equalsBytes(replaced.root, EMPTY_TRIE_ROOT)) {
+        stageRootKept(reader, bytesKey(replaced.root), batch);
+        counts.remove(bytesKey(replaced.root));
+      }
       for (const hash of replaced.nodes) counts.remove(bytesKey(hash));
     }
     stageWithoutReplaced(batch, lowest);
   }
-  counts.stage(batch, roots);
+  counts.stage(batch);
   const next = { ...history, lowest };
   stageHistory(batch, next);
   return next;
+}
+
+/** What the proofs of a pruned state begin with. */
+function stageRootKept(reader: KeyValueReader, rootKey: string, batch: BatchWriter): void {
+  const rlp = reader.get(nodeTableKey(rootKey));
+  if (rlp !== undefined) stagePrunedRoot(batch, rootKey, rlp);
 }
 
 /**
@@ -143,13 +151,10 @@ export class NodeCounts {
     if (--count.now < 0) throw damaged(`trie node ${bytesToHex(keyBytes(key))} is used less often than it was counted`);
   }
 
-  /** Deletes what is at no place any more. `roots`: of pruned states, which the proofs for ever begin with. */
-  stage(batch: BatchWriter, roots: ReadonlySet<string> = new Set()): void {
+  /** Deletes what is at no place any more. */
+  stage(batch: BatchWriter): void {
     for (const [key, { now, stored }] of this.#counts) {
-      if (now === 0) {
-        if (roots.has(key)) this.#keepRoot(key, batch);
-        batch.del(nodeTableKey(key));
-      }
+      if (now === 0) batch.del(nodeTableKey(key));
       if (now > 1) {
         if (now !== stored) stageCount(batch, key, now);
       } else if (stored > 1) stageWithoutCount(batch, key);
@@ -165,10 +170,5 @@ export class NodeCounts {
       this.#counts.set(key, count);
     }
     return count;
-  }
-
-  #keepRoot(key: string, batch: BatchWriter): void {
-    const rlp = this.#reader.get(nodeTableKey(key));
-    if (rlp !== undefined) stagePrunedRoot(batch, key, rlp);
   }
 }

@@ -93,10 +93,9 @@ export interface StateDatabase {
   /** Read-only view of a historical state by root; undefined when the root is unknown here. Reads through the trie. */
   at(stateRoot: Uint8Array): { readonly reader: StateReader; fork(): StateLayer } | undefined;
   /**
-   * A state that was pruned still proves the account that is kept for ever. Throws when the root is unknown, StoreError
-   * (PRUNED) for other accounts.
+   * Undefined when the state is not here, or no longer; the account that is kept for ever is proven at pruned states too.
    */
-  prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof;
+  prove(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined;
 }
 
 /**

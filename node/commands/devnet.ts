@@ -6,6 +6,8 @@ export const devnetOptions = [
   "config",
   "datadir",
   "fresh",
+  "gcmode",
+  "history.state",
   "validators",
   "l1",
   "l1.port",
@@ -50,6 +52,9 @@ export const devnetOptions = [
   "log.format",
 ] as const;
 
+/** A devnet is asked about any of its blocks, and is thrown away before it has grown large. */
+export const devnetDefaults = { gcmode: "archive" } as const;
+
 export const devnetCommand: Command = {
   name: "devnet",
   argumentsUsage: "",
@@ -59,9 +64,10 @@ GraphQL, a content store, a model host and metrics, and prefunds ten well-known 
 started again and catches up. With --validators 1 everything runs in this process. Resumes what the data directory
 holds. Ctrl-C stops it; a second Ctrl-C stops it at once.`,
   options: devnetOptions,
+  defaults: devnetDefaults,
   async run(args) {
     // A mistake in them is told at once, before the program is loaded.
-    readOptions(args, process.env, devnetOptions);
+    readOptions(args, process.env, devnetOptions, devnetDefaults);
     const { runDevnet } = await import("../devnet.ts");
     return runDevnet(args);
   },

@@ -7,6 +7,8 @@ export const nodeOptions = [
   "datadir",
   "genesis",
   "sync",
+  "gcmode",
+  "history.state",
   "validator",
   "validator.fee",
   "validator.devnetkey",

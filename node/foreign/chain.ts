@@ -16,7 +16,7 @@ import { openStateDatabase } from "../../execution/state/database.ts";
 import { StoreError } from "../../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
-import type { SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
+import type { AccountProof, SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "../chain-api.ts";
 import {
   type BlockDecoder,
@@ -119,6 +119,10 @@ export class ForeignChain implements ChainApi, RunnableChain {
       this.#rules.set(fork, rules);
     }
     return rules;
+  }
+
+  proofAt(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined {
+    return this.#state.prove(stateRoot, address, slots);
   }
 
   hold(stateRoot: Uint8Array): HeldState | undefined {

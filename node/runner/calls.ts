@@ -116,12 +116,7 @@ export class Calls implements Runner {
     address: Uint8Array,
     slots: readonly Uint8Array[],
   ): Promise<AccountProof | undefined> {
-    const held = this.#chain.hold(stateRoot);
-    try {
-      return held?.database.prove(stateRoot, address, slots);
-    } finally {
-      held?.release();
-    }
+    return this.#chain.proofAt(stateRoot, address, slots);
   }
 
   #call(request: CallRequest, header: Environment, rules: ChainRules, layer: StateLayer): Promise<CallResult> {

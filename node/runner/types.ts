@@ -86,7 +86,7 @@ export interface TraceRunner {
 /** A state that stays readable until it is released. */
 export interface HeldState {
   readonly state: Pick<SealedState, "reader" | "fork">;
-  readonly database: Pick<StateDatabase, "seal" | "prove">;
+  readonly database: Pick<StateDatabase, "seal">;
   release(): void;
 }
 
@@ -99,4 +99,6 @@ export interface RunnableChain {
   hashAt(number: bigint): Uint8Array | undefined;
   /** Undefined when there is no such state here, or no longer. */
   hold(stateRoot: Uint8Array): HeldState | undefined;
+  /** Undefined as above. Some accounts are proven longer than their states are here. */
+  proofAt(stateRoot: Uint8Array, address: Uint8Array, slots: readonly Uint8Array[]): AccountProof | undefined;
 }

@@ -11,7 +11,7 @@ import { invalidParams, serverError } from "../errors.ts";
 import { formatAccessList, toQuantity } from "../format.ts";
 import { blockOverrides, stateOverrides } from "../overrides.ts";
 import { callError } from "../revert.ts";
-import { blockSelector, isPending, LATEST, PENDING, prunedState, stateAt } from "../selectors.ts";
+import { blockAt, blockSelector, isPending, LATEST, PENDING, prunedState, stateAt } from "../selectors.ts";
 import { address, type Decoder, InvalidValue, object, optional, required, show } from "../values.ts";
 
 const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
@@ -121,7 +121,8 @@ export const ethState: Methods = {
       if (keys.length > limits.proofSlots) {
         throw invalidParams(`too many storage keys: ${keys.length}, limit ${limits.proofSlots}`);
       }
-      const { block } = stateAt(chain, at);
+      // A state that was pruned still proves the message passer.
+      const block = blockAt(chain, at);
       const slots = keys.map((key) => key.slot);
       const proof = await runner.prove(block.header.stateRoot, of, slots);
       if (proof === undefined) throw prunedState(block);
