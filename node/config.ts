@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
 import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
+import { type TxpoolConfig, txpoolConfig } from "./txpool-options.ts";
 
 type Value = string | number | boolean | readonly string[] | undefined;
 export type Values = Readonly<Record<OptionName, Value>>;
@@ -17,6 +18,8 @@ export interface NodeConfig {
   /** Host names that every server accepts besides its address. */
   readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
+  /** Undefined: the pool's defaults, and nothing is kept. */
+  readonly txpool?: TxpoolConfig | undefined;
   /** Undefined: the part does not run. */
   readonly graphql: GraphqlConfig | undefined;
   readonly content: Listener | undefined;
@@ -314,6 +317,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
         : undefined,
     vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,
+    txpool: txpoolConfig(values),
     graphql: values.graphql === true ? graphqlConfig(values) : undefined,
     content: optional("content"),
     contents: contentsConfig(values),

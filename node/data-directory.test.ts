@@ -6,6 +6,7 @@ import { Batch } from "../execution/state/level-store.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { Chain } from "./chain.ts";
 import { openDataDirectory } from "./data-directory.ts";
+import { JOURNAL_FILE } from "./engine/transaction-journal.ts";
 import { DataError, OperationError } from "./errors.ts";
 import { extend, rich, signed, testGenesis } from "./testing/world.ts";
 
@@ -42,8 +43,9 @@ test("is made, resumed, and made anew", async () => {
     await extend(chain, [signed(0, 0n)]);
     touch("network.json");
     touch("content", "kept");
+    touch(JOURNAL_FILE);
   });
-  expect(readdirSync(path).sort()).toEqual(["answers", "chain", "content", "index", "network.json"]);
+  expect(readdirSync(path).sort()).toEqual(["answers", "chain", "content", "index", "network.json", JOURNAL_FILE]);
   expect(await within(false, headNumber)).toBe(1n);
   expect(existsSync(join(path, "content", "kept"))).toBe(true);
   expect(await within(true, headNumber)).toBe(0n);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { StoreError } from "../execution/state/errors.ts";
 import { type LevelStore, openLevelStore } from "../execution/state/level-store.ts";
 import { readSchema } from "./chain-store.ts";
+import { JOURNAL_FILE } from "./engine/transaction-journal.ts";
 import { DataError, OperationError, START_ANEW } from "./errors.ts";
 import { NETWORK_FILE } from "./network.ts";
 
@@ -38,7 +39,7 @@ export async function openDataDirectory(path: string, isFresh: boolean): Promise
   try {
     if (isFresh) {
       // network.json first: with it an empty chain counts as lost. The index next: it follows whatever chain is there.
-      for (const entry of [network, index, content, answers]) remove(entry);
+      for (const entry of [network, index, content, answers, join(path, JOURNAL_FILE)]) remove(entry);
       await store.clear();
     } else if (readSchema(store.reader) === undefined && existsSync(network)) {
       // LevelDB makes a new database where its files are gone; a node ran here before, so the chain was lost.

@@ -1,11 +1,13 @@
 /**
  * The composition root: a whole node, assembled from top to bottom. What starts last stops first.
  */
+import { join } from "node:path";
 import type { Hex } from "viem";
 import type { Domain } from "../consensus/scheme.ts";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
 import { blsAggregate, blsVerify, blsVerifyEach } from "../core/bls.ts";
 import { equalsBytes } from "../core/bytes.ts";
+import type { Transaction } from "../core/chain.ts";
 import { readValidatorSet } from "../execution/block/validator-set.ts";
 import { Mempool } from "../execution/mempool.ts";
 import { readStateItem } from "../execution/state/flat-state.ts";
@@ -17,7 +19,9 @@ import { readEpochEnd } from "./checkpoint-store.ts";
 import type { NodeConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { Engine } from "./engine/engine.ts";
+import { openLocalTransactions } from "./engine/local-transactions.ts";
 import { setOf } from "./engine/start.ts";
+import { JOURNAL_FILE } from "./engine/transaction-journal.ts";
 import { TxGossip } from "./engine/tx-gossip.ts";
 import type { Validating } from "./engine/types.ts";
 import { StoppedEarly } from "./errors.ts";
@@ -89,7 +93,7 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     const onProgress = countingProgress(clock, named("chain"), ports.stopping);
     const retention = { states: config.keepStates, onProgress };
     const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"), retention);
-    const mempool = new Mempool({ next: chain.nextBlock });
+    const mempool = new Mempool({ next: chain.nextBlock, limits: config.txpool?.limits ?? {} });
     let halted: string | undefined;
     const onHalt = (error: Error) => {
       halted ??= error.message;
@@ -174,12 +178,25 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
       closers.push(() => sync.stop());
     }
 
-    const submit: typeof mempool.add = (tx, state, nowMs) => gossip?.submit(tx) ?? mempool.add(tx, state, nowMs);
+    const spread = (tx: Transaction) => gossip?.submit(tx) ?? mempool.add(tx, chain.headState, clock.nowMs());
+    // Without JSON-RPC nothing is submitted here.
+    const kept = config.http && config.txpool?.locals;
+    const locals =
+      kept &&
+      (await openLocalTransactions(kept.journal ?? join(directory.path, JOURNAL_FILE), {
+        chain,
+        mempool,
+        clock,
+        log: named("txs"),
+        rejournalMs: kept.rejournalMs,
+        submit: spread,
+      }));
+    if (locals !== undefined) closers.push(() => locals.stop());
     const status = { chain, mempool, engine, timing: config.timing, sync, p2p, l1, halted: () => halted };
     const endpoints = await startServers(config, ports, {
       chain,
       mempool,
-      submit: (tx) => submit(tx, chain.headState, clock.nowMs()),
+      submit: (tx) => locals?.submit(tx) ?? spread(tx),
       peerCount: () => p2p?.peers.length ?? 0,
       network: p2p,
       progress: () => sync?.progress,

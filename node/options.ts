@@ -4,6 +4,7 @@
  */
 
 import { LICENCES } from "../core/licences.ts";
+import { TXPOOL_OPTIONS } from "./txpool-options.ts";
 
 export type OptionType =
   | "path"
@@ -33,6 +34,7 @@ export interface OptionSpec {
     | "Validator"
     | "Network"
     | "JSON-RPC"
+    | "Transaction pool"
     | "GraphQL"
     | "Content store"
     | "Data"
@@ -236,6 +238,7 @@ export const OPTIONS = {
     group: "JSON-RPC",
     help: "Highest fee of a transaction sent by RPC, in OPEN; 0 for no cap",
   },
+  ...TXPOOL_OPTIONS,
   graphql: { type: "boolean", default: "true", group: "GraphQL", help: "Run the indexer and its GraphQL server" },
   "graphql.addr": listen("GraphQL", "Listening address of GraphQL"),
   "graphql.port": port("4000", "GraphQL", "Listening port of GraphQL"),

@@ -1,6 +1,7 @@
 /** `openledger devnet`: what help and main need of it; the node itself is loaded only to run. */
 import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
+import { txpoolOptions } from "../txpool-options.ts";
 
 export const devnetOptions = [
   "config",
@@ -21,6 +22,7 @@ export const devnetOptions = [
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",
+  ...txpoolOptions,
   "graphql",
   "graphql.addr",
   "graphql.port",

@@ -1,6 +1,7 @@
 /** `openledger node`: a validator or a full node of any network. */
 import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
+import { txpoolOptions } from "../txpool-options.ts";
 
 export const nodeOptions = [
   "config",
@@ -28,6 +29,7 @@ export const nodeOptions = [
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",
+  ...txpoolOptions,
   "graphql",
   "graphql.addr",
   "graphql.port",
