@@ -112,8 +112,9 @@ export class LocalTransactions {
     const state = chain.headState;
     let lost = 0;
     for (const [key, kept] of this.#kept) {
+      if (mempool.get(kept.tx.hash) !== undefined) continue;
       if (kept.tx.nonce < (state.account(kept.tx.from)?.nonce ?? 0n)) this.#forget(key);
-      else if (mempool.get(kept.tx.hash) === undefined) {
+      else {
         lost++;
         this.#offer(kept);
       }
