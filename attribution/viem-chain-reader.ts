@@ -1,12 +1,12 @@
 /** ChainReader over any RPC URL that serves the precompiles: `viemChainReader(createPublicClient({transport}))`. */
-import { BaseError, ContractFunctionRevertedError, type PublicClient } from "viem";
-import { ATTRIBUTION_ADDRESS, DATANET_ADDRESS, MODELS_ADDRESS, PARAMETERS_ADDRESS } from "../core/addresses.ts";
+import type { PublicClient } from "viem";
+import { ATTRIBUTION_ADDRESS, MODELS_ADDRESS, PARAMETERS_ADDRESS } from "../core/addresses.ts";
 import { bytesToHex, type Hex } from "../core/bytes.ts";
 import { PARAMETER_SLOTS, type Parameters } from "../core/parameters.ts";
 import { attributionAbi } from "../precompiles/interfaces/attribution.abi.ts";
-import { datanetAbi } from "../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../precompiles/interfaces/models.abi.ts";
 import { type AcceptedContribution, AUDIENCES, type ChainReader, INFERENCE_STATES } from "./chain-reader.ts";
+import { acceptedIds, DATANET, mapBounded, unlessReverted } from "./viem-reads.ts";
 
 export type ReadClient = Pick<
   PublicClient,
@@ -14,12 +14,9 @@ export type ReadClient = Pick<
 >;
 
 const ATTRIBUTION = { address: bytesToHex(ATTRIBUTION_ADDRESS), abi: attributionAbi } as const;
-const DATANET = { address: bytesToHex(DATANET_ADDRESS), abi: datanetAbi } as const;
 const MODELS = { address: bytesToHex(MODELS_ADDRESS), abi: modelsAbi } as const;
 const PARAMETERS = bytesToHex(PARAMETERS_ADDRESS);
 
-/** The precompile's own page limit of acceptedIds. */
-const PAGE = 256;
 const MAX_MODELS = 256;
 const MAX_CONTRIBUTIONS = 100_000;
 const MAX_DATANETS = 64;
@@ -65,12 +62,8 @@ export function viemChainReader(client: ReadClient): ChainReader {
   /** Read at the latest block, at or after the view's: a withdrawal in between carries its own block number. */
   async function readLeaves(datanetId: bigint, from: number, to: number) {
     if (to > MAX_CONTRIBUTIONS) throw new RangeError(`Datanet ${datanetId}: ${to} contributions are too many to serve`);
-    const ids: bigint[] = [];
-    for (let start = from; start < to; start += PAGE) {
-      const args = [datanetId, start, Math.min(PAGE, to - start)] as const;
-      ids.push(...(await client.readContract({ ...DATANET, functionName: "acceptedIds", args })));
-    }
-    return mapBounded(ids, async (id): Promise<AcceptedContribution> => {
+    const ids = await acceptedIds(client, datanetId, from, to);
+    return mapBounded(ids, PARALLEL_CALLS, async (id): Promise<AcceptedContribution> => {
       const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id] });
       return { id, contentRoot: item.contentRoot, size: Number(item.size), withdrawnAt: item.withdrawnAt };
     });
@@ -85,7 +78,8 @@ export function viemChainReader(client: ReadClient): ChainReader {
     },
 
     async inference(id) {
-      const item = await unlessReverted("UnknownInference", () =>
+      const item = await unlessReverted(
+        "UnknownInference",
         client.readContract({ ...ATTRIBUTION, functionName: "inference", args: [id] }),
       );
       const state = INFERENCE_STATES[item?.state ?? 0];
@@ -113,7 +107,8 @@ export function viemChainReader(client: ReadClient): ChainReader {
     },
 
     async modelTerms(modelId) {
-      const item = await unlessReverted("UnknownModel", () =>
+      const item = await unlessReverted(
+        "UnknownModel",
         client.readContract({ ...MODELS, functionName: "model", args: [modelId] }),
       );
       if (item === undefined) return undefined;
@@ -172,31 +167,10 @@ export function viemChainReader(client: ReadClient): ChainReader {
     async modelsOf(host) {
       const count = await client.readContract({ ...MODELS, functionName: "modelCount" });
       const newest = Array.from({ length: Math.min(Number(count), MAX_MODELS) }, (_, i) => count - BigInt(i));
-      const joined = await mapBounded(newest, (modelId) =>
+      const joined = await mapBounded(newest, PARALLEL_CALLS, (modelId) =>
         client.readContract({ ...MODELS, functionName: "isHost", args: [modelId, host] }),
       );
       return newest.filter((_, i) => joined[i]);
     },
   };
-}
-
-async function unlessReverted<T>(errorName: string, read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    const revert = error instanceof BaseError ? error.walk((e) => e instanceof ContractFunctionRevertedError) : null;
-    if (revert instanceof ContractFunctionRevertedError && revert.data?.errorName === errorName) return undefined;
-    throw error;
-  }
-}
-
-/** In order, with at most PARALLEL_CALLS under way. */
-async function mapBounded<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  const pending = items.entries();
-  const worker = async () => {
-    for (const [i, item] of pending) results[i] = await map(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, items.length) }, worker));
-  return results;
 }

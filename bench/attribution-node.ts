@@ -11,7 +11,7 @@ import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
 import { concatBytes, equalsBytes, type Hex, hexToBytes } from "../core/bytes.ts";
 import { decodeBlock } from "../execution/block/block-codec.ts";
 import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
-import { bytesKey, keyBytes } from "../execution/state/keys.ts";
+import { bytesKey } from "../execution/state/keys.ts";
 import { createdAddress } from "../execution/tx/derive.ts";
 import { signTransaction } from "../execution/tx/sign.ts";
 import { contribute, createDatanet, registerModel, request } from "../test/helpers/precompile-story.ts";
@@ -29,7 +29,7 @@ import {
 } from "./attribution-workload.ts";
 import { OurExecutor } from "./execution-ours.ts";
 import type { Answer, Command } from "./execution-side.ts";
-import type { BenchAccount } from "./execution-workloads.ts";
+import { accountsOf } from "./execution-workloads.ts";
 
 const rules: ChainRules = { ...DEFAULT_RULES, chainId: BigInt(CHAIN_ID), gasLimit: BLOCK_GAS_LIMIT };
 
@@ -193,21 +193,4 @@ function changedSlots(before: ReadonlyMap<string, Uint8Array>, after: ReadonlyMa
     if (old === undefined || !equalsBytes(old, value)) changed++;
   }
   return changed;
-}
-
-function accountsOf({ layer }: World): BenchAccount[] {
-  const accounts: BenchAccount[] = [];
-  for (const [key, account] of layer.accounts) {
-    if (account === undefined) continue;
-    const slots = [...(layer.storages.get(key)?.slots ?? [])].filter(([, value]) => value.length > 0);
-    const code = layer.code(account.codeHash);
-    accounts.push({
-      address: keyBytes(key),
-      nonce: code.length === 0 ? 0n : account.nonce, // preparation was calls, the blocks' transactions count from 0
-      balance: account.balance,
-      code,
-      storage: slots.map(([slot, value]) => [keyBytes(slot), value] as const),
-    });
-  }
-  return accounts;
 }

@@ -28,15 +28,15 @@ export interface Peer {
   readonly requests: readonly Call[];
 }
 
-// The peer at its best: through solc's IR it takes an eighth less gas than without. Nothing else is compiled here.
-Object.assign(COMPILER_SETTINGS, { viaIR: true, optimizer: { enabled: true, runs: 1_000_000 } });
+/** The peer at its best: through solc's IR it takes an eighth less gas than without. */
+const SETTINGS = { ...COMPILER_SETTINGS, viaIR: true, optimizer: { enabled: true, runs: 1_000_000 } };
 
 const MODEL_ID = 1n;
 const DATANET_ID = 1n;
 
 const compiled = new Map<PeerName, CompiledContract>();
 function compile(name: PeerName): CompiledContract {
-  const known = compiled.get(name) ?? compileSolidity("bench/AttributionPeer.sol", name);
+  const known = compiled.get(name) ?? compileSolidity("bench/AttributionPeer.sol", name, "ipfs", SETTINGS);
   compiled.set(name, known);
   return known;
 }

@@ -1,9 +1,10 @@
 /** What both sides of the attribution benchmark run: contents, requests in one order, and batches of signed answers. */
 import type { Hex } from "../core/bytes.ts";
-import { isBoundary, type Span } from "../core/span-rule.ts";
+import type { Span } from "../core/span-rule.ts";
 import { answerOf, batchRootOf } from "../test/helpers/precompile-story.ts";
 import { type Actor, actor, calldata } from "../test/helpers/precompile-world.ts";
 import { seededRandom } from "../test/helpers/random.ts";
+import { boundaryFrom, words } from "./words.ts";
 
 export const MIN_SPAN_BYTES = 24;
 export const REQUEST_BYTES = 100;
@@ -100,23 +101,6 @@ function answer(below: (limit: number) => number, contents: readonly Uint8Array[
     spans.push({ outputStart, length, contribution: BigInt(contribution + 1), contentOffset: BigInt(contentOffset) });
   }
   return { output, spans };
-}
-
-function boundaryFrom(text: Uint8Array, start: number): number {
-  let at = start;
-  while (!isBoundary(text, at)) at++;
-  return at;
-}
-
-const VOCABULARY =
-  "the of chain data model block trace output author licence reward proof network state account transfer answer".split(
-    " ",
-  );
-
-function words(below: (limit: number) => number, bytes: number): Uint8Array {
-  let text = "";
-  while (text.length < bytes) text += `${VOCABULARY[below(VOCABULARY.length)]} `;
-  return new TextEncoder().encode(text.slice(0, bytes));
 }
 
 /** Gas of a transaction's calldata (EIP-2028), without the 21,000. */

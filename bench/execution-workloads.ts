@@ -3,7 +3,7 @@ import { encodeDeployData, encodeFunctionData, type Hex } from "viem";
 import { ATTRIBUTION_ADDRESS } from "../core/addresses.ts";
 import { bytesToHex, hexToBytes } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
-import { isBoundary, type Span } from "../core/span-rule.ts";
+import type { Span } from "../core/span-rule.ts";
 import { keyBytes } from "../execution/state/keys.ts";
 import { createdAddress } from "../execution/tx/derive.ts";
 import { signTransaction } from "../execution/tx/sign.ts";
@@ -11,6 +11,7 @@ import { PREDEPLOYS } from "../genesis/predeploys.ts";
 import { commitArgs, contribute, createDatanet, registerModel, request } from "../test/helpers/precompile-story.ts";
 import { type Actor, actor, CHAIN_ID, calldata, ETHER, World } from "../test/helpers/precompile-world.ts";
 import { compileSolidity } from "../test/helpers/solidity.ts";
+import { boundaryFrom, words } from "./words.ts";
 
 export interface BenchAccount {
   readonly address: Uint8Array;
@@ -171,7 +172,7 @@ async function commitmentBlocks(world: World, wallets: Wallets, payers: readonly
   const datanetId = await createDatanet(world, owner);
   const texts: { readonly id: bigint; readonly content: Uint8Array }[] = [];
   for (let i = 0; i < CONTRIBUTIONS; i++) {
-    const content = utf8(words(random, 2_000));
+    const content = words(random, 2_000);
     texts.push({ id: await contribute(world, owner, payers[i % payers.length]!, datanetId, content), content });
   }
   await world.must(owner, "datanet", "publishVersion", [datanetId]);
@@ -199,7 +200,7 @@ function answer(
   random: (below: number) => number,
   texts: readonly { readonly id: bigint; readonly content: Uint8Array }[],
 ) {
-  const output = utf8(words(random, OUTPUT_BYTES));
+  const output = words(random, OUTPUT_BYTES);
   const spans: Span[] = [];
   const first = random(texts.length);
   const part = OUTPUT_BYTES / SPANS;
@@ -218,24 +219,8 @@ function answer(
   return { output, spans };
 }
 
-function boundaryFrom(text: Uint8Array, start: number): number {
-  let at = start;
-  while (!isBoundary(text, at)) at++;
-  return at;
-}
-
-const VOCABULARY =
-  "the of chain data model block trace output author licence reward proof network state account transfer answer".split(
-    " ",
-  );
-
-function words(random: (below: number) => number, bytes: number): string {
-  let text = "";
-  while (text.length < bytes) text += `${VOCABULARY[random(VOCABULARY.length)]} `;
-  return text.slice(0, bytes);
-}
-
-function accountsOf({ layer }: World): BenchAccount[] {
+/** What the preparation left, for another state to begin with. */
+export function accountsOf({ layer }: World): BenchAccount[] {
   const accounts: BenchAccount[] = [];
   for (const [key, account] of layer.accounts) {
     if (account === undefined) continue;
@@ -243,7 +228,7 @@ function accountsOf({ layer }: World): BenchAccount[] {
     const code = layer.code(account.codeHash);
     accounts.push({
       address: keyBytes(key),
-      nonce: code.length === 0 ? 0n : account.nonce, // preparation was calls, the workloads' transactions count from 0
+      nonce: code.length === 0 ? 0n : account.nonce, // preparation was calls, the blocks' transactions count from 0
       balance: account.balance,
       code,
       storage: slots.map(([slot, value]) => [keyBytes(slot), value] as const),

@@ -1,8 +1,8 @@
 /** The contributions of a Datanet with what became of them, from the events of the Datanet precompile. */
-import { BaseError, ContractFunctionRevertedError, type PublicClient } from "viem";
-import { DATANET_ADDRESS } from "../../core/addresses.ts";
-import { bytesToHex, type Hex } from "../../core/bytes.ts";
-import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
+import type { PublicClient } from "viem";
+import type { Hex } from "../../core/bytes.ts";
+import type { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
+import { DATANET, unlessReverted } from "../viem-reads.ts";
 
 export type ContributionStatus = "pending" | "accepted" | "rejected" | "duplicate" | "withdrawn";
 
@@ -34,7 +34,6 @@ export interface DatanetChain {
 
 export type EventClient = Pick<PublicClient, "getBlockNumber" | "getContractEvents" | "readContract">;
 
-const DATANET = { address: bytesToHex(DATANET_ADDRESS), abi: datanetAbi } as const;
 /** Blocks of one question for events. */
 const LOG_RANGE_BLOCKS = 5_000n;
 
@@ -101,14 +100,4 @@ export function viemDatanetChain(client: EventClient): DatanetChain {
       return [...(datanets.get(datanetId)?.values() ?? [])];
     },
   };
-}
-
-async function unlessReverted<T>(errorName: string, read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (error) {
-    const revert = error instanceof BaseError ? error.walk((e) => e instanceof ContractFunctionRevertedError) : null;
-    if (revert instanceof ContractFunctionRevertedError && revert.data?.errorName === errorName) return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,8 @@
 /** A Datanet version as the chain has it: whatever node is asked, the list of contributions leads to the version's root. */
 import { BaseError, ContractFunctionRevertedError, HttpRequestError, type PublicClient } from "viem";
-import { DATANET_ADDRESS } from "../../core/addresses.ts";
+import { acceptedIds, DATANET, mapBounded } from "../../attribution/viem-reads.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { DatanetTree } from "../../core/datanet-tree.ts";
-import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import { OperationError } from "../errors.ts";
 
 export interface VersionContribution {
@@ -33,9 +32,6 @@ export interface DatanetVersion {
 
 export type DatanetReader = Pick<PublicClient, "getChainId" | "readContract">;
 
-const DATANET = { address: bytesToHex(DATANET_ADDRESS), abi: datanetAbi } as const;
-/** The precompile's own page limit. */
-const PAGE = 256;
 const PARALLEL_CALLS = 16;
 
 /** `wanted` undefined: the newest. Throws OperationError. */
@@ -99,26 +95,16 @@ async function asOperation<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function readContributions(client: DatanetReader, datanetId: bigint, count: number) {
-  const ids: bigint[] = [];
-  for (let start = 0; start < count; start += PAGE) {
-    const args = [datanetId, start, Math.min(PAGE, count - start)] as const;
-    ids.push(...(await client.readContract({ ...DATANET, functionName: "acceptedIds", args })));
-  }
-  const contributions = new Array<VersionContribution>(ids.length);
-  const pending = ids.entries();
-  const worker = async () => {
-    for (const [i, id] of pending) {
-      const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id] });
-      contributions[i] = {
-        id,
-        root: item.contentRoot,
-        size: Number(item.size),
-        contributor: item.contributor.toLowerCase() as Hex,
-        licence: item.licence,
-        withdrawnAt: item.withdrawnAt,
-      };
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, ids.length) }, worker));
-  return contributions;
+  const ids = await acceptedIds(client, datanetId, 0, count);
+  return mapBounded(ids, PARALLEL_CALLS, async (id): Promise<VersionContribution> => {
+    const item = await client.readContract({ ...DATANET, functionName: "contribution", args: [id] });
+    return {
+      id,
+      root: item.contentRoot,
+      size: Number(item.size),
+      contributor: item.contributor.toLowerCase() as Hex,
+      licence: item.licence,
+      withdrawnAt: item.withdrawnAt,
+    };
+  });
 }

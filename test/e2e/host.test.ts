@@ -14,8 +14,14 @@ import { chatPrompt } from "../../attribution/prompt.ts";
 import { contentRoot } from "../../core/content.ts";
 import { openSession, type Session } from "../../demo/session.ts";
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
-import { type Devnet, FAST_BLOCKS, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
-import { type HostProcess, startHost } from "../helpers/host-process.ts";
+import {
+  type Devnet,
+  FAST_BLOCKS,
+  type HostProcess,
+  startDevnet,
+  startHost,
+  temporaryDirectory,
+} from "../helpers/devnet-process.ts";
 import { ATTRIBUTION, openMarket } from "../helpers/market.ts";
 import { readEvents } from "../helpers/sse.ts";
 
@@ -33,7 +39,7 @@ beforeAll(async () => {
   const texts = ["README.md", "attribution/README.md", "docs/spec.md"].map(
     (file) => new Uint8Array(readFileSync(join(root, file))),
   );
-  modelId = await openMarket(session.actors[0]!, texts, node.contentUrl);
+  ({ modelId } = await openMarket(session.actors[0]!, texts, node.contentUrl));
 }, 120_000);
 afterAll(async () => {
   await host?.stop("SIGKILL");

@@ -19,8 +19,14 @@ import { type Actor, openSession, type Session, succeeded } from "../../demo/ses
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
 import { datanetAbi } from "../../precompiles/interfaces/datanet.abi.ts";
 import { modelsAbi } from "../../precompiles/interfaces/models.abi.ts";
-import { FAST_BLOCKS, runCommand, startCommand, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
-import { startHost } from "../helpers/host-process.ts";
+import {
+  FAST_BLOCKS,
+  runCommand,
+  startCommand,
+  startDevnet,
+  startHost,
+  temporaryDirectory,
+} from "../helpers/devnet-process.ts";
 
 const DATANET = { address: "0x0000000000000000000000000000000000000901", abi: datanetAbi } as const;
 const MODELS = { address: "0x0000000000000000000000000000000000000902", abi: modelsAbi } as const;
@@ -156,7 +162,7 @@ export async function largeCorpus(megabytes: number, questions: number): Promise
       ]),
     );
     stops.push(() => host.stop());
-    await watcher.says('"msg":"model indexed"');
+    await watcher.says(/"msg":"model indexed"/);
 
     const asked: Asked[] = [];
     for (let i = 0; i < questions; i++) {

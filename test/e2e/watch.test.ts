@@ -9,8 +9,9 @@ import { contentRoot } from "../../core/content.ts";
 import type { Span } from "../../core/span-rule.ts";
 import { expectRevert } from "../../demo/session.ts";
 import { attributionAbi } from "../../precompiles/interfaces/attribution.abi.ts";
-import { ATTRIBUTION, type Stage, setStage } from "../helpers/attribution-stage.ts";
+import { type Stage, setStage } from "../helpers/attribution-stage.ts";
 import { type Devnet, startCommand, startDevnet, temporaryDirectory } from "../helpers/devnet-process.ts";
+import { ATTRIBUTION } from "../helpers/market.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const FIRST = utf8(
@@ -45,7 +46,7 @@ beforeAll(async () => {
     ...["watch", "--datadir", join(directory.path, "watch"), "--rpc", node.rpcUrl, "--content.url", node.contentUrl],
     ...["--account", "9", "--answers", answers, "--demand", "1000", "--rpc.poll", "100", "--log.format", "json"],
   ]);
-  await watcher.says("watching ");
+  await watcher.says(/watching /);
 });
 afterAll(async () => {
   await watcher?.stop();

@@ -1,4 +1,4 @@
-/** A real devnet in a process of its own, on ports that the system chooses. */
+/** The real program in processes of its own, on ports that the system chooses. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -20,6 +20,8 @@ export const ALONE: readonly string[] = ["--validators", "1", "--l1=false", ...A
 export const BRIDGED: readonly string[] = ["--l1=true", "--l1.port", "0", "--l1.interval", "1", "--l1.poll", "200"];
 /** Blocks as fast as they come, so that tests wait for work and not for time. */
 export const FAST_BLOCKS: readonly string[] = ["--block.interval", "50", "--block.heartbeat", "250"];
+
+const JSON_LOG = ["--log.format", "json"];
 
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "openledger-test-"));
@@ -53,8 +55,8 @@ export async function runScript(file: string, args: readonly string[]): Promise<
 
 export interface Running {
   output(): string;
-  /** Resolves once it has printed this. Rejects with its output when it ends before. */
-  says(text: string): Promise<void>;
+  /** Resolves once it has printed this, to what matched. Rejects with its output when it ends before. */
+  says(pattern: RegExp): Promise<RegExpMatchArray>;
   stop(signal?: NodeJS.Signals): Promise<Exit>;
 }
 
@@ -68,13 +70,18 @@ export function startCommand(args: readonly string[]): Running {
   const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   return {
     output,
-    says: (text) =>
+    says: (pattern) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (output().includes(text)) resolve();
+          const found = output().match(pattern);
+          if (found === null) return;
+          child.stdout?.off("data", look);
+          resolve(found);
         };
         child.stdout?.on("data", look);
-        void ended.then(() => reject(new Error(`it ended before it said ${JSON.stringify(text)}:\n${output()}`)));
+        void ended.then(([code, signal]) =>
+          reject(new Error(`it ended with ${code ?? signal} before it said ${pattern}:\n${output()}`)),
+        );
         look();
       }),
     async stop(signal = "SIGTERM") {
@@ -116,26 +123,8 @@ export async function startDevnet(
   const network = (validators === 1 ? ALONE : several).filter(
     (arg) => arg !== "--l1=false" || !args.includes("--l1=true"),
   );
-  const child = spawn(
-    process.execPath,
-    [MAIN, "devnet", "--datadir", datadir, ...network, "--log.format", "json", ...args],
-    {
-      env: cleanEnvironment(),
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  const output = collect(child);
-  const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
-  const ready = new Promise<void>((resolve) => {
-    child.stdout?.on("data", () => {
-      if (output().includes("\nReady")) resolve();
-    });
-  });
-  const failed = ended.then(([code, signal]) => {
-    throw new Error(`the devnet ended with ${code ?? signal} before it was ready:\n${output()}`);
-  });
-  failed.catch(() => {});
-  await Promise.race([ready, failed]);
+  const { says, output, stop } = startCommand(["devnet", "--datadir", datadir, ...network, ...JSON_LOG, ...args]);
+  await says(/\nReady/);
   const description = JSON.parse(readFileSync(join(datadir, "network.json"), "utf8")) as NetworkDescription;
   const { graphql = "", content = "", modelHost = "" } = description.openledger;
   return {
@@ -146,10 +135,21 @@ export async function startDevnet(
     contentUrl: content,
     hostUrl: modelHost,
     output,
-    async stop(signal = "SIGTERM") {
-      child.kill(signal);
-      const [code, endSignal] = await ended;
-      return { code, signal: endSignal, output: output() };
-    },
+    stop,
   };
+}
+
+export interface HostProcess {
+  /** In front of /v1. */
+  readonly url: string;
+  output(): string;
+  /** Sends the signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<Exit>;
+}
+
+/** Starts `openledger host` and waits until it serves. Throws with its output when it ends before. */
+export async function startHost(args: readonly string[]): Promise<HostProcess> {
+  const { says, output, stop } = startCommand(["host", ...JSON_LOG, ...args]);
+  const [, url] = await says(/OpenAI base URL\s+(\S+)\/v1\n[\s\S]*\nReady/);
+  return { url: url!, output, stop };
 }

@@ -20,8 +20,18 @@ export interface CompiledContract {
   readonly deployedBytecode: Hex;
 }
 
+/** solc's, as its JSON input has them. */
+export interface CompilerSettings {
+  readonly evmVersion: string;
+  readonly optimizer: { readonly enabled: boolean; readonly runs: number };
+  readonly viaIR?: boolean;
+}
+
 export const COMPILER_VERSION: string = solc.version();
-export const COMPILER_SETTINGS = { evmVersion: "prague", optimizer: { enabled: true, runs: 200 } };
+export const COMPILER_SETTINGS: Readonly<CompilerSettings> = {
+  evmVersion: "prague",
+  optimizer: { enabled: true, runs: 200 },
+};
 
 function findImport(path: string): { contents: string } | { error: string } {
   for (const base of [root, `${root}node_modules/`]) {
@@ -38,14 +48,19 @@ function findImport(path: string): { contents: string } | { error: string } {
  * `file` is relative to the repository or to node_modules, e.g. "contracts/examples/Token.sol". `metadata` "none" leaves out the hash of
  * sources and settings that solc appends: the code then changes only with what it does. Throws with solc's messages.
  */
-export function compileSolidity(file: string, contract: string, metadata: "ipfs" | "none" = "ipfs"): CompiledContract {
+export function compileSolidity(
+  file: string,
+  contract: string,
+  metadata: "ipfs" | "none" = "ipfs",
+  settings = COMPILER_SETTINGS,
+): CompiledContract {
   const source = findImport(file);
   if ("error" in source) throw new Error(source.error);
   const input = {
     language: "Solidity",
     sources: { [file]: { content: source.contents } },
     settings: {
-      ...COMPILER_SETTINGS,
+      ...settings,
       metadata: { bytecodeHash: metadata, appendCBOR: metadata !== "none" },
       outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
     },
