@@ -3,8 +3,9 @@ import { createServer } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { GraphqlServer } from "./server-options.ts";
-import { startGraphqlThread, superviseThread } from "./server-thread.ts";
+import { startGraphqlThread } from "./server-thread.ts";
 import { createIndexer } from "./store.ts";
+import { superviseThread } from "./supervised-thread.ts";
 import { standardChain } from "./testing/histories.ts";
 import { SQLITE } from "./testing/stores.ts";
 import { overSse, overWebSocket } from "./testing/subscriber.ts";
@@ -45,7 +46,7 @@ describe("a thread that serves", () => {
     chain.append();
     await stream.until(1);
     await socket.until(1);
-    expect(stream.events).toEqual([{ data: { head: { number: "13" } } }]);
+    expect(stream.events).toEqual([{ data: { head: { number: "13" } }, extensions: { block: 13 } }]);
     await server.close();
     await stream.ended;
     await socket.stop();
@@ -67,7 +68,12 @@ describe("a thread that fails", () => {
   const script = new URL("./testing/failing-worker.ts", import.meta.url);
   const supervised = async (silentMs = 60_000): Promise<GraphqlServer> =>
     closing(
-      await superviseThread({ location: "", host: "", port: 0 }, log, { script, pingMs: 10, silentMs, restartMs: 1 }),
+      await superviseThread({
+        name: "GraphQL",
+        data: { port: 0 },
+        log,
+        supervision: { script, pingMs: 10, silentMs, restartMs: 1 },
+      }),
     );
   const ask = async (server: GraphqlServer, path: string): Promise<string | undefined> => {
     try {

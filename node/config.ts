@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
 import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
+import { type RpcConfig, rpcConfig } from "./rpc-options.ts";
 import { type TxpoolConfig, txpoolConfig } from "./txpool-options.ts";
 
 type Value = string | number | boolean | readonly string[] | undefined;
@@ -14,7 +15,7 @@ export type Values = Readonly<Record<OptionName, Value>>;
 export interface NodeConfig {
   readonly network: string;
   readonly datadir: string;
-  readonly http: (Listener & { readonly corsOrigins: readonly string[]; readonly apis: readonly string[] }) | undefined;
+  readonly http: HttpConfig | undefined;
   /** Host names that every server accepts besides its address. */
   readonly vhosts: readonly string[];
   readonly txFeeCapWei: bigint;
@@ -37,6 +38,13 @@ export interface NodeConfig {
   readonly logLevel: string;
   readonly logBlocks: boolean;
   readonly logFormat: "pretty" | "json";
+}
+
+export interface HttpConfig extends Listener {
+  readonly corsOrigins: readonly string[];
+  /** Namespaces that are offered. */
+  readonly apis: readonly string[];
+  readonly rpc: RpcConfig;
 }
 
 export interface GraphqlConfig extends Listener {
@@ -313,7 +321,7 @@ export function nodeConfig(values: Partial<Values>, network: string, isTerminal:
     datadir: dataDirectory(values, network),
     http:
       values.http !== false
-        ? { ...listener("http"), corsOrigins: list("http.corsdomain"), apis: list("http.api") }
+        ? { ...listener("http"), corsOrigins: list("http.corsdomain"), apis: list("http.api"), rpc: rpcConfig(values) }
         : undefined,
     vhosts: list("http.vhosts"),
     txFeeCapWei: BigInt(values["rpc.txfeecap"] as number) * 10n ** 18n,

@@ -21,6 +21,9 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
+/** Folder of the chain's store in a data directory. */
+export const chainFolder = (path: string): string => join(path, "chain");
+
 /** SQLite file of the index in a data directory. */
 export const indexFile = (path: string): string => join(path, "index", "index.sqlite");
 

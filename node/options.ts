@@ -4,6 +4,7 @@
  */
 
 import { LICENCES } from "../core/licences.ts";
+import { RPC_OPTIONS } from "./rpc-options.ts";
 import { TXPOOL_OPTIONS } from "./txpool-options.ts";
 
 export type OptionType =
@@ -238,6 +239,7 @@ export const OPTIONS = {
     group: "JSON-RPC",
     help: "Highest fee of a transaction sent by RPC, in OPEN; 0 for no cap",
   },
+  ...RPC_OPTIONS,
   ...TXPOOL_OPTIONS,
   graphql: { type: "boolean", default: "true", group: "GraphQL", help: "Run the indexer and its GraphQL server" },
   "graphql.addr": listen("GraphQL", "Listening address of GraphQL"),

@@ -6,14 +6,13 @@ import { viemDatanetChain } from "../attribution/quality/datanet-reader.ts";
 import { createQualityRoutes } from "../attribution/quality/routes.ts";
 import type { Transaction } from "../core/chain.ts";
 import type { AddResult, Mempool } from "../execution/mempool.ts";
-import { decodeTransaction } from "../execution/tx/decode.ts";
+import type { L1Parameters } from "../genesis/l1.ts";
 import { startGraphqlThread } from "../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../indexer/store.ts";
-import { PRECOMPILES } from "../precompiles/table.ts";
 import type { Chain } from "./chain.ts";
-import { readEpochEnd } from "./checkpoint-store.ts";
 import type { GraphqlConfig, Listener, NodeConfig } from "./config.ts";
 import { type Contents, openContents } from "./content/contents.ts";
+import { chainFolder, type DataDirectory } from "./data-directory.ts";
 import { UsageError } from "./errors.ts";
 import { graphqlOptions } from "./graphql.ts";
 import { VERSION } from "./help.ts";
@@ -24,15 +23,10 @@ import { startModelHost } from "./model-host.ts";
 import type { Endpoints } from "./network.ts";
 import type { NodePorts } from "./node.ts";
 import type { Network } from "./p2p/types.ts";
-import { admin } from "./rpc/methods/admin.ts";
-import { debugTrace } from "./rpc/methods/debug-trace.ts";
-import { type CertifiedParts, openledger } from "./rpc/methods/openledger.ts";
-import { optimism, type RollupView } from "./rpc/methods/optimism.ts";
+import type { L1View } from "./rpc/methods/optimism.ts";
 import { LocalPool } from "./rpc/pool.ts";
-import { createRpc } from "./rpc/rpc.ts";
-import { startRpcServer } from "./rpc/server.ts";
-import { Calls } from "./runner/calls.ts";
-import { Traces } from "./runner/traces.ts";
+import type { News } from "./rpc-thread/protocol.ts";
+import { startRpcThread } from "./rpc-thread/start.ts";
 import type { NodeStatus } from "./status.ts";
 import type { Progress } from "./sync/progress.ts";
 
@@ -47,7 +41,7 @@ export interface ServerParts {
   readonly progress: () => Progress | undefined;
   readonly status: (indexer: Indexer | undefined) => () => NodeStatus;
   /** Undefined without an L1. */
-  readonly rollup: RollupView | undefined;
+  readonly rollup: { readonly parameters: L1Parameters; readonly blockSeconds: number; l1(): L1View } | undefined;
   /** What has to be closed at the end is put in here. */
   readonly closers: (() => unknown)[];
 }
@@ -94,13 +88,7 @@ export async function startServers(
     log: log.child({ module: "content" }),
   });
   closers.push(() => contents.close());
-  const certified: CertifiedParts = {
-    chain,
-    epochBlocks: Number(chain.rules.epochBlocks),
-    oldEpochEnd: (epoch) => readEpochEnd(directory.store.reader, epoch),
-    certificateFrom: (number) => chain.certificateFrom(number),
-  };
-  const rpc = config.http && (await startRpc(config, config.http, parts, certified, serving));
+  const rpc = config.http && (await startRpc(config, config.http, directory, parts, serving));
   const content = config.content && (await startContent(config.content, contents, config, rpc, serving));
 
   let host: string | undefined;
@@ -127,42 +115,56 @@ export async function startServers(
 async function startRpc(
   config: NodeConfig,
   listener: NonNullable<NodeConfig["http"]>,
+  directory: DataDirectory,
   { chain, mempool, submit, peerCount, network, progress, rollup }: ServerParts,
-  certified: CertifiedParts,
   { vhosts, log, closers }: Serving,
 ): Promise<string> {
-  const rpc = createRpc({
+  const { rules, genesisHash, firstBlock } = chain;
+  const news = (): News => {
+    const sync = progress();
+    return {
+      tags: chain.tags && { safe: chain.tags.safe, finalized: chain.tags.finalized },
+      sync: sync?.isSyncing
+        ? { startingBlock: sync.head, currentBlock: sync.head, highestBlock: sync.target }
+        : undefined,
+      peers: peerCount(),
+    };
+  };
+  const thread = await startRpcThread({
+    data: {
+      address: listener.address,
+      port: listener.port,
+      directory: chainFolder(directory.path),
+      chain: { rules, genesisHash, firstBlock },
+      epochBlocks: Number(rules.epochBlocks),
+      access: { vhosts, origins: listener.corsOrigins },
+      apis: listener.apis,
+      clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
+      txFeeCapWei: config.txFeeCapWei,
+      minTipWei: mempool.limits.minTipWei,
+      datadir: config.datadir,
+      rollup: rollup && { parameters: rollup.parameters, blockSeconds: rollup.blockSeconds },
+      ...listener.rpc,
+    },
     chain,
     pool: new LocalPool(mempool, submit),
-    decode: decodeTransaction,
-    runner: new Calls(chain, PRECOMPILES),
-    clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
-    txFeeCapWei: config.txFeeCapWei,
-    peerCount,
-    syncStatus() {
-      const now = progress();
-      if (now === undefined || !now.isSyncing) return undefined;
-      return { startingBlock: now.head, currentBlock: now.head, highestBlock: now.target };
-    },
-    namespaces: [...listener.apis, "rpc"],
-    methods: {
-      ...admin({ network, datadir: config.datadir }),
-      ...debugTrace(new Traces(chain, PRECOMPILES)),
-      ...openledger(certified),
-      ...(rollup && optimism(rollup)),
-    },
+    news,
+    network: () =>
+      network && {
+        id: network.id,
+        ...(network.addresses && { addresses: network.addresses }),
+        peers: network.peers,
+      },
+    l1: () => rollup?.l1() ?? NO_L1,
     log: log.child({ module: "rpc" }),
+  }).catch((error: unknown) => {
+    throw listenError(error, listener, "http");
   });
-  closers.push(() => rpc.close());
-  const server = await startRpcServer({
-    rpc,
-    listener,
-    access: { vhosts, origins: listener.corsOrigins },
-    log: log.child({ module: "rpc" }),
-  });
-  closers.push(() => server.close());
-  return url(listener, server.port);
+  closers.push(() => thread.close());
+  return url(listener, thread.port);
 }
+
+const NO_L1 = { current: undefined, head: undefined, safe: undefined, finalized: undefined };
 
 async function startGraphql(
   config: GraphqlConfig,

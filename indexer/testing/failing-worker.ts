@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parentPort, threadId, workerData } from "node:worker_threads";
-import type { FromThread, ToThread } from "../server-thread.ts";
+import type { FromThread, ToThread } from "../supervised-thread.ts";
 
 const send = (message: FromThread): void => parentPort?.postMessage(message);
 const failures: Readonly<Record<string, () => void>> = {

@@ -1,6 +1,7 @@
 /** `openledger devnet`: what help and main need of it; the node itself is loaded only to run. */
 import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
+import { rpcOptions } from "../rpc-options.ts";
 import { txpoolOptions } from "../txpool-options.ts";
 
 export const devnetOptions = [
@@ -22,6 +23,7 @@ export const devnetOptions = [
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",
+  ...rpcOptions,
   ...txpoolOptions,
   "graphql",
   "graphql.addr",

@@ -1,6 +1,7 @@
 /** `openledger node`: a validator or a full node of any network. */
 import { readOptions } from "../config.ts";
 import type { Command } from "../help.ts";
+import { rpcOptions } from "../rpc-options.ts";
 import { txpoolOptions } from "../txpool-options.ts";
 
 export const nodeOptions = [
@@ -29,6 +30,7 @@ export const nodeOptions = [
   "http.vhosts",
   "http.corsdomain",
   "rpc.txfeecap",
+  ...rpcOptions,
   ...txpoolOptions,
   "graphql",
   "graphql.addr",

@@ -14,6 +14,7 @@ import { importForeign } from "../db-cli/import.ts";
 import { runImport } from "../db-cli/import-cli.ts";
 import { DataError, OperationError, UsageError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { rpcConfig } from "../rpc-options.ts";
 import { ForeignChain } from "./chain.ts";
 import { isForeignDirectory, readMarker } from "./directory.ts";
 import { serveForeign } from "./run.ts";
@@ -115,7 +116,7 @@ describe("JSON-RPC over it", () => {
   test("shows every fork's blocks, and calls run by the rules of theirs", async () => {
     await importing("served", at("chain.rlp"), "--genesis", at("genesis.json"));
     const directory = await openDataDirectory(at("served"), false);
-    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"] };
+    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"], rpc: rpcConfig({}) };
     const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
     try {
       const client = createPublicClient({ transport: http(served.url) });

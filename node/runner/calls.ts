@@ -24,7 +24,7 @@ const CALLS_WAITING = 256;
 /** A call that waited longer is refused: its caller has given up. */
 const CALL_WAIT_MS = 20_000;
 /** Time that a call may work, as geth's --rpc.evmtimeout. */
-const CALL_WORK_MS = 5_000;
+export const CALL_WORK_MS = 5_000;
 
 /** What could not run at all, in words for the caller. */
 class NotRun {
@@ -40,12 +40,14 @@ class NotRun {
 export class Calls implements Runner {
   readonly #chain: RunnableChain;
   readonly #precompiles: readonly Precompile[];
+  readonly #workMs: number;
   readonly #machines = new Map<ChainRules, MachinePool>();
   readonly #gate = new Gate(CALLS_RUNNING, CALLS_WAITING);
 
-  constructor(chain: RunnableChain, precompiles: readonly Precompile[]) {
+  constructor(chain: RunnableChain, precompiles: readonly Precompile[], workMs = CALL_WORK_MS) {
     this.#chain = chain;
     this.#precompiles = precompiles;
+    this.#workMs = workMs;
   }
 
   async call(request: CallRequest, environment: Environment, overrides = NO_OVERRIDES): Promise<CallResult> {
@@ -104,7 +106,7 @@ export class Calls implements Runner {
       const machine = createTracingMachine({ rules, precompiles: this.#precompiles });
       const transfers = new TransferLogs();
       machine.evm.tracer = transfers;
-      machine.evm.pause = pacer(CALL_WORK_MS);
+      machine.evm.pause = pacer(this.#workMs);
       return simulate({ ...parts, machine, transfers }, request, base, state);
     });
     if (!(result instanceof NotRun)) return result;
@@ -129,7 +131,7 @@ export class Calls implements Runner {
       machines = new MachinePool(rules, this.#precompiles, true);
       this.#machines.set(rules, machines);
     }
-    return machines.use(layer, this.#blockHash, run, pacer(CALL_WORK_MS));
+    return machines.use(layer, this.#blockHash, run, pacer(this.#workMs));
   }
 
   /** A call may pretend to be in a block that is far ahead; to code, what is not there yet has the hash 0. */
@@ -151,7 +153,7 @@ export class Calls implements Runner {
         return await work(held);
       } catch (error) {
         if (!(error instanceof TimeSpent)) throw error;
-        return new NotRun(`execution aborted (timeout = ${CALL_WORK_MS / 1_000}s)`, true);
+        return new NotRun(`execution aborted (timeout = ${this.#workMs / 1_000}s)`, true);
       } finally {
         held.release();
       }

@@ -9,6 +9,8 @@ export interface RunnerData {
   /** Of the chain's store. */
   readonly directory: string;
   readonly chain: ViewedChain;
+  /** Work that each call may take. */
+  readonly callMs: number;
 }
 
 export type ToThread =

@@ -41,7 +41,13 @@ describe("on a chain", () => {
     chain = await Chain.open(store, testGenesis([rich(0), rich(1), CELL, LOOP]), PRECOMPILES);
     const log = { error: (fields: object) => void errors.push(fields) };
     const { rules, genesisHash, firstBlock } = chain;
-    threads = new RunnerThreads({ directory, chain: { rules, genesisHash, firstBlock }, threads: 2, log });
+    threads = new RunnerThreads({
+      directory,
+      chain: { rules, genesisHash, firstBlock },
+      callMs: 1_000,
+      threads: 2,
+      log,
+    });
   });
   afterAll(async () => {
     await threads.close();
@@ -97,7 +103,7 @@ describe("on a chain", () => {
     await extend(chain, [write(nonce, 123n)]);
     expect(await threads.call({ to: CELL.address }, chain.headBlock.header)).toMatchObject({ output: word(123n) });
     for (const result of await Promise.all(endless)) {
-      expect(result).toMatchObject({ ok: false, reason: "execution aborted (timeout = 5s)" });
+      expect(result).toMatchObject({ ok: false, reason: "execution aborted (timeout = 1s)" });
     }
   });
 });
@@ -113,7 +119,7 @@ describe("threads that fail", () => {
   });
 
   function start(threads: number, supervision: Partial<Supervision> = {}) {
-    const data = { directory: "", chain: {} as never };
+    const data = { directory: "", chain: {} as never, callMs: 0 };
     const started = new RunnerThreads({ ...data, threads, log, supervision: { script, pingMs: 10, ...supervision } });
     closers.push(() => started.close());
     return (how: string) => started.call({ data: Buffer.from(how) }, {} as Environment);

@@ -5,14 +5,13 @@
  */
 import { Worker } from "node:worker_threads";
 import { compact } from "../../core/compact.ts";
-import type { Logger } from "../log.ts";
 import type { Everything, FromThread, Question, RunnerData, ToThread } from "./protocol.ts";
 import { NotRunError } from "./types.ts";
 
 export interface RunnerThreadsOptions extends RunnerData {
   /** At most so many; each is started when all others are busy. */
   readonly threads: number;
-  readonly log: Pick<Logger, "error">;
+  readonly log: { error(fields: object, message: string): void };
   readonly supervision?: Partial<Supervision>;
 }
 
@@ -91,9 +90,9 @@ export class RunnerThreads implements Everything {
   }
 
   #start(): Thread {
-    const { directory, chain, log } = this.#options;
+    const { directory, chain, callMs, log } = this.#options;
     const supervision = { ...DEFAULT_SUPERVISION, ...this.#options.supervision };
-    const thread = new Thread({ directory, chain }, supervision, log, (lost) => {
+    const thread = new Thread({ directory, chain, callMs }, supervision, log, (lost) => {
       this.#threads.delete(thread);
       for (const job of lost) this.#again(job);
     });

@@ -12,9 +12,9 @@ const port = parentPort;
 if (port === null) throw new Error("this module runs in a thread: use RunnerThreads");
 const send = (message: FromThread): void => port.postMessage(message);
 
-const { directory, chain } = workerData as RunnerData;
+const { directory, chain, callMs } = workerData as RunnerData;
 const view = new ChainView(await openReadStore(directory), chain);
-const calls = new Calls(view, PRECOMPILES);
+const calls = new Calls(view, PRECOMPILES, callMs);
 const traces = new Traces(view, PRECOMPILES);
 const runner: Everything = {
   call: (...args) => calls.call(...args),

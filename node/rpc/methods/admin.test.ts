@@ -8,7 +8,7 @@ const LISTENS = "/ip4/127.0.0.1/tcp/9222/p2p/12D3Own";
 const network = { id: "12D3Own", addresses: [LISTENS], peers: [PEER] };
 
 test("tells of the node and its peers", async () => {
-  const { ask, chain } = setup({ methods: admin({ network, datadir: "/data" }) });
+  const { ask, chain } = setup({ methods: admin({ network: () => network, datadir: "/data" }) });
   chain.mine([]);
   expect(await ask("admin_nodeInfo")).toEqual({
     id: "12D3Own",
@@ -32,13 +32,16 @@ test("tells of the node and its peers", async () => {
     },
   ]);
   expect(await ask("admin_datadir")).toBe("/data");
-  const alone = setup({ methods: admin({ network: undefined, datadir: "/data" }) });
+  const alone = setup({ methods: admin({ network: () => undefined, datadir: "/data" }) });
   expect(await alone.ask("admin_peers")).toEqual([]);
   expect(await alone.ask("admin_nodeInfo")).toMatchObject({ id: null, addresses: [] });
 });
 
 test("is not there where it is not named", async () => {
-  const { ask, fail } = setup({ methods: admin({ network, datadir: "/data" }), namespaces: ["eth", "rpc"] });
+  const { ask, fail } = setup({
+    methods: admin({ network: () => network, datadir: "/data" }),
+    namespaces: ["eth", "rpc"],
+  });
   expect(await fail("admin_datadir")).toEqual({
     code: -32601,
     message: "the method admin_datadir does not exist/is not available",

@@ -6,14 +6,18 @@ import { toQuantity } from "../format.ts";
 
 export interface AdminParts {
   /** Undefined: alone. */
-  readonly network: Pick<Network, "id" | "addresses" | "peers"> | undefined;
+  readonly network: () => NetworkView | undefined | Promise<NetworkView | undefined>;
   readonly datadir: string;
 }
 
+/** Plain data. */
+export type NetworkView = Pick<Network, "id" | "addresses" | "peers">;
+
 /** geth's shapes; ids and addresses are libp2p's. */
-export function admin({ network, datadir }: AdminParts): Methods {
+export function admin(parts: AdminParts): Methods {
   return {
-    admin_nodeInfo: method([], ({ chain, clientVersion }) => {
+    admin_nodeInfo: method([], async ({ chain, clientVersion }) => {
+      const network = await parts.network();
       const [listenAddr] = network?.addresses ?? [];
       return {
         id: network?.id ?? null,
@@ -30,13 +34,13 @@ export function admin({ network, datadir }: AdminParts): Methods {
         },
       };
     }),
-    admin_peers: method([], () =>
-      (network?.peers ?? []).map(({ id, address, direction, score }) => ({
+    admin_peers: method([], async () =>
+      ((await parts.network())?.peers ?? []).map(({ id, address, direction, score }) => ({
         id,
         network: { remoteAddress: address, inbound: direction === "inbound" },
         protocols: { openledger: { score } },
       })),
     ),
-    admin_datadir: method([], () => datadir),
+    admin_datadir: method([], () => parts.datadir),
   };
 }

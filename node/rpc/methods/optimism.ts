@@ -28,13 +28,15 @@ export interface RollupView {
   readonly parameters: L1Parameters;
   /** Seconds between blocks that carry transactions, at least. */
   readonly blockSeconds: number;
-  l1(): {
-    /** Read as far as here. */
-    readonly current: L1Ref | undefined;
-    readonly head: L1Ref | undefined;
-    readonly safe: L1Ref | undefined;
-    readonly finalized: L1Ref | undefined;
-  };
+  l1(): L1View | Promise<L1View>;
+}
+
+export interface L1View {
+  /** Read as far as here. */
+  readonly current: L1Ref | undefined;
+  readonly head: L1Ref | undefined;
+  readonly safe: L1Ref | undefined;
+  readonly finalized: L1Ref | undefined;
 }
 
 const NO_L1_REF = { hash: bytesToHex(new Uint8Array(32)), number: 0, parentHash: bytesToHex(new Uint8Array(32)) };
@@ -66,8 +68,8 @@ export function optimism(rollup: RollupView): Methods {
     };
   }
 
-  function syncStatus(chain: ChainApi): JsonObject {
-    const { current, head, safe, finalized } = rollup.l1();
+  async function syncStatus(chain: ChainApi): Promise<JsonObject> {
+    const { current, head, safe, finalized } = await rollup.l1();
     const l2 = (tag: "latest" | "safe" | "finalized") => l2Json(blockAt(chain, { tag }));
     return {
       current_l1: l1Json(current),
@@ -86,7 +88,7 @@ export function optimism(rollup: RollupView): Methods {
 
   return {
     optimism_syncStatus: method([], ({ chain }) => syncStatus(chain)),
-    optimism_outputAtBlock: method([required(numberOrTag)], ({ chain }, [selector]) => {
+    optimism_outputAtBlock: method([required(numberOrTag)], async ({ chain }, [selector]) => {
       const block = blockAt(chain, selector);
       const { stateRoot, withdrawalsRoot } = block.header;
       return {
@@ -95,7 +97,7 @@ export function optimism(rollup: RollupView): Methods {
         blockRef: l2Json(block),
         withdrawalStorageRoot: bytesToHex(withdrawalsRoot),
         stateRoot: bytesToHex(stateRoot),
-        syncStatus: syncStatus(chain),
+        syncStatus: await syncStatus(chain),
       };
     }),
     optimism_rollupConfig: method([], ({ chain }) => {

@@ -1,0 +1,110 @@
+/** The RPC thread's side of what it asks the node. */
+
+import type { Transaction } from "../../core/chain.ts";
+import { compact } from "../../core/compact.ts";
+import type { AddResult, SenderContent } from "../../execution/mempool.ts";
+import { decodeTransaction } from "../../execution/tx/decode.ts";
+import type { Pool } from "../rpc/pool.ts";
+import type { FromRpc, NodeAnswers, Question, Sent, ToRpc } from "./protocol.ts";
+
+type Answer<Q extends Question> = Promise<Awaited<ReturnType<NodeAnswers[Q]>>>;
+
+export class NodeLink {
+  readonly #tell: (message: FromRpc) => void;
+  readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  readonly #pending = new Set<(sent: Sent) => void>();
+  #nextId = 0;
+
+  constructor(tell: (message: FromRpc) => void) {
+    this.#tell = tell;
+  }
+
+  /** Rejects when the node fails to answer: a defect. */
+  ask<Q extends Question>(question: Q, ...args: Parameters<NodeAnswers[Q]>): Answer<Q> {
+    const id = this.#nextId++;
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#tell({ id, question, args: compact(args) });
+    // The node answers with what is of this name there.
+    return answer as Answer<Q>;
+  }
+
+  /** Of what becomes pending, while anybody listens. */
+  onPending(listener: (sent: Sent) => void): () => void {
+    if (this.#pending.size === 0) this.#tell({ wantsPending: true });
+    this.#pending.add(listener);
+    return () => {
+      if (this.#pending.delete(listener) && this.#pending.size === 0) this.#tell({ wantsPending: false });
+    };
+  }
+
+  /** What comes from the node, but for news. */
+  hear(message: Exclude<ToRpc, { news: unknown }>): void {
+    if ("pending" in message) {
+      for (const listener of this.#pending) listener(message.pending);
+      return;
+    }
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if ("answer" in message) waiting?.resolve(message.answer);
+    else waiting?.reject(new Error(message.failure));
+  }
+}
+
+/** The node's mempool. */
+export class RemotePool implements Pool {
+  readonly minTipWei: bigint;
+  readonly #link: NodeLink;
+  readonly #chainId: bigint;
+
+  constructor(link: NodeLink, chainId: bigint, minTipWei: bigint) {
+    this.#link = link;
+    this.#chainId = chainId;
+    this.minTipWei = minTipWei;
+  }
+
+  submit({ raw, from }: Transaction): Promise<AddResult> {
+    return this.#link.ask("submit", { raw, from });
+  }
+
+  async get(hash: Uint8Array): Promise<Transaction | undefined> {
+    const sent = await this.#link.ask("get", hash);
+    return sent && this.#decode(sent);
+  }
+
+  pendingNonce(address: Uint8Array): Promise<bigint | undefined> {
+    return this.#link.ask("pendingNonce", address);
+  }
+
+  counts(): ReturnType<Pool["counts"]> {
+    return this.#link.ask("counts");
+  }
+
+  async content(address: Uint8Array | undefined, maxBytes: number): Promise<readonly SenderContent[] | undefined> {
+    const content = await this.#link.ask("content", address, maxBytes);
+    return content?.map((sender) => ({
+      address: sender.address,
+      pending: sender.pending.map((sent) => this.#decode(sent)),
+      queued: sender.queued.map((sent) => this.#decode(sent)),
+    }));
+  }
+
+  async best(baseFeePerGas: bigint, gasLimit: bigint, maxBytes: number): Promise<readonly Transaction[]> {
+    const best = await this.#link.ask("best", baseFeePerGas, gasLimit, maxBytes);
+    return best.map((sent) => this.#decode(sent));
+  }
+
+  onPending(listener: (tx: Transaction) => void): () => void {
+    return this.#link.onPending((sent) => listener(this.#decode(sent)));
+  }
+
+  #decode(sent: Sent): Transaction {
+    return decodeSent(sent, this.#chainId);
+  }
+}
+
+/** Precondition: it was decoded for this chain before. */
+export function decodeSent({ raw, from }: Sent, chainId: bigint): Transaction {
+  const decoded = decodeTransaction(raw, chainId, from);
+  if (!decoded.ok) throw new Error(`a transaction that was taken is not one: ${decoded.message}`);
+  return decoded.tx;
+}
