@@ -1,14 +1,24 @@
+/** The life of an inference on the attribution precompile, alone: request, commitment, settlement, expiry, claims, stake. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { ATTRIBUTION_ADDRESS, STAKERS_ESCROW_ADDRESS, TREASURY_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, hexToBytes } from "../../core/bytes.ts";
 import { settlement } from "../../core/settlement.ts";
 import type { Span } from "../../core/span-rule.ts";
 import {
+  type AttributionWorld,
+  alice,
+  bob,
+  ESCROW,
+  host,
+  OUTPUT,
+  openAttributionWorld,
+  owner,
+  payer,
+} from "../helpers/attribution-world.ts";
+import {
   answerDigestOf,
-  answerOf,
   batchRootOf,
   type CommitOptions,
-  claimsOf,
   commit,
   commitArgs,
   contribute,
@@ -22,45 +32,12 @@ import {
   spansHashOf,
   text,
 } from "../helpers/precompile-story.ts";
-import { type Actor, actor, type CallOptions, World } from "../helpers/precompile-world.ts";
 
-const [owner, alice, bob, host, payer] = ["owner", "alice", "bob", "host", "payer"].map(actor) as [
-  Actor,
-  Actor,
-  Actor,
-  Actor,
-  Actor,
-];
-const ESCROW = 1_000_000n;
-const OUTPUT = text("quick brown fox with five dozen");
-let world: World;
-let datanetId: bigint;
-let modelId: bigint;
-let fox: bigint;
-let jugs: bigint;
+let { world, datanetId, modelId, fox, jugs, foxSpan, jugsSpan, refused } = {} as AttributionWorld;
 
 beforeEach(async () => {
-  world = await World.create();
-  for (const one of [owner, alice, bob, host, payer]) await world.fund(one.address);
-  datanetId = await createDatanet(world, owner);
-  fox = await contribute(world, owner, alice, datanetId, text("the quick brown fox jumps over the lazy dog"));
-  jugs = await contribute(world, owner, bob, datanetId, text("pack my box with five dozen liquor jugs"));
-  await world.must(owner, "datanet", "publishVersion", [datanetId]);
-  modelId = await registerModel(world, owner, { data: [{ datanetId, version: 1 }] });
-  await world.must(host, "models", "joinAsHost", [modelId, ""]);
-  await world.must(host, "attribution", "depositStake", [], { value: 10_000_000n });
+  ({ world, datanetId, modelId, fox, jugs, foxSpan, jugsSpan, refused } = await openAttributionWorld());
 });
-
-const foxSpan = (): Span => ({ outputStart: 0, length: 15, contribution: fox, contentOffset: 4n });
-const jugsSpan = (): Span => ({ outputStart: 16, length: 15, contribution: jugs, contentOffset: 12n });
-const spansOf = (): Span[] => [foxSpan(), jugsSpan()];
-
-async function refused(from: Actor, name: string, args: readonly unknown[], options?: CallOptions) {
-  const outcome = await world.call(from, "attribution", name, args, options);
-  if (outcome.ok) throw new Error(`${name} was not refused`);
-  expect(outcome.halt).toBe("revert");
-  return [outcome.error, ...outcome.args];
-}
 
 async function refusedCommit(id: bigint, output: Uint8Array, spans: readonly Span[], options?: CommitOptions) {
   return refused(host, "commitOutputs", commitArgs(host, id, output, spans, options));
@@ -140,7 +117,7 @@ describe("commitment", () => {
   test("fixes the fee, locks stake, announces the spans", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
     world.advance();
-    const spans = spansOf();
+    const spans = [foxSpan, jugsSpan];
     const outcome = await commit(world, host, id, OUTPUT, spans);
     const fee = 1_000n + 100_000n + 155_000n;
     expect(outcome).toMatchObject({
@@ -175,7 +152,12 @@ describe("commitment", () => {
     const id = await request(world, payer, host, modelId, ESCROW);
     await world.must(owner, "models", "setPrices", [modelId, 0n, 0n]);
     await world.setParameters({ platformFeeWei: 5n, minSpanBytes: 1_000n, stakeMultiple: 9n, settleWindowSeconds: 1n });
-    const { logs } = await world.must(host, "attribution", "commitOutputs", commitArgs(host, id, OUTPUT, spansOf()));
+    const { logs } = await world.must(
+      host,
+      "attribution",
+      "commitOutputs",
+      commitArgs(host, id, OUTPUT, [foxSpan, jugsSpan]),
+    );
     expect(logs[0]!.args).toMatchObject({ fee: 256_000n, stakeLocked: 512_000n, settleAfter: world.timestamp + 30n });
   });
 
@@ -209,7 +191,7 @@ describe("commitment", () => {
     const tooLong = { isPrivate: true, outputBytes: 2 ** 20 + 1 };
     expect(await refusedCommit(hidden, OUTPUT, [], tooLong)).toEqual(["OutputTooLong", 2n ** 20n + 1n, 2n ** 20n]);
     // Word boundaries cannot be checked on what the chain does not see.
-    const spans = [{ ...foxSpan(), outputStart: 1, length: 13 }];
+    const spans = [{ ...foxSpan, outputStart: 1, length: 13 }];
     expect(await commit(world, host, hidden, OUTPUT, spans, { isPrivate: true })).toMatchObject({ ok: true });
   });
 
@@ -219,7 +201,7 @@ describe("commitment", () => {
       refusedCommit(
         id,
         OUTPUT,
-        spans.map((span) => ({ ...foxSpan(), ...span })),
+        spans.map((span) => ({ ...foxSpan, ...span })),
       );
     expect(await bad({ length: 7 })).toEqual(["SpanTooShort", 0n, 7n, 8n]);
     expect(await bad({ outputStart: 17 })).toEqual(["SpanOutOfOutput", 0n]);
@@ -228,9 +210,9 @@ describe("commitment", () => {
     expect(await bad({ length: 14 })).toEqual(["SpanNotAtWord", 0n, 14n]);
     expect(await bad({ contentOffset: 29n })).toEqual(["SpanOutOfContent", 0n]);
     expect(await bad({ contentOffset: 2n ** 64n - 1n })).toEqual(["SpanOutOfContent", 0n]);
-    expect(await refusedCommit(id, OUTPUT, new Array(65).fill(foxSpan()))).toEqual(["TooManySpans", 65n, 64n]);
+    expect(await refusedCommit(id, OUTPUT, new Array(65).fill(foxSpan))).toEqual(["TooManySpans", 65n, 64n]);
     // Exactly to the end of the content.
-    expect(await commit(world, host, id, OUTPUT, [{ ...foxSpan(), contentOffset: 28n }])).toMatchObject({ ok: true });
+    expect(await commit(world, host, id, OUTPUT, [{ ...foxSpan, contentOffset: 28n }])).toMatchObject({ ok: true });
   });
 
   test("only the model's live data is paid", async () => {
@@ -238,7 +220,7 @@ describe("commitment", () => {
     const foreign = await contribute(world, owner, alice, outside, text("content of another Datanet"));
     const late = await contribute(world, owner, alice, datanetId, text("accepted after the version"));
     const id = await request(world, payer, host, modelId, ESCROW);
-    const wrong = (contribution: bigint) => refusedCommit(id, OUTPUT, [{ ...foxSpan(), contribution }]);
+    const wrong = (contribution: bigint) => refusedCommit(id, OUTPUT, [{ ...foxSpan, contribution }]);
     for (const contribution of [foreign, late, 0n, 99n, 2n ** 64n - 1n]) {
       expect(await wrong(contribution)).toEqual(["ContributionNotInModel", 0n, contribution]);
     }
@@ -247,14 +229,14 @@ describe("commitment", () => {
   test("consent counts by blocks: withdrawn in the request's block it is gone, withdrawn later it is not", async () => {
     const first = await request(world, payer, host, modelId, ESCROW);
     await world.must(alice, "datanet", "withdrawConsent", [fox]);
-    expect(await refusedCommit(first, OUTPUT, [foxSpan()])).toEqual(["ContributionNotInModel", 0n, fox]);
+    expect(await refusedCommit(first, OUTPUT, [foxSpan])).toEqual(["ContributionNotInModel", 0n, fox]);
     const second = await request(world, payer, host, modelId, ESCROW);
     world.advance();
     await world.must(bob, "datanet", "withdrawConsent", [jugs]);
-    expect(await commit(world, host, second, OUTPUT, [jugsSpan()])).toMatchObject({ ok: true });
+    expect(await commit(world, host, second, OUTPUT, [jugsSpan])).toMatchObject({ ok: true });
     const third = await request(world, payer, host, modelId, ESCROW);
     world.advance();
-    expect(await refusedCommit(third, OUTPUT, [jugsSpan()])).toEqual(["ContributionNotInModel", 0n, jugs]);
+    expect(await refusedCommit(third, OUTPUT, [jugsSpan])).toEqual(["ContributionNotInModel", 0n, jugs]);
   });
 
   test("the signature must be the host's, canonical, over exactly this answer", async () => {
@@ -296,7 +278,7 @@ describe("commitment", () => {
       { ...answer, requestRoot: rootOf(OUTPUT) },
       { ...answer, outputRoot: REQUEST_ROOT },
       { ...answer, outputBytes: 30 },
-      { ...answer, spans: [foxSpan()] },
+      { ...answer, spans: [foxSpan] },
     ]) {
       expect((await with_(sign(host, changed)))[0]).toBe("BadSignature");
     }
@@ -343,7 +325,7 @@ describe("commitment", () => {
     await world.must(host, "attribution", "depositStake", [], { value: 10_000_000n });
     const id = await request(world, payer, host, modelId, 10n * ESCROW);
     const output = text("word ".repeat(300));
-    const across = { ...foxSpan(), outputStart: 1_020, length: 15 };
+    const across = { ...foxSpan, outputStart: 1_020, length: 15 };
     expect(await refusedCommit(id, output, [across])).toEqual(["SpanAcrossWindows", 0n]);
     // The window's edge is a boundary, although it lies inside a word.
     expect(await commit(world, host, id, output, [{ ...across, outputStart: 1_024, length: 10 }])).toMatchObject({
@@ -352,78 +334,10 @@ describe("commitment", () => {
   });
 });
 
-describe("batches", () => {
-  const answers = async (count: number) => {
-    const items = [];
-    for (let i = 0; i < count; i++) {
-      const inferenceId = await request(world, payer, host, modelId, ESCROW);
-      items.push({ inferenceId, output: text(`${"quick brown fox"} ${i}`), spans: i % 2 === 0 ? [foxSpan()] : [] });
-    }
-    return items;
-  };
-  const signed = (items: Awaited<ReturnType<typeof answers>>) =>
-    items.map(({ inferenceId, output, spans }) => answerOf(host, inferenceId, output, spans));
-
-  test("one hash holds them all; each is settled with its proof, alone or together", async () => {
-    const items = await answers(5);
-    const { logs } = await world.must(bob, "attribution", "commitOutputs", [signed(items)]);
-    expect(logs.at(-1)).toMatchObject({
-      name: "BatchCommitted",
-      args: { batchId: 1n, count: 5, root: batchRootOf(items) },
-    });
-    expect(logs.slice(0, 5).map(({ args }) => args.index)).toEqual([0, 1, 2, 3, 4]);
-    const claims = claimsOf(items);
-    world.advance(30n);
-    expect((await refused(bob, "settle", [[{ ...claims[1]!, proof: claims[0]!.proof }]]))[0]).toBe("ClaimMismatch");
-    expect((await refused(bob, "settle", [[{ ...claims[1]!, inferenceId: items[0]!.inferenceId }]]))[0]).toBe(
-      "ClaimMismatch",
-    );
-    await world.must(bob, "attribution", "settle", [[claims[3]!]]);
-    // The fourth is settled already: the others are settled all the same, and once.
-    const { logs: settled } = await world.must(bob, "attribution", "settle", [[...claims, claims[0]!]]);
-    expect(settled.filter(({ name }) => name === "InferenceSettled").map(({ args }) => args.inferenceId)).toEqual(
-      [0, 1, 2, 4].map((i) => items[i]!.inferenceId),
-    );
-    expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, 0n]);
-  });
-
-  test("leave out what somebody committed before, and what is named twice", async () => {
-    const items = await answers(3);
-    const batch = signed(items);
-    await world.must(payer, "attribution", "commitOutputs", [[batch[1]!]]);
-    const { logs } = await world.must(host, "attribution", "commitOutputs", [[...batch, batch[0]!]]);
-    const rest = [items[0]!, items[2]!];
-    expect(logs.at(-1)).toMatchObject({ name: "BatchCommitted", args: { count: 2, root: batchRootOf(rest) } });
-    expect(await refused(host, "commitOutputs", [batch])).toEqual(["WrongState", items[0]!.inferenceId, 2]);
-    world.advance(30n);
-    await world.must(bob, "attribution", "settle", [[...claimsOf(rest), claimsOf([items[1]!])[0]!]]);
-  });
-
-  test("all or nothing when one is wrong; between 1 and 256", async () => {
-    const items = await answers(2);
-    const batch = signed(items);
-    const wrong = { ...batch[1]!, signature: batch[0]!.signature };
-    expect((await refused(host, "commitOutputs", [[batch[0]!, wrong]]))[0]).toBe("BadSignature");
-    expect(await world.view("attribution", "stakeOf", [host.hex])).toEqual([10_000_000n, 0n]);
-    expect(await refused(host, "commitOutputs", [[]])).toEqual(["EmptyBatch"]);
-    expect(await refused(host, "settle", [[]])).toEqual(["EmptyBatch"]);
-    expect(await refused(host, "commitOutputs", [new Array(257).fill(batch[0])])).toEqual(["TooManyItems", 257n, 256n]);
-  });
-
-  test("a later answer costs a fraction of the first", async () => {
-    await world.must(host, "attribution", "depositStake", [], { value: 10_000_000n });
-    const items = await answers(32);
-    const batch = signed(items);
-    const alone = await world.must(host, "attribution", "commitOutputs", [[batch[0]!]]);
-    const together = await world.must(host, "attribution", "commitOutputs", [batch.slice(1)]);
-    expect(Number(together.gasUsed) / 31).toBeLessThan(Number(alone.gasUsed) / 2);
-  });
-});
-
 describe("settlement", () => {
   test("after the window, with the committed spans, once", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
-    const spans = spansOf();
+    const spans = [foxSpan, jugsSpan];
     expect(await refused(bob, "settle", settleArgs(id, OUTPUT, spans))).toEqual(["WrongState", id, 1]);
     await commit(world, host, id, OUTPUT, spans);
     const settleAfter = world.timestamp + 30n;
@@ -444,7 +358,7 @@ describe("settlement", () => {
     const top = await registerModel(world, bob, { parent: middle, hostPpm: 333_333 });
     await world.must(host, "models", "joinAsHost", [top, ""]);
     const id = await request(world, payer, host, top, ESCROW);
-    const spans = spansOf();
+    const spans = [foxSpan, jugsSpan];
     await commit(world, host, id, OUTPUT, spans);
     world.advance(30n);
     const { logs } = await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, spans));
@@ -511,9 +425,9 @@ describe("expiry, claims, stake", () => {
 
   test("claims pay the account, whoever sends them, once", async () => {
     const id = await request(world, payer, host, modelId, ESCROW);
-    await commit(world, host, id, OUTPUT, spansOf());
+    await commit(world, host, id, OUTPUT, [foxSpan, jugsSpan]);
     world.advance(30n);
-    await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, spansOf()));
+    await world.must(bob, "attribution", "settle", settleArgs(id, OUTPUT, [foxSpan, jugsSpan]));
     const due = await world.view<bigint>("attribution", "accrued", [alice.hex]);
     const before = await world.balance(alice.address);
     const { result, logs } = await world.must(payer, "attribution", "claim", [alice.hex]);
