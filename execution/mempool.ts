@@ -27,7 +27,6 @@ import { type PoolEntry, SenderTransactions } from "./mempool/sender.ts";
 import { type ChainRules, DEFAULT_RULES } from "./rules.ts";
 import type { AccountState, StateReader } from "./state/types.ts";
 import { effectiveTip } from "./tx/derive.ts";
-import { hasCode } from "./tx/validate.ts";
 
 export type AddResult =
   /** `pending`: executable now; otherwise queued behind a nonce gap. `replaced` is the hash of what it displaced. */
@@ -144,19 +143,8 @@ export class Mempool {
   #senderOf(tx: Transaction, account: AccountState | undefined, nowMs: number): SenderTransactions {
     const key = bytesToHex(tx.from);
     const known = this.#places.senders.get(key);
-    if (known !== undefined) {
-      const isDelegated = account !== undefined && hasCode(account);
-      if (
-        known.accountNonce === (account?.nonce ?? 0n) &&
-        known.balance === (account?.balance ?? 0n) &&
-        known.isDelegated === isDelegated
-      ) {
-        return known;
-      }
-      this.#places.settle(known, account, nowMs);
-      this.#findIncludable(nowMs);
-      if (known.count > 0) return known;
-    }
+    if (known !== undefined && this.#places.settle(known, account, nowMs)) this.#findIncludable(nowMs);
+    if (known !== undefined && known.count > 0) return known;
     const sender = new SenderTransactions(tx.from, key);
     this.#places.settle(sender, account, nowMs);
     return sender;

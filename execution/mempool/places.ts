@@ -202,12 +202,19 @@ export class Places {
     this.#forgetIfEmpty(sender);
   }
 
-  /** Brings a sender in line with its account: used nonces leave, what it cannot pay leaves, gaps queue or close. */
-  settle(sender: SenderTransactions, account: AccountState | undefined, nowMs: number): void {
-    sender.isDelegated = account !== undefined && hasCode(account);
-    if (!sender.isDelegated) this.delegated.delete(sender.key);
+  /**
+   * Brings a sender in line with its account: used nonces leave, what it cannot pay leaves, gaps queue or close. False
+   * when the account is as it was.
+   */
+  settle(sender: SenderTransactions, account: AccountState | undefined, nowMs: number): boolean {
+    const [nonce, balance] = [account?.nonce ?? 0n, account?.balance ?? 0n];
+    const isDelegated = account !== undefined && hasCode(account);
+    if (sender.accountNonce === nonce && sender.balance === balance && sender.isDelegated === isDelegated) return false;
+    sender.isDelegated = isDelegated;
+    if (!isDelegated) this.delegated.delete(sender.key);
     else if (this.senders.get(sender.key) === sender) this.delegated.set(sender.key, sender);
-    this.#settle(sender, account?.nonce ?? 0n, account?.balance ?? 0n, nowMs);
+    this.#settle(sender, nonce, balance, nowMs);
+    return true;
   }
 
   #settle(sender: SenderTransactions, accountNonce: bigint, balance: bigint, nowMs: number): void {
