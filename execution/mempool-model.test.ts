@@ -251,13 +251,13 @@ function play(limits: Partial<MempoolLimits>, runs: number): void {
 }
 
 test("under tight bounds", () => {
-  play({ pendingSlots: 7, queuedSlots: 4, senderPending: 2, senderQueued: 3, lifetimeMs: 20 }, 200);
+  play({ pendingSlots: 7, queuedSlots: 4, senderPending: 2, senderQueued: 3, lifetimeMs: 20 }, 120);
 });
 
 test("with few senders' slots but room for all", () => {
-  play({ pendingSlots: 4, queuedSlots: 60, senderPending: 1, senderQueued: 4, lifetimeMs: 30 }, 60);
+  play({ pendingSlots: 4, queuedSlots: 60, senderPending: 1, senderQueued: 4, lifetimeMs: 30 }, 40);
 });
 
 test("without bounds that matter", () => {
-  play({}, 60);
+  play({}, 40);
 });
