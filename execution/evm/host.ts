@@ -20,18 +20,21 @@ import {
   type PrecompileInput,
 } from "@ethereumjs/evm";
 import { Account, Address } from "@ethereumjs/util";
-import { bytesToHex, EMPTY_BYTES, equalsBytes, type Hex } from "../../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes, type Hex, hexToBytes } from "../../core/bytes.ts";
 import { type Precompile, PrecompileRevert } from "../../core/precompile.ts";
 import { revertReason } from "../../core/revert-reason.ts";
+import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
+import { bytesKey } from "../state/keys.ts";
 import type { StateLayer } from "../state/types.ts";
 import { runOverAsyncState } from "./async-state.ts";
 import { Bls } from "./bls.ts";
 import { CodeFrame, MAX_GAS } from "./code-frame.ts";
 import { withCreations } from "./create.ts";
 import { FrameHalt, type FrameState, PrecompileFrame, type WarmSets } from "./frame.ts";
+import { LayerJournal } from "./journal.ts";
 import { analysedCodes, jumpAnalyses, useJumpAnalyses } from "./jump-analysis.ts";
 import { type Instructions, instructionsOf, runLoop } from "./loop.ts";
-import { type RunState, StockInterpreter } from "./stock-interpreter.ts";
+import { openFrame, type RunState } from "./stock-interpreter.ts";
 
 export interface HostOptions {
   readonly common: Common;
@@ -76,6 +79,9 @@ export class Host extends EVM {
   readonly #instructions: Instructions;
   readonly #precompiles: ReadonlyMap<Hex, Precompile>;
 
+  /** The host's journal; undefined without a layer. */
+  readonly layerJournal: LayerJournal | undefined;
+
   constructor(options: HostOptions) {
     const noSource: BlockHashSource = (number) => {
       throw new Error(`no source for the hash of block ${number}: set host.blockHash`);
@@ -102,6 +108,11 @@ export class Host extends EVM {
       bn254: new NobleBN254(),
       customOpcodes: options.pauses ? [pausing] : [],
     });
+    if (options.stateManager instanceof LayerStateManager) {
+      const precompiles = [...this.precompiles.keys()].map((hex) => bytesKey(hexToBytes(`0x${hex}`)));
+      this.layerJournal = new LayerJournal(options.stateManager, options.common, new Set(precompiles));
+      this.journal = this.layerJournal as unknown as EVM["journal"];
+    }
     this._opcodeMap = withCreations(this._opcodeMap);
     useJumpAnalyses(this, jumpAnalyses(this._opcodeMap));
     this.#options = options;
@@ -162,16 +173,7 @@ export class Host extends EVM {
       blobVersionedHashes: message.blobVersionedHashes ?? [],
       createdAddresses: message.createdAddresses,
     };
-    const interpreter = new StockInterpreter(
-      this,
-      this.stateManager,
-      this.blockchain,
-      env as RunState["env"],
-      message.gasLimit,
-      this.journal,
-      this.performanceLogger,
-    );
-    const { _runState: runState, _result: result } = interpreter;
+    const { runState, result } = openFrame(this, env as RunState["env"], message.gasLimit);
     if (message.selfdestruct !== undefined) result.selfdestruct = message.selfdestruct;
     if (message.createdAddresses !== undefined) result.createdAddresses = message.createdAddresses;
     const frame = new CodeFrame(this.#codes.of(bytes), runState, result, layer);

@@ -4,7 +4,7 @@
  * costs one pass over the bytes; what the interpreter asks per position is computed when it asks, until the code was
  * called often enough for the tables to pay.
  */
-import { StockInterpreter } from "./stock-interpreter.ts";
+import { interpreterPrototype } from "./stock-interpreter.ts";
 import { integerOf } from "./words.ts";
 
 /** An entry of the interpreter's opcode table. */
@@ -166,7 +166,7 @@ export function useJumpAnalyses(evm: object, analyses: CodeAnalyses<JumpAnalysis
   byEvm.set(evm, analyses);
 }
 
-const interpreter = StockInterpreter.prototype as unknown as WithJumps;
+const interpreter = interpreterPrototype as WithJumps;
 const original = interpreter._getValidJumpDestinations;
 if (typeof original !== "function") {
   throw new Error("@ethereumjs/evm finds jump destinations in another way than this module replaces");

@@ -6,10 +6,10 @@ import { type Hex, parseTransaction, recoverTransactionAddress, type Transaction
 import { expect, test } from "vitest";
 import { bigIntToFixed, bytesToBigInt, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
-import { addressOf } from "../../core/crypto.ts";
+import { addressOf, keccak256 } from "../../core/crypto.ts";
 import { privateKey, unsignedTransaction } from "../testing/transactions.ts";
 import { MAX_S, recoverAuthority } from "./authorization.ts";
-import { decodeTransaction, MAX_TRANSACTION_BYTES } from "./decode.ts";
+import { decodeTransaction, MAX_TRANSACTION_BYTES, rememberSender } from "./decode.ts";
 import { signAuthorization, signTransaction, type UnsignedTransaction } from "./sign.ts";
 
 const CHAIN_ID = 161299n;
@@ -52,6 +52,20 @@ test("reads back what was signed, with the signer as sender", () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test("the sender of a transaction that was seen before is not recovered again, nor that of any other known", () => {
+  const raw = signTransaction({ ...transfer, nonce: 1_000n }, key);
+  const known = new Uint8Array(20).fill(0x77);
+  rememberSender(keccak256(raw), known);
+  expect(decoded(raw).from).toBe(known);
+  const other = signTransaction({ ...transfer, nonce: 1_001n }, key);
+  expect(decoded(other).from).toEqual(addressOf(key));
+  expect(decoded(other).from).toBe(decoded(other).from);
+  // A known sender does not make a bad signature good: the hash is another.
+  const forged = other.slice();
+  forged[forged.length - 1]! ^= 1;
+  expect(decodeTransaction(forged, CHAIN_ID)).not.toMatchObject({ tx: { from: addressOf(key) } });
 });
 
 test("agrees with @ethereumjs/tx on every field, hash and sender", () => {

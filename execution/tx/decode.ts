@@ -20,6 +20,8 @@ import {
   rlpValue,
   rlpWhole,
 } from "../../core/rlp.ts";
+import { GenerationCache } from "../state/cache.ts";
+import { bytesKey } from "../state/keys.ts";
 import { MAX_S } from "./authorization.ts";
 
 /** Largest envelope, as geth's transaction pool has it: what no node relays cannot be in a block. */
@@ -37,6 +39,14 @@ export type DecodeErrorCode =
 export type DecodedTransaction =
   | { readonly ok: true; readonly tx: Transaction }
   | { readonly ok: false; readonly code: DecodeErrorCode; readonly message: string };
+
+/** By transaction hash: a transaction comes alone, and then once more in a block that somebody made of it. */
+const recentSenders = new GenerationCache<Uint8Array>(32_768);
+
+/** For transactions whose sender another thread recovered; the hash covers the signature. */
+export function rememberSender(hash: Uint8Array, from: Uint8Array): void {
+  recentSenders.set(bytesKey(hash), from);
+}
 
 type Unsigned = Omit<Transaction, "raw" | "hash" | "from" | "v" | "r" | "s">;
 
@@ -165,9 +175,16 @@ function withSignature(
   // EIP-2: the upper half of the curve is malleable.
   if (yParity > 1n || s > MAX_S) return refuse("invalid-signature", "invalid transaction v, r, s values");
 
-  const from = knownSender ?? recoverAddress(signingHash(), padTo32(rBytes), padTo32(sBytes), Number(yParity));
+  const hash = keccak256(raw);
+  const from = knownSender ?? recentSenders.get(bytesKey(hash)) ?? recover();
   if (from === undefined) return refuse("invalid-signature", "invalid transaction v, r, s values");
-  return { ok: true, tx: { ...tx, raw, hash: keccak256(raw), from, v, r, s } };
+  return { ok: true, tx: { ...tx, raw, hash, from, v, r, s } };
+
+  function recover(): Uint8Array | undefined {
+    const sender = recoverAddress(signingHash(), padTo32(rBytes), padTo32(sBytes), Number(yParity));
+    if (sender !== undefined) rememberSender(hash, sender);
+    return sender;
+  }
 
   function signingHash(): Uint8Array {
     const vBytes = fields[signatureAt] as Uint8Array;

@@ -2,6 +2,7 @@
 import { hexToBytes } from "../../core/bytes.ts";
 import type { Precompile } from "../../core/precompile.ts";
 import { type BlockHashSource, createHost, type Host, type HostOptions, type Pause } from "../evm/host.ts";
+import type { LayerJournal } from "../evm/journal.ts";
 import { type ChainRules, createCommon } from "../rules.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { bytesKey } from "../state/keys.ts";
@@ -11,9 +12,8 @@ import type { StateLayer } from "../state/types.ts";
 export interface Machine {
   readonly evm: Host;
   readonly stateManager: LayerStateManager;
-  /** Ethereum's precompiles, warm in every transaction (EIP-2929): hex without prefix, as the journal wants it. */
-  readonly warmAddresses: readonly string[];
-  /** The same addresses by `bytesKey`. */
+  readonly journal: LayerJournal;
+  /** Ethereum's precompiles, warm in every transaction (EIP-2929), by `bytesKey`. */
   readonly alwaysWarm: ReadonlySet<string>;
   /** By `bytesKey` of their addresses. */
   readonly statefulPrecompiles: ReadonlyMap<string, Precompile>;
@@ -77,11 +77,10 @@ export function createMachine<H extends Host = Host>(
 ): Machine & { readonly evm: H } {
   const stateManager = new LayerStateManager(NOTHING);
   const evm = makeHost({ common: createCommon(rules), stateManager, precompiles, pauses });
-  const warmAddresses = [...evm.precompiles.keys()];
-  const alwaysWarm = new Set(warmAddresses.map((hex) => bytesKey(hexToBytes(`0x${hex}`))));
+  const alwaysWarm = new Set([...evm.precompiles.keys()].map((hex) => bytesKey(hexToBytes(`0x${hex}`))));
   const statefulPrecompiles = new Map(precompiles.map((precompile) => [bytesKey(precompile.address), precompile]));
   const nativeAddresses = new Set([...alwaysWarm, ...statefulPrecompiles.keys()]);
-  return { evm, stateManager, warmAddresses, alwaysWarm, statefulPrecompiles, nativeAddresses };
+  return { evm, stateManager, journal: evm.layerJournal!, alwaysWarm, statefulPrecompiles, nativeAddresses };
 }
 
 /** What an idle machine points at, so that it keeps no block's state alive. */

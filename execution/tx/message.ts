@@ -3,11 +3,13 @@
  * `eth_call` both end here. Validity has been checked before.
  */
 import type { EVMResult, ExecResult } from "@ethereumjs/evm";
-import { Address, bigIntMax, bigIntMin, bytesToUnprefixedHex } from "@ethereumjs/util";
+import { Address, bigIntMax, bigIntMin } from "@ethereumjs/util";
 import { L1_FEE_VAULT_ADDRESS } from "../../core/addresses.ts";
 import { hexToBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import type { LayerJournal } from "../evm/journal.ts";
+import { bytesKey } from "../state/keys.ts";
 import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
 import type { AccountState, StateLayer } from "../state/types.ts";
 import { delegationCode, isDelegation, recoverAuthority } from "./authorization.ts";
@@ -47,8 +49,6 @@ export interface MessageResult {
   readonly failure: string | undefined;
 }
 
-type Journal = Machine["evm"]["journal"];
-
 const NO_ACCOUNT: AccountState = { nonce: 0n, balance: 0n, codeHash: KECCAK_EMPTY, storageRoot: EMPTY_TRIE_ROOT };
 /** EIP-3529. */
 const MAX_REFUND_QUOTIENT = 5n;
@@ -66,7 +66,7 @@ export async function applyMessage(
 ): Promise<MessageResult> {
   const { layer } = machine.stateManager;
   layer.beginTransaction();
-  machine.evm.journal.cleanJournal();
+  machine.journal.cleanJournal();
   const depth = layer.openCheckpoints;
   layer.checkpoint();
   try {
@@ -107,7 +107,7 @@ async function run(
   payFees(layer, gasUsed, message, environment);
   if (native === undefined) {
     deleteDestroyed(layer, execResult);
-    await machine.evm.journal.cleanup();
+    await machine.journal.cleanup();
   }
   return {
     gasUsed,
@@ -120,14 +120,14 @@ async function run(
 }
 
 async function callEvm(
-  { evm, warmAddresses }: Machine,
+  { evm, journal }: Machine,
   layer: StateLayer,
   message: Message,
   gasLimit: bigint,
   environment: MessageEnvironment,
 ): Promise<{ readonly execResult: ExecResult; readonly authorizationRefund: bigint }> {
-  warm(evm.journal, warmAddresses, message, environment);
-  const authorizationRefund = authorize(evm.journal, layer, message.authorizationList, environment.chainId);
+  warm(journal, message, environment);
+  const authorizationRefund = authorize(journal, layer, message.authorizationList, environment.chainId);
   const { execResult } = await evm.runCall({
     block: environment.block,
     caller: new Address(message.from),
@@ -162,26 +162,20 @@ export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint
 }
 
 /** EIP-2929, EIP-2930, EIP-3651. */
-function warm(
-  journal: Journal,
-  warmAddresses: readonly string[],
-  message: Message,
-  environment: MessageEnvironment,
-): void {
-  for (const address of warmAddresses) journal.addAlwaysWarmAddress(address);
-  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.from));
-  if (message.to !== undefined) journal.addAlwaysWarmAddress(bytesToUnprefixedHex(message.to));
-  journal.addAlwaysWarmAddress(bytesToUnprefixedHex(environment.coinbase));
+function warm(journal: LayerJournal, message: Message, environment: MessageEnvironment): void {
+  journal.warmAlways(bytesKey(message.from));
+  if (message.to !== undefined) journal.warmAlways(bytesKey(message.to));
+  journal.warmAlways(bytesKey(environment.coinbase));
   for (const { address, storageKeys } of message.accessList) {
-    const hex = bytesToUnprefixedHex(address);
-    journal.addAlwaysWarmAddress(hex);
-    for (const key of storageKeys) journal.addAlwaysWarmSlot(hex, bytesToUnprefixedHex(key));
+    const key = bytesKey(address);
+    journal.warmAlways(key);
+    for (const slot of storageKeys) journal.warmSlotAlways(key, bytesKey(slot));
   }
 }
 
 /** EIP-7702: sets the delegations that are valid, skips the others. Returns the refund for authorities that existed. */
 function authorize(
-  journal: Journal,
+  journal: LayerJournal,
   layer: StateLayer,
   authorizations: readonly Authorization[],
   chainId: bigint,
@@ -192,7 +186,7 @@ function authorize(
     if (authorization.nonce >= MAX_UINT64) continue;
     const authority = recoverAuthority(authorization);
     if (authority === undefined) continue;
-    journal.addAlwaysWarmAddress(bytesToUnprefixedHex(authority));
+    journal.warmAlways(bytesKey(authority));
     const existing = layer.account(authority);
     const account = existing ?? NO_ACCOUNT;
     if (hasCode(account) && !isDelegation(layer.code(account.codeHash))) continue;

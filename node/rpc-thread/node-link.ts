@@ -3,7 +3,7 @@
 import type { Transaction } from "../../core/chain.ts";
 import { compact } from "../../core/compact.ts";
 import type { AddResult, SenderContent } from "../../execution/mempool.ts";
-import { decodeTransaction } from "../../execution/tx/decode.ts";
+import { decodeTransaction, rememberSender } from "../../execution/tx/decode.ts";
 import type { Pool } from "../rpc/pool.ts";
 import type { FromRpc, NodeAnswers, Question, Sent, ToRpc } from "./protocol.ts";
 
@@ -106,5 +106,6 @@ export class RemotePool implements Pool {
 export function decodeSent({ raw, from }: Sent, chainId: bigint): Transaction {
   const decoded = decodeTransaction(raw, chainId, from);
   if (!decoded.ok) throw new Error(`a transaction that was taken is not one: ${decoded.message}`);
+  rememberSender(decoded.tx.hash, from);
   return decoded.tx;
 }
