@@ -50,6 +50,8 @@ export const PING_MS = 1_000;
 export const RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
 const CLOSE_MS = 5_000;
+/** Until it serves: it loads its modules meanwhile. */
+const START_MS = 60_000;
 /** A thread that needs more ends, not the node. */
 const MAX_HEAP_MB = 1_024;
 
@@ -119,8 +121,9 @@ async function startThread<Data, From, To>(options: ThreadOptions<Data, From, To
   const { promise, resolve, reject } = Promise.withResolvers<{ url: string; port: number }>();
   // Counted, not timed: a machine that slept has not been without an answer all the while.
   let unanswered = 0;
+  let isServing = false;
   const pings = setInterval(() => {
-    if (unanswered * pingMs <= silentMs) {
+    if (unanswered * pingMs <= (isServing ? silentMs : START_MS)) {
       unanswered += 1;
       return worker.postMessage("ping" satisfies ToThread);
     }
@@ -134,10 +137,12 @@ async function startThread<Data, From, To>(options: ThreadOptions<Data, From, To
     unanswered = 0;
     if (message === "pong") return;
     if ("told" in message) onTold?.(message.told, reply);
-    else if ("listening" in message) resolve(message.listening);
-    else if ("failed" in message)
+    else if ("listening" in message) {
+      isServing = true;
+      resolve(message.listening);
+    } else if ("failed" in message) {
       reject(Object.assign(new Error(message.failed.message), { code: message.failed.code }));
-    else log?.[message.level](message.fields, message.message);
+    } else log?.[message.level](message.fields, message.message);
   });
   worker.on("error", (err) => {
     log?.error({ err }, `the ${name} thread failed`);

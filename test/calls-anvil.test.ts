@@ -10,6 +10,7 @@ import { bigIntToFixed, bytesToHex, type Hex } from "../core/bytes.ts";
 import { CONTRACTS, type GenesisAccount, genesis, SENDERS } from "../execution/testing/world.ts";
 import { Chain } from "../node/chain.ts";
 import { setup } from "../node/rpc/testing/setup.ts";
+import { Calls } from "../node/runner/calls.ts";
 import { FakeStore, testGenesis } from "../node/testing/world.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import { type Anvil, startAnvil } from "./helpers/anvil.ts";
@@ -30,7 +31,7 @@ let ask: ReturnType<typeof setup>["ask"];
 beforeAll(async () => {
   const fields = { chainId: 31_337n, gasLimit: GAS_LIMIT };
   const chain = await Chain.open(new FakeStore(), testGenesis([], fields), PRECOMPILES);
-  ({ ask } = setup({ chain }));
+  ({ ask } = setup({ chain, runner: new Calls(chain, PRECOMPILES) }));
   anvil = await startAnvil({ hardfork: "osaka", args: ["--block-base-fee-per-gas", "0"] });
 });
 afterAll(() => anvil?.stop());
