@@ -19,6 +19,9 @@ import type { BenchAccount, Genesis } from "./execution-workloads.ts";
 
 export const COINBASE = new Uint8Array(20).fill(0xfe);
 
+/** Of a genesis, in one state. */
+const ACCOUNTS_AT_ONCE = 50_000;
+
 export class OurExecutor {
   readonly #rules: ChainRules;
   readonly #store: LevelStore;
@@ -37,12 +40,14 @@ export class OurExecutor {
   static async open(directory: string, rules: ChainRules, genesis: Genesis): Promise<OurExecutor> {
     const store = await openLevelStore(directory);
     const database = openStateDatabase({ reader: store.reader, headRoot: EMPTY_TRIE_ROOT });
-    const sealed = sealAccounts(database, genesis.accounts);
-    const batch = new Batch();
-    database.stage(sealed, batch);
-    await store.write(batch);
-    database.committed(sealed);
-    return new OurExecutor(rules, store, database, firstBlock(rules, genesis, sealed.stateRoot));
+    for (let at = 0; at < genesis.accounts.length; at += ACCOUNTS_AT_ONCE) {
+      const sealed = sealAccounts(database, genesis.accounts.slice(at, at + ACCOUNTS_AT_ONCE));
+      const batch = new Batch();
+      database.stage(sealed, batch);
+      await store.write(batch);
+      database.committed(sealed);
+    }
+    return new OurExecutor(rules, store, database, firstBlock(rules, genesis, database.head.stateRoot));
   }
 
   readonly uncountedMs = 0;
@@ -53,18 +58,12 @@ export class OurExecutor {
 
   /** The block that the transactions make, as it travels. It is not kept. */
   async assemble(envelopes: readonly Uint8Array[]): Promise<Uint8Array> {
-    const { raw, block, rejected } = await assembleBlock({
-      ...this.#parts(),
-      candidates: envelopes.map((envelope) => this.#decode(envelope)),
-      coinbase: COINBASE,
-      timestamp: this.#head.header.timestamp,
-    });
-    const failed = block.receipts.findIndex(({ status }) => status === 0);
-    if (failed !== -1) throw new Error(`transaction ${failed} of a workload fails`);
-    if (block.transactions.length !== envelopes.length) {
-      throw new Error(`${block.transactions.length} of ${envelopes.length} fit: ${rejected[0]?.message}`);
-    }
-    return raw;
+    return (await this.#assemble(envelopes)).raw;
+  }
+
+  /** From signed transactions to the state and receipts of their block in the store, as whoever proposes it does. */
+  async make(envelopes: readonly Uint8Array[]): Promise<void> {
+    await this.#commit(await this.#assemble(envelopes));
   }
 
   /** From the bytes of the block to its state, receipts and indexes in the store. */
@@ -95,6 +94,22 @@ export class OurExecutor {
     const decoded = decodeTransaction(envelope, this.#rules.chainId);
     if (!decoded.ok) throw new Error(decoded.message);
     return decoded.tx;
+  }
+
+  async #assemble(envelopes: readonly Uint8Array[]): Promise<ProducedBlock> {
+    const assembled = await assembleBlock({
+      ...this.#parts(),
+      candidates: envelopes.map((envelope) => this.#decode(envelope)),
+      coinbase: COINBASE,
+      timestamp: this.#head.header.timestamp,
+    });
+    const { block, rejected } = assembled;
+    const failed = block.receipts.findIndex(({ status }) => status === 0);
+    if (failed !== -1) throw new Error(`transaction ${failed} of a workload fails`);
+    if (block.transactions.length !== envelopes.length) {
+      throw new Error(`${block.transactions.length} of ${envelopes.length} fit: ${rejected[0]?.message}`);
+    }
+    return assembled;
   }
 
   async #commit({ block, sealed, raw }: ProducedBlock): Promise<void> {

@@ -9,12 +9,14 @@ export function processorMs(pid: number): number {
   return 10 * (Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
 }
 
-/** Memory that it holds now, and the most that it held. */
-export function memoryMib(pid: number): { readonly now: number; readonly most: number } {
-  const status = readProc(`/proc/${pid}/status`);
-  const mib = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) / 1_024;
-  return { now: mib("VmRSS"), most: mib("VmHWM") };
+/** The most memory that it held. */
+export const mostMemoryMib = (pid: number): number => statusMib(pid, "VmHWM");
+
+/** Memory that it holds now, mapped files left out. */
+export const anonymousMib = (pid: number): number => statusMib(pid, "RssAnon");
+
+function statusMib(pid: number, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readProc(`/proc/${pid}/status`))?.[1] ?? 0) / 1_024;
 }
 
 function readProc(path: string): string {
