@@ -183,7 +183,12 @@ export function readRaw(reader: KeyValueReader, number: bigint): Uint8Array | un
   return readChecked(reader, number)?.raw;
 }
 
-function readChecked(reader: KeyValueReader, number: bigint) {
+/** The stored bytes of a block, whatever they are. */
+export const readRawUnchecked = (reader: KeyValueReader, number: bigint): Uint8Array | undefined =>
+  reader.get(key(BLOCK, uint64(number)));
+
+/** Throws DataError when they are not what was stored. */
+export function readChecked(reader: KeyValueReader, number: bigint) {
   const raw = reader.get(key(BLOCK, uint64(number)));
   const summed = reader.get(key(RECORD, uint64(number)));
   if (raw === undefined && summed === undefined) return undefined;
@@ -232,7 +237,8 @@ export const damagedData = (what: string, cause?: unknown): DataError =>
 export const damagedBlock = (number: bigint, why: string, cause?: unknown): DataError =>
   damagedData(`block ${number} ${why}`, cause);
 
-function readable<T>(number: bigint, otherwise: string, read: () => T): T {
+/** Throws DataError in place of RlpError. */
+export function readable<T>(number: bigint, otherwise: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -254,16 +260,18 @@ function encodeRecord(block: ExecutedBlock): Uint8Array {
   return rlpEncode([concatBytes(...block.transactions.map((tx) => tx.from)), receipts]);
 }
 
+export function decodeLog(item: RlpItem): Log {
+  const [address, topics, data] = rlpList(item, "log");
+  return {
+    address: rlpFixed(address, 20, "log address"),
+    topics: rlpList(topics, "topics").map((topic) => rlpFixed(topic, 32, "topic")),
+    data: rlpString(data, Number.MAX_SAFE_INTEGER, "log data"),
+  };
+}
+
 function decodeReceipt(item: RlpItem, tx: Transaction): ExecutedReceipt {
   const [status, cumulative, logItems, depositNonce] = rlpList(item, "receipt");
-  const logs = rlpList(logItems, "logs").map((entry): Log => {
-    const [address, topics, data] = rlpList(entry, "log");
-    return {
-      address: rlpFixed(address, 20, "log address"),
-      topics: rlpList(topics, "topics").map((topic) => rlpFixed(topic, 32, "topic")),
-      data: rlpString(data, Number.MAX_SAFE_INTEGER, "log data"),
-    };
-  });
+  const logs = rlpList(logItems, "logs").map(decodeLog);
   const isPostState = status instanceof Uint8Array && status.length === 32;
   return {
     status: isPostState || rlpUint(status, 1, "status") === 1n ? 1 : 0,

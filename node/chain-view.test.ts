@@ -52,6 +52,11 @@ test("it says what the chain says of each block, once it has looked", async () =
     const block = chain.block(number)!;
     expect(view.block(number)).toEqual(block);
     expect(view.find({ hash: block.hash })).toEqual(block);
+    const logs = view.logs(number)!;
+    expect(logs.header).toEqual(block.header);
+    expect(logs.hash).toEqual(block.hash);
+    expect(logs.logs).toEqual(block.receipts.map(({ logs }) => logs));
+    expect(block.transactions.map((_, i) => logs.transactionHash(i))).toEqual(block.transactions.map((tx) => tx.hash));
     expect(view.rawAt(number)).toEqual(chain.rawAt(number));
     for (const tx of block.transactions) expect(view.transaction(tx.hash)).toEqual(chain.transaction(tx.hash));
     const [mine, theirs] = [view.state(block)!, chain.state(block)!];

@@ -11,6 +11,7 @@ import type { ChainRules } from "../execution/rules.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import type { ReadStore, StoreSnapshot } from "../execution/state/level-store.ts";
 import type { AccountProof, StateDatabase, StateReader } from "../execution/state/types.ts";
+import type { BlockLogs } from "./block-logs.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import { blockDecoder, damagedData, type Head, readHead, readHeader } from "./chain-store.ts";
 import { CommittedBlocks } from "./committed-blocks.ts";
@@ -59,7 +60,8 @@ export class ChainView implements ChainApi, RunnableChain {
     this.#store = store;
     this.#onListenerError = onListenerError;
     this.#now = this.#look();
-    this.#committed = new CommittedBlocks(store.reader, blockDecoder(rules.chainId), firstBlock, this.#now.head.number);
+    const decode = blockDecoder(rules.chainId);
+    this.#committed = new CommittedBlocks(store.reader, decode, firstBlock, this.#now.head.number, true);
   }
 
   /** Looks for a new head: a read of a few bytes when there is none. Listeners are told before it returns. */
@@ -85,6 +87,10 @@ export class ChainView implements ChainApi, RunnableChain {
 
   block(number: bigint): ExecutedBlock | undefined {
     return this.#committed.block(number);
+  }
+
+  logs(number: bigint): BlockLogs | undefined {
+    return this.#committed.logs(number);
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {

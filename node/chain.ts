@@ -21,6 +21,7 @@ import type { AccountProof, StateDatabase, StateReader } from "../execution/stat
 import type { CallRequest, CallResult } from "../execution/tx/call.ts";
 import { l1FeePrice } from "../execution/tx/l1-fee.ts";
 import type { Genesis } from "../genesis/schema.ts";
+import type { BlockLogs } from "./block-logs.ts";
 import { BlocksAbove, type Proposal, type ProposalInput, type Verification } from "./chain-above.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import { chainRules } from "./chain-rules.ts";
@@ -161,6 +162,10 @@ export class Chain implements ChainApi, RunnableChain {
 
   block(number: bigint): ExecutedBlock | undefined {
     return this.#committed.block(number);
+  }
+
+  logs(number: bigint): BlockLogs | undefined {
+    return this.#committed.logs(number);
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {

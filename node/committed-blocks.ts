@@ -4,6 +4,7 @@ import type { ExecutedBlock } from "../core/chain.ts";
 import type { ValidatorSet } from "../core/validators.ts";
 import { GenerationCache } from "../execution/state/cache.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
+import { type BlockLogs, logsOf, readBlockLogs } from "./block-logs.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "./chain-api.ts";
 import {
   type BlockDecoder,
@@ -34,14 +35,19 @@ export class CommittedBlocks {
   #recentBytes = 0;
   readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
   readonly #sets = new GenerationCache<ValidatorSet>(SETS_KEPT);
+  readonly #remembersReads: boolean;
   #headNumber: bigint;
 
-  /** All blocks from `first` to the head are here, and the genesis block. */
-  constructor(reader: KeyValueReader, decode: BlockDecoder, first: bigint, headNumber: bigint) {
+  /**
+   * All blocks from `first` to the head are here, and the genesis block. `remembersReads`: where nobody adds blocks, the
+   * newest are kept when they are read.
+   */
+  constructor(reader: KeyValueReader, decode: BlockDecoder, first: bigint, headNumber: bigint, remembersReads = false) {
     this.#reader = reader;
     this.#decode = decode;
     this.#first = first;
     this.#headNumber = headNumber;
+    this.#remembersReads = remembersReads;
   }
 
   get head(): ExecutedBlock {
@@ -68,8 +74,17 @@ export class CommittedBlocks {
     if (known !== undefined) return known;
     const block = readBlock(this.#reader, number, this.#decode);
     if (block === undefined) throw damagedBlock(number, "is missing");
-    if (number > this.#headNumber - RECENT_BLOCKS) this.#remember(block);
+    if (this.#remembersReads && number > this.#headNumber - RECENT_BLOCKS) this.#remember(block);
     return block;
+  }
+
+  logs(number: bigint): BlockLogs | undefined {
+    if (!this.#isHere(number)) return undefined;
+    const known = this.#recent.get(number);
+    if (known !== undefined) return logsOf(known);
+    const logs = readBlockLogs(this.#reader, number);
+    if (logs === undefined) throw damagedBlock(number, "is missing");
+    return logs;
   }
 
   /** `tags`: how far the chain is on L1; without it, what is here is final. */

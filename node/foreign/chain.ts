@@ -17,6 +17,7 @@ import { StoreError } from "../../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
 import type { AccountProof, SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
+import type { BlockLogs } from "../block-logs.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "../chain-api.ts";
 import {
   type BlockDecoder,
@@ -86,6 +87,10 @@ export class ForeignChain implements ChainApi, RunnableChain {
 
   block(number: bigint): ExecutedBlock | undefined {
     return this.#committed.block(number);
+  }
+
+  logs(number: bigint): BlockLogs | undefined {
+    return this.#committed.logs(number);
   }
 
   find(selector: BlockSelector): ExecutedBlock | undefined {

@@ -177,7 +177,7 @@ export function formatReceipt(block: ExecutedBlock, index: number, firstLogIndex
     gasUsed: toQuantity(receipt.gasUsed),
     effectiveGasPrice: toQuantity(receipt.effectiveGasPrice),
     contractAddress: receipt.contractAddress === undefined ? null : bytesToHex(receipt.contractAddress),
-    logs: receipt.logs.map((log, i) => formatLog(log, block, index, firstLogIndex + i)),
+    logs: receipt.logs.map((log, i) => formatLog(log, block, { hash: tx.hash, index }, firstLogIndex + i)),
     logsBloom: bytesToHex(receipt.logsBloom),
     ...(receipt.postState === undefined
       ? { status: toQuantity(receipt.status) }
@@ -213,7 +213,18 @@ function opStackFields({ transactions }: ExecutedBlock, tx: Transaction, receipt
   };
 }
 
-export function formatLog(log: Log, block: ExecutedBlock, transactionIndex: number, logIndex: number): JsonObject {
+/** The block that a log is in. */
+interface LogPlace {
+  readonly hash: Uint8Array;
+  readonly header: Pick<Header, "number" | "timestamp">;
+}
+
+export function formatLog(
+  log: Log,
+  block: LogPlace,
+  transaction: { readonly hash: Uint8Array; readonly index: number },
+  logIndex: number,
+): JsonObject {
   return {
     address: bytesToHex(log.address),
     topics: log.topics.map((topic) => bytesToHex(topic)),
@@ -221,8 +232,8 @@ export function formatLog(log: Log, block: ExecutedBlock, transactionIndex: numb
     blockNumber: toQuantity(block.header.number),
     blockHash: bytesToHex(block.hash),
     blockTimestamp: toQuantity(block.header.timestamp),
-    transactionHash: bytesToHex(block.transactions[transactionIndex]!.hash),
-    transactionIndex: toQuantity(transactionIndex),
+    transactionHash: bytesToHex(transaction.hash),
+    transactionIndex: toQuantity(transaction.index),
     logIndex: toQuantity(logIndex),
     removed: false,
   };

@@ -1,6 +1,7 @@
 /** Log queries: which logs match, and the walk over a bounded range of blocks. */
 import { bytesToHex } from "../../core/bytes.ts";
-import type { ExecutedBlock, Log } from "../../core/chain.ts";
+import type { Log } from "../../core/chain.ts";
+import { type BlockLogs, logsOf } from "../block-logs.ts";
 import type { BlockSelector, ChainApi } from "../chain-api.ts";
 import { pacer } from "../pace.ts";
 import { type BloomBits, bloomBits, mayContain } from "./bloom.ts";
@@ -78,13 +79,14 @@ export function mayMatch(bloom: Uint8Array, criteria: LogCriteria): boolean {
   return passes(criteria.addresses) && criteria.topics.every(passes);
 }
 
-export function logsOfBlock(block: ExecutedBlock, criteria: LogCriteria): JsonObject[] {
+export function logsOfBlock(block: BlockLogs, criteria: LogCriteria): JsonObject[] {
   if (!mayMatch(block.header.logsBloom, criteria)) return [];
   const found: JsonObject[] = [];
   let logIndex = 0;
-  block.receipts.forEach((receipt, index) => {
-    for (const log of receipt.logs) {
-      if (matches(log, criteria)) found.push(formatLog(log, block, index, logIndex));
+  block.logs.forEach((logs, index) => {
+    for (const log of logs) {
+      if (matches(log, criteria))
+        found.push(formatLog(log, block, { hash: block.transactionHash(index), index }, logIndex));
       logIndex++;
     }
   });
@@ -96,7 +98,7 @@ export async function findLogs(chain: ChainApi, query: LogQuery, limits: RpcLimi
   if (query.blockHash !== undefined) {
     const block = chain.find({ hash: query.blockHash });
     if (block === undefined) throw serverError("unknown block");
-    return checked(logsOfBlock(block, query), limits, block.header.number, block.header.number);
+    return checked(logsOfBlock(logsOf(block), query), limits, block.header.number, block.header.number);
   }
   const from = boundary(chain, query.fromBlock);
   const to = boundary(chain, query.toBlock);
@@ -127,7 +129,7 @@ export async function logsInRange(
   const pause = pacer();
   let next = from;
   while (next <= last) {
-    const block = chain.block(next);
+    const block = chain.logs(next);
     // Where the chain began with a checkpoint. No logs would be a wrong answer.
     if (block === undefined) throw serverError(`block ${next} is not available on this node`);
     for (const log of logsOfBlock(block, criteria)) logs.push(log);

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
+import { logsOf } from "../../block-logs.ts";
 import { type Method, type Methods, method, type RpcContext, type Session } from "../context.ts";
 import { invalidParams, RPC_ERROR, RpcError, serverError } from "../errors.ts";
 import { formatHeader, formatSyncStatus, formatTransaction, type Json } from "../format.ts";
@@ -45,7 +46,7 @@ function source(context: RpcContext, kind: string, argument: unknown, push: (res
         isObject(argument) ? { address: argument.address, topics: argument.topics } : {},
       );
       return context.blocks.listen((block) => {
-        for (const log of logsOfBlock(block, query)) push(JSON.stringify(log));
+        for (const log of logsOfBlock(logsOf(block), query)) push(JSON.stringify(log));
       });
     }
     case "newPendingTransactions": {

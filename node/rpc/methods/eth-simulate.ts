@@ -84,9 +84,10 @@ function formatSimulated({ block, calls }: SimulatedBlock, isFull: boolean): Jso
   const results = calls.map(({ output, gasUsed, gasSpent, failure, logs: own }, index): JsonObject => {
     const first = logs;
     logs += own.length;
+    const { hash } = block.transactions[index]!;
     return {
       returnData: bytesToHex(output),
-      logs: own.map((log, i) => formatLog(log, block, index, first + i)),
+      logs: own.map((log, i) => formatLog(log, block, { hash, index }, first + i)),
       gasUsed: toQuantity(gasUsed),
       maxUsedGas: toQuantity(gasSpent),
       status: failure === undefined ? "0x1" : "0x0",

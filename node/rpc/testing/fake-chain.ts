@@ -10,6 +10,7 @@ import type { CallRequest, CallResult } from "../../../execution/tx/call.ts";
 import { effectiveGasPrice } from "../../../execution/tx/derive.ts";
 import { estimateGas, type GasEstimate } from "../../../execution/tx/estimate.ts";
 import { minimumGas } from "../../../execution/tx/intrinsic.ts";
+import { type BlockLogs, logsOf } from "../../block-logs.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "../../chain-api.ts";
 import type { Environment, EstimateBounds, Runner } from "../../runner/types.ts";
 
@@ -69,6 +70,10 @@ export class FakeChain implements ChainApi, Runner {
   onCommit(listener: (head: { number: bigint; hash: Uint8Array }) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+  logs(number: bigint): BlockLogs | undefined {
+    const block = this.block(number);
+    return block && logsOf(block);
   }
   find(selector: BlockSelector): ExecutedBlock | undefined {
     if ("number" in selector) return this.block(selector.number);
