@@ -2,8 +2,10 @@
  * The client of bench:rpc: a process of its own, so that what it does counts for no server. Takes one job by IPC and sends
  * the result back.
  */
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { WebSocket } from "ws";
 import { postRequest, RpcConnection } from "../test/helpers/rpc-connection.ts";
 
 export interface SubmitJob {
@@ -29,7 +31,24 @@ export interface ReadJob {
   readonly ms: number;
 }
 
-export type Job = SubmitJob | ReadJob;
+export interface SubscribeJob {
+  readonly kind: "subscribe";
+  readonly url: string;
+  /** WebSocket connections, each subscribed to heads. */
+  readonly subscribers: number;
+  /** Heads that each of them waits for. */
+  readonly heads: number;
+}
+
+export type Job = SubmitJob | ReadJob | SubscribeJob;
+
+/** A head that all subscribers had to get. */
+export interface HeardHead {
+  readonly number: number;
+  /** When the last one of those that got it did (Unix milliseconds). */
+  readonly lastMs: number;
+  readonly subscribers: number;
+}
 
 export interface JobResult {
   /** Transactions or requests. */
@@ -37,12 +56,16 @@ export interface JobResult {
   readonly ms: number;
   /** Transactions of each block that holds some. */
   readonly blocks: readonly number[];
+  /** Of subscribers. */
+  readonly heads?: readonly HeardHead[];
   /** Processor time of this process. */
   readonly cpuMs: number;
 }
 
 const POLL_MS = 10;
 const PATIENCE_MS = 60_000;
+/** Subscribers that connect at the same time. */
+const CONNECTING = 20;
 
 /** One JSON-RPC call. Throws with the server's words when it is refused. */
 async function call<T>(connection: RpcConnection, url: string, method: string, params: readonly unknown[]): Promise<T> {
@@ -137,9 +160,52 @@ async function read({ url, bodies, connections, ms }: ReadJob): Promise<Omit<Job
   return { count, ms: performance.now() - startMs, blocks: [] };
 }
 
+/** Opens the connections a few at a time; counts from the first head that comes when all of them are there. */
+async function subscribe({ url, subscribers, heads }: SubscribeJob): Promise<Omit<JobResult, "cpuMs">> {
+  const heard = new Map<number, { lastMs: number; subscribers: number }>();
+  const sockets: WebSocket[] = [];
+  let [open, firstHead] = [0, Number.POSITIVE_INFINITY];
+  const { promise: isOver, resolve, reject } = Promise.withResolvers<void>();
+  const hear = (text: string): void => {
+    const number = Number(/"number":"(0x[0-9a-f]+)"/.exec(text)?.[1] ?? Number.NaN);
+    if (Number.isNaN(number) || open < subscribers) return;
+    // The one that comes while the last connection opens may have passed some already.
+    if (firstHead === Number.POSITIVE_INFINITY) firstHead = number + 1;
+    if (number < firstHead || number >= firstHead + heads) {
+      if (number >= firstHead + heads + 1) resolve();
+      return;
+    }
+    heard.set(number, { lastMs: Date.now(), subscribers: (heard.get(number)?.subscribers ?? 0) + 1 });
+  };
+  const connectOne = async (): Promise<void> => {
+    const socket = new WebSocket(url.replace(/^http/, "ws"));
+    sockets.push(socket);
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error(`${url} closed a subscriber's connection`)));
+    await once(socket, "open");
+    socket.send('{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}');
+    const [answer] = await once(socket, "message");
+    if (!String(answer).includes('"result":')) throw new Error(`a subscription was refused by ${url}: ${answer}`);
+    socket.on("message", (data) => hear(String(data)));
+    open++;
+  };
+  const startMs = performance.now();
+  const connecting = Array.from({ length: CONNECTING }, async () => {
+    while (sockets.length < subscribers) await connectOne();
+  });
+  await Promise.all(connecting);
+  const timer = setTimeout(() => reject(new Error(`no further head came within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  await isOver.finally(() => clearTimeout(timer));
+  const list = Array.from({ length: heads }, (_, i) => ({
+    number: firstHead + i,
+    ...(heard.get(firstHead + i) ?? { lastMs: Number.POSITIVE_INFINITY, subscribers: 0 }),
+  }));
+  return { count: open, ms: performance.now() - startMs, blocks: [], heads: list };
+}
+
 process.once("message", (job: Job) => {
   const before = process.cpuUsage();
-  const work = job.kind === "submit" ? submit(job) : read(job);
+  const work = job.kind === "submit" ? submit(job) : job.kind === "read" ? read(job) : subscribe(job);
   work.then(
     (result) => {
       const { user, system } = process.cpuUsage(before);

@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -92,6 +93,27 @@ async function openNode({ workload, directory, intervalMs, isInspected = false }
     isMinedByHand: false,
     close: () => cluster.stop(),
   };
+}
+
+/** A node without transactions, a block every half second, that so many may subscribe to. */
+export async function openSubscribedNode(directory: string, subscribers: number): Promise<Side> {
+  const timing = { intervalMs: 250, heartbeatMs: 500 };
+  const options = () => ({ p2p: false, "rpc.maxconnections": subscribers + 100 });
+  const cluster = await Cluster.create({ directory, validators: 1, unproxied: true, ...timing, options });
+  await cluster.start();
+  const { rpcUrl: url, pid, logFile } = cluster.nodes[0]!;
+  return { name: "openledger", url, pid: pid!, logFile, isMinedByHand: false, close: () => cluster.stop() };
+}
+
+/** Of each block in a node's log: when it was committed (Unix milliseconds). */
+export async function committedTimes(logFile: string): Promise<ReadonlyMap<number, number>> {
+  const lines = (await readFile(logFile, "utf8")).split("\n").filter((line) => line.includes("block committed"));
+  return new Map(
+    lines.map((line) => {
+      const { height, time } = JSON.parse(line) as { height: number; time: number };
+      return [height, time];
+    }),
+  );
 }
 
 async function openAnvil(_: SideOptions): Promise<Side> {

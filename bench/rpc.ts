@@ -4,25 +4,32 @@
  * Signed transactions are submitted by a client process of its own until all are in blocks of 1,000: transfers and ERC-20
  * transfers (OpenZeppelin's), among 1,000 accounts. This node makes blocks at its interval and keeps them on disk; the
  * others keep all in memory, and make a block whenever the client has had 1,000 accepted. Reads are sent one a request,
- * over some connections at once, to chains that hold the ERC-20 transfers.
+ * over some connections at once, to chains that hold the ERC-20 transfers. At last, 1,000 subscribers to heads of this node,
+ * whose limit of connections is raised for it.
  *
  * Hardhat is used where it is installed: `--hardhat DIR`, a folder with node_modules, or this repository.
  * Prints `name value unit goal`, a line a figure; times are those of the best round, because other programs can only add
  * to them. `--profile DIR`: a V8 profile of this node's main thread for each measurement.
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { encodeFunctionData, erc20Abi, pad, toHex } from "viem";
 import { bytesToHex } from "../core/bytes.ts";
 import { Inspector } from "../test/helpers/inspector.ts";
 import { processorMs } from "../test/helpers/process-stats.ts";
 import type { Job, JobResult } from "./rpc-client.ts";
-import { findHardhat, openSide, rpc, type Side, type SideName } from "./rpc-sides.ts";
+import { runClient } from "./rpc-client-process.ts";
+import {
+  committedTimes,
+  findHardhat,
+  openSide,
+  openSubscribedNode,
+  rpc,
+  type Side,
+  type SideName,
+} from "./rpc-sides.ts";
 import { BLOCK_TRANSACTIONS, senders, token, tokenWorkload, transferWorkload, type Workload } from "./rpc-workloads.ts";
 
 const { values } = parseArgs({
@@ -44,6 +51,8 @@ const MOST_WAITING = 4_000;
 const READ_CONNECTIONS = 8;
 const READ_MS = 3_000;
 const GOAL = 1;
+const SUBSCRIBERS = 1_000;
+const HEADS = 20;
 
 const hardhat = findHardhat(values.hardhat);
 const sides = (["openledger", "anvil", "hardhat"] as const).filter(
@@ -55,6 +64,7 @@ try {
   process.stdout.write(`# ${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}\n`);
   if (hardhat === undefined) process.stdout.write("# Hardhat is not installed: it is left out\n");
   for (const workload of [transferWorkload(TRANSACTIONS), tokenWorkload(TRANSACTIONS)]) await measure(workload);
+  await measureSubscribers();
 } finally {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }
@@ -107,6 +117,24 @@ async function measure(workload: Workload): Promise<void> {
   }
 }
 
+/** From the node's own log, which says when it committed a block, to the last of the subscribers that hears of it. */
+async function measureSubscribers(): Promise<void> {
+  const side = await openSubscribedNode(join(directory, "subscribers"), SUBSCRIBERS);
+  try {
+    const { url } = side;
+    const { heads = [] } = await runClient({ kind: "subscribe", url, subscribers: SUBSCRIBERS, heads: HEADS });
+    const committedMs = await committedTimes(side.logFile!);
+    const missed = heads.reduce((sum, { subscribers }) => sum + SUBSCRIBERS - subscribers, 0);
+    const delays = heads.map(({ number, lastMs }) => lastMs - committedMs.get(number)!);
+    print("subscribers", SUBSCRIBERS, "subscribers", "-");
+    print("subscribers.heads", heads.length, "heads", "-");
+    print("subscribers.missed", missed, "heads", "<=0");
+    print("subscribers.slowest", Math.max(...delays), "ms", "<=1000");
+  } finally {
+    await side.close();
+  }
+}
+
 async function measureReads(side: Side, rates: Map<string, Map<SideName, number>>): Promise<void> {
   const { name, url } = side;
   for (const [read, bodies] of Object.entries(await readRequests(url))) {
@@ -152,21 +180,6 @@ async function run(side: Side, name: string, job: Job): Promise<JobResult> {
   const result = await runClient(job);
   await writeFile(join(values.profile!, `${name}.cpuprofile`), await inspector.stopProfile());
   inspector.close();
-  return result;
-}
-
-/** In a process of its own. Rejects with what went wrong there. */
-async function runClient(job: Job): Promise<JobResult> {
-  const child = fork(fileURLToPath(new URL("rpc-client.ts", import.meta.url)), { stdio: "inherit" });
-  const answered = once(child, "message") as Promise<[{ result?: JobResult; error?: string }]>;
-  child.send(job);
-  const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`the client ended with ${code} without a result`);
-  });
-  ended.catch(() => {});
-  const [{ result, error }] = await Promise.race([answered, ended]);
-  if (result === undefined) throw new Error(error);
-  await ended.catch(() => {});
   return result;
 }
 
