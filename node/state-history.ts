@@ -4,6 +4,7 @@ import type { Header } from "../core/chain.ts";
 import { openStateDatabase } from "../execution/state/database.ts";
 import { StoreError } from "../execution/state/errors.ts";
 import type { LevelStore } from "../execution/state/level-store.ts";
+import { SharedNodes } from "../execution/state/prune.ts";
 import { beginCounting, type CountParts } from "../execution/state/prune-count.ts";
 import { readHistory } from "../execution/state/prune-tables.ts";
 import type { StateDatabase } from "../execution/state/types.ts";
@@ -38,7 +39,8 @@ export interface ChainPosition {
  */
 export function lowestNeeded({ head, states, finalizedOnL1, epochBlocks }: ChainPosition): bigint {
   const needed = [head - states, finalizedOnL1 ?? head];
-  if (epochBlocks !== undefined) needed.push(((head + 1n) / epochBlocks) * epochBlocks - 1n);
+  const ended = epochBlocks === undefined ? 0n : ((head + 1n) / epochBlocks) * epochBlocks;
+  if (ended > 0n) needed.push(ended - 1n);
   const lowest = needed.reduce((a, b) => (b < a ? b : a));
   return lowest > 0n ? lowest : 0n;
 }
@@ -58,7 +60,8 @@ export async function openStates(
     const finalizedOnL1 = readFinalizedOnL1(reader);
     const keepFrom = states === undefined ? undefined : lowestNeeded({ head, states, finalizedOnL1, epochBlocks });
     await countStates(store, head, keepFrom, onProgress);
-    return openStateDatabase({ reader, headRoot, forEver: MESSAGE_PASSER_ADDRESS });
+    const shared = await SharedNodes.load(store);
+    return openStateDatabase({ reader, headRoot, forEver: MESSAGE_PASSER_ADDRESS, shared });
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "DAMAGED") throw error;
     throw new DataError(error.message, { cause: error });

@@ -16,7 +16,7 @@ import { FlatState } from "./flat-state.ts";
 import { decodeTrieSlot, hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
 import { OverlayLayer, type StorageOverlay } from "./layer.ts";
-import { stageNodeUse } from "./prune.ts";
+import { type SharedNodes, stageNodeUse } from "./prune.ts";
 import { NodeUseOfSeal } from "./prune-seal.ts";
 import { readHistory, readPrunedRoot, type StateHistory } from "./prune-tables.ts";
 import { ChainState } from "./sealed-state.ts";
@@ -41,6 +41,8 @@ export interface StateDatabaseOptions {
   readonly nodeBudget?: number;
   /** Address of the account that pruned states still prove. Whoever commits to a store that counts states names it. */
   readonly forEver?: Uint8Array;
+  /** Of the store; without it each count is read. */
+  readonly shared?: SharedNodes;
 }
 
 const DEFAULT_NODE_BUDGET = 100_000;
@@ -61,6 +63,7 @@ class TrieStateDatabase implements StateDatabase {
   readonly #reader: KeyValueReader;
   readonly #flat: FlatState;
   readonly #forEver: Uint8Array | undefined;
+  readonly #shared: SharedNodes | undefined;
   readonly #nodeBudget: number;
   readonly #nodes: NodeAccount = { resident: 0, sweep: 0 };
   /** Root nodes by storage root. */
@@ -72,10 +75,11 @@ class TrieStateDatabase implements StateDatabase {
   #history: StateHistory | undefined;
   #stagedHistory: StateHistory | undefined;
 
-  constructor({ reader, headRoot, nodeBudget = DEFAULT_NODE_BUDGET, forEver }: StateDatabaseOptions) {
+  constructor({ reader, headRoot, nodeBudget = DEFAULT_NODE_BUDGET, forEver, shared }: StateDatabaseOptions) {
     this.#reader = reader;
     this.#flat = new FlatState(reader);
     this.#forEver = forEver;
+    this.#shared = shared;
     this.#nodeBudget = nodeBudget;
     this.#history = forEver && countedHistory(reader);
     if (!this.#knows(headRoot)) throw damaged(`the root ${bytesToHex(headRoot)} of the last block's state is missing`);
@@ -105,7 +109,7 @@ class TrieStateDatabase implements StateDatabase {
     for (const each of changes) this.#flat.stage(each, batch);
     if (this.#history === undefined) return;
     const uses = changes.map(({ nodeUse }) => nodeUse!);
-    this.#stagedHistory = stageNodeUse(this.#reader, this.#history, uses, keepFrom ?? 0n, batch);
+    this.#stagedHistory = stageNodeUse(this.#reader, this.#history, uses, keepFrom ?? 0n, batch, this.#shared);
   }
 
   committed(state: SealedState): void {

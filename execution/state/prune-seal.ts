@@ -1,16 +1,16 @@
 /** What sealing a state does to the nodes of the state before it, collected trie by trie while they are in memory. */
 import { hashedKey } from "./history.ts";
 import { bytesKey } from "./keys.ts";
-import type { NodeUse } from "./prune.ts";
+import type { AddedNode, NodeUse } from "./prune.ts";
 import type { NodeLoader, Trie } from "./trie.ts";
-import { type TrieVersion, trieChanges, type Way } from "./trie-changes.ts";
+import { type NodeChange, type TrieVersion, trieChanges, type Way } from "./trie-changes.ts";
 import { toNibbles } from "./trie-node.ts";
 
 export class NodeUseOfSeal {
   readonly #load: NodeLoader;
   readonly #forEver: string;
   readonly #way: Way;
-  readonly #added = new Map<string, number>();
+  readonly #added: AddedNode[] = [];
   readonly #replaced: Uint8Array[] = [];
   /** Read while the tries were edited: their earlier versions are read again for the comparison. */
   readonly #read = new Map<string, Uint8Array>();
@@ -41,14 +41,11 @@ export class NodeUseOfSeal {
   }
 
   noteStorage(addressKey: string, before: TrieVersion, after: TrieVersion): void {
-    const isForEver = addressKey === this.#forEver;
-    for (const { hash, isNew } of trieChanges(this.load, before, after)) this.#note(hash, isNew, isForEver);
+    this.#note(trieChanges(this.load, before, after), addressKey === this.#forEver);
   }
 
   noteAccounts(before: TrieVersion, after: TrieVersion): void {
-    for (const { hash, isNew, isForEver } of trieChanges(this.load, before, after, this.#way)) {
-      this.#note(hash, isNew, isForEver);
-    }
+    this.#note(trieChanges(this.load, before, after, this.#way), false);
   }
 
   /** `root`: of the state before. */
@@ -56,10 +53,12 @@ export class NodeUseOfSeal {
     return { added: this.#added, replaced: isSame ? undefined : { root, nodes: this.#replaced } };
   }
 
-  #note(hash: Uint8Array, isNew: boolean, isForEver: boolean): void {
-    if (isNew) {
-      const key = bytesKey(hash);
-      this.#added.set(key, (this.#added.get(key) ?? 0) + 1);
-    } else if (!isForEver) this.#replaced.push(hash);
+  #note(changes: Iterable<NodeChange>, areForEver: boolean): void {
+    const first = this.#added.length;
+    for (const { hash, isNew, isForEver, above } of changes) {
+      const stays = areForEver || isForEver;
+      if (isNew) this.#added.push({ key: bytesKey(hash), above: above === -1 ? -1 : first + above, isForEver: stays });
+      else if (!stays) this.#replaced.push(hash);
+    }
   }
 }

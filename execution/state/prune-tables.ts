@@ -18,7 +18,7 @@ import type { BatchWriter, KeyValueReader } from "./types.ts";
 const NODES = 0x03;
 const COUNTS = 0x06;
 const REPLACED = 0x07;
-const HISTORY_KEY = Uint8Array.of(0x08);
+export const HISTORY_KEY = Uint8Array.of(0x08);
 const PRUNED_ROOTS = 0x09;
 
 const table = (first: number) => ({ start: Uint8Array.of(first), end: Uint8Array.of(first + 1) }) as const;

@@ -10,7 +10,9 @@ import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { damaged } from "./errors.ts";
 import { hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
+import type { LevelStore } from "./level-store.ts";
 import {
+  COUNT_TABLE,
   nodeTableKey,
   type Replaced,
   readCount,
@@ -29,10 +31,18 @@ import type { BatchWriter, KeyValueReader } from "./types.ts";
 
 /** What a state did to the nodes of the one before it. */
 export interface NodeUse {
-  /** Places that got a node, by `bytesKey` of its hash. */
-  readonly added: ReadonlyMap<string, number>;
+  /** Places that got a node, each after those above it. */
+  readonly added: readonly AddedNode[];
   /** Undefined when nothing changed. */
   readonly replaced: Replaced | undefined;
+}
+
+export interface AddedNode {
+  /** `bytesKey` of its hash. */
+  readonly key: string;
+  /** Place in the list of the node above it, −1 where that is not new. */
+  readonly above: number;
+  readonly isForEver: boolean;
 }
 
 /** States that go with one that comes: a backlog shrinks without holding up a block. */
@@ -48,11 +58,12 @@ export function stageNodeUse(
   uses: readonly NodeUse[],
   keepFrom: bigint,
   batch: BatchWriter,
+  shared = new SharedNodes(),
 ): StateHistory {
-  const counts = new NodeCounts(reader);
+  const counts = new NodeCounts(reader, shared);
   let head = history.head;
   for (const { added, replaced } of uses) {
-    for (const [key, places] of added) counts.add(key, places);
+    counts.add(added);
     stageReplaced(batch, ++head, replaced);
   }
   const until = least(keepFrom, history.lowest + STATES_AT_ONCE * BigInt(uses.length));
@@ -132,22 +143,79 @@ export function stageUndone(
   return next;
 }
 
+/**
+ * Which nodes may be at several places: a bit for each beginning of a hash, so that most need no read of the store. Once
+ * set, a bit stays.
+ */
+export class SharedNodes {
+  /** Undefined: any may. */
+  readonly #bits: Uint8Array | undefined;
+
+  constructor(bits?: Uint8Array) {
+    this.#bits = bits;
+  }
+
+  /** Of what the store holds. */
+  static async load(store: Pick<LevelStore, "iterate">): Promise<SharedNodes> {
+    const shared = new SharedNodes(new Uint8Array(SHARED_BITS >> 3));
+    for await (const [key] of store.iterate(COUNT_TABLE)) shared.add(bytesKey(key.subarray(1)));
+    return shared;
+  }
+
+  add(key: string): void {
+    const bit = bitOf(key);
+    if (this.#bits !== undefined) this.#bits[bit >> 3]! |= 1 << (bit & 7);
+  }
+
+  mayHave(key: string): boolean {
+    const bit = bitOf(key);
+    return this.#bits === undefined || (this.#bits[bit >> 3]! & (1 << (bit & 7))) !== 0;
+  }
+}
+
+/** 1 MiB. */
+const SHARED_BITS = 1 << 23;
+const bitOf = (key: string): number =>
+  ((key.charCodeAt(0) << 15) | (key.charCodeAt(1) << 7) | (key.charCodeAt(2) >> 1)) & (SHARED_BITS - 1);
+
+interface Count {
+  now: number;
+  /** What the store says. */
+  readonly stored: number;
+}
+
 /** Counts as they are once a batch is written. */
 export class NodeCounts {
   readonly #reader: KeyValueReader;
-  readonly #counts = new Map<string, { now: number; readonly stored: number }>();
+  readonly #shared: SharedNodes;
+  readonly #counts = new Map<string, Count>();
 
-  constructor(reader: KeyValueReader) {
+  constructor(reader: KeyValueReader, shared = new SharedNodes()) {
     this.#reader = reader;
+    this.#shared = shared;
   }
 
-  add(key: string, places: number): void {
-    this.#of(key, false).now += places;
+  /**
+   * Nodes of one state. A node is in the store only with everything below it, so when one below is not there nothing
+   * needs to be asked: but for what is kept for ever, beside which states were pruned.
+   */
+  add(added: readonly AddedNode[]): void {
+    const isAbsent = new Uint8Array(added.length);
+    for (let i = added.length - 1; i >= 0; i--) {
+      const { key, above, isForEver } = added[i]!;
+      let count = this.#counts.get(key);
+      if (count === undefined) {
+        const isThere = (isAbsent[i] === 0 || isForEver) && this.#reader.get(nodeTableKey(key)) !== undefined;
+        count = this.#stored(key, isThere);
+      }
+      count.now++;
+      if (count.stored === 0 && above !== -1) isAbsent[above] = 1;
+    }
   }
 
   /** Precondition: the node is at a place. */
   remove(key: string): void {
-    const count = this.#of(key, true);
+    const count = this.#counts.get(key) ?? this.#stored(key, true);
     if (--count.now < 0) throw damaged(`trie node ${bytesToHex(keyBytes(key))} is used less often than it was counted`);
   }
 
@@ -156,19 +224,18 @@ export class NodeCounts {
     for (const [key, { now, stored }] of this.#counts) {
       if (now === 0) batch.del(nodeTableKey(key));
       if (now > 1) {
-        if (now !== stored) stageCount(batch, key, now);
+        if (now === stored) continue;
+        stageCount(batch, key, now);
+        this.#shared.add(key);
       } else if (stored > 1) stageWithoutCount(batch, key);
     }
   }
 
-  #of(key: string, isThere: boolean): { now: number; readonly stored: number } {
-    let count = this.#counts.get(key);
-    if (count === undefined) {
-      const stored =
-        isThere || this.#reader.get(nodeTableKey(key)) !== undefined ? (readCount(this.#reader, key) ?? 1) : 0;
-      count = { now: stored, stored };
-      this.#counts.set(key, count);
-    }
+  #stored(key: string, isThere: boolean): Count {
+    const places = isThere && this.#shared.mayHave(key) ? (readCount(this.#reader, key) ?? 1) : 1;
+    const stored = isThere ? places : 0;
+    const count = { now: stored, stored };
+    this.#counts.set(key, count);
     return count;
   }
 }

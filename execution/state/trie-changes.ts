@@ -24,6 +24,8 @@ export interface NodeChange {
   readonly isNew: boolean;
   /** Needed to prove the account that is kept for ever: on the way to it, or in its storage. */
   readonly isForEver: boolean;
+  /** The new node above it in the trie: its place among the new nodes so far, −1 when there is none. */
+  readonly above: number;
 }
 
 export const EMPTY_TRIE: TrieVersion = { root: EMPTY_TRIE_ROOT, node: undefined };
@@ -38,7 +40,7 @@ export interface Way {
   readonly isAll: boolean;
 }
 
-/** In no particular order. Throws StoreError where a node is missing or malformed. */
+/** A node comes after those above it. Throws StoreError where a node is missing or malformed. */
 export function* trieChanges(
   load: NodeLoader,
   before: TrieVersion,
@@ -47,10 +49,13 @@ export function* trieChanges(
 ): Generator<NodeChange> {
   if (equalsBytes(before.root, after.root)) return;
   // A root is stored however short it is.
-  const isOnWay = way !== undefined;
-  if (before.node !== undefined) yield { hash: before.root, isNew: false, isForEver: isOnWay };
-  if (after.node !== undefined) yield { hash: after.root, isNew: true, isForEver: isOnWay };
-  const pending = [{ a: inner(load, before.node), b: inner(load, after.node), depth: 0, isOnWay }];
+  const root = { isForEver: way !== undefined, above: -1 };
+  if (before.node !== undefined) yield { hash: before.root, isNew: false, ...root };
+  if (after.node !== undefined) yield { hash: after.root, isNew: true, ...root };
+  let added = after.node === undefined ? 0 : 1;
+  const pending = [
+    { a: inner(load, before.node), b: inner(load, after.node), depth: 0, isOnWay: root.isForEver, above: added - 1 },
+  ];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (let nibble = 0; nibble < 16; nibble++) {
       const [a, b] = [childAt(next.a, nibble), childAt(next.b, nibble)];
@@ -59,9 +64,11 @@ export function* trieChanges(
       if (way?.isAll === false && !isOnWay) continue;
       const [from, to] = [storedHash(a), storedHash(b)];
       if (from !== undefined && to !== undefined && equalsBytes(from, to)) continue;
-      if (from !== undefined) yield { hash: from, isNew: false, isForEver: isOnWay };
-      if (to !== undefined) yield { hash: to, isNew: true, isForEver: isOnWay };
-      const below = { a: inner(load, a), b: inner(load, b), depth: next.depth + 1, isOnWay };
+      const { above } = next;
+      if (from !== undefined) yield { hash: from, isNew: false, isForEver: isOnWay, above };
+      if (to !== undefined) yield { hash: to, isNew: true, isForEver: isOnWay, above };
+      const lower = to === undefined ? above : added++;
+      const below = { a: inner(load, a), b: inner(load, b), depth: next.depth + 1, isOnWay, above: lower };
       if (below.a !== undefined || below.b !== undefined) pending.push(below);
     }
   }

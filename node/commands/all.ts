@@ -12,6 +12,7 @@ import { indexCommand } from "./index.ts";
 import { lineageCommand } from "./lineage.ts";
 import { networkCommand } from "./network.ts";
 import { nodeCommand } from "./node.ts";
+import { pruneCommand } from "./prune.ts";
 import { qualityCommand } from "./quality.ts";
 import { rollbackCommand } from "./rollback.ts";
 import { serveCommand } from "./serve.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   importCommand,
   verifyDbCommand,
   rollbackCommand,
+  pruneCommand,
   indexCommand,
   serveCommand,
   contentCommand,

@@ -9,7 +9,7 @@ export const rollbackCommand: Command = {
 its peers, or takes them from a file (openledger import): they were final and stay so. An imported chain can go on with
 others. The index follows by itself when the node runs.
 
-Refused below what is final on L1, and on a validator, whose key must not sign others in their place, unless --force says
+Refused below the lowest state that is kept (--gcmode), below what is final on L1, and on a validator, whose key must not sign others in their place, unless --force says
 that other nodes have the blocks.`,
   options: ["config", "datadir", "genesis", "to", "force"],
   specs: { to: { type: "integer", value: "NUMBER", group: "Node", help: "Block that is to be the head" } },

@@ -1,23 +1,28 @@
 /**
  * `openledger rollback --to N`: block N becomes the head again, in one write: blocks, indexes, certificates and validator
  * sets above it go, and the flat tables become those of its state. Tries and code stay; they are found by their hashes.
+ * Where states are counted, the nodes go that only those above it have.
  *
  * Blocks are committed because consensus made them final, so nothing is taken back but this node's copy: it fetches them
  * again. What remembers more than the chain forbids to go below it: L1, and a validator's own signatures.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { MESSAGE_PASSER_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
 import { StoreError } from "../../execution/state/errors.ts";
-import { Batch } from "../../execution/state/level-store.ts";
+import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
+import { stageUndone } from "../../execution/state/prune.ts";
+import { readHistory, type StateHistory } from "../../execution/state/prune-tables.ts";
 import { stageRestored } from "../../execution/state/restore.ts";
-import { damagedBlock, readBlock, readHead, stageWithoutBlocksAbove } from "../chain-store.ts";
+import { damagedBlock, readBlock, readHead, readHeader, stageWithoutBlocksAbove } from "../chain-store.ts";
 import { rollbackCommand } from "../commands/rollback.ts";
 import { readOptions } from "../config.ts";
 import { DataError, EXIT, OperationError, UsageError } from "../errors.ts";
 import { stageWithoutFinalityAbove } from "../finality-store.ts";
 import { readFinalizedOnL1 } from "../l1/safe-head.ts";
+import { countStates } from "../state-history.ts";
 import { type Database, openDatabase } from "./open.ts";
 import { partsOf } from "./verify-cli.ts";
 
@@ -55,6 +60,8 @@ export async function rollBack(database: Database, to: bigint, isForced: boolean
     throw new UsageError(`--to ${to}: this chain began with the checkpoint at block ${parts.firstBlock}`);
   }
   if (database.kind === "own") requireAllowed(database, path, to, isForced);
+  await countStates(store, from, undefined);
+  const history = countedFrom(store, to);
   const block = (number: bigint): ExecutedBlock => {
     const found = readBlock(store.reader, number, parts.decode);
     if (found === undefined) throw damagedBlock(number, "is missing");
@@ -65,6 +72,14 @@ export async function rollBack(database: Database, to: bigint, isForced: boolean
   const { accounts, slots } = restore(() =>
     stageRestored(store.reader, head.header.stateRoot, target.header.stateRoot, batch),
   );
+  if (history !== undefined) {
+    const rootOf = (number: bigint): Uint8Array => {
+      const header = readHeader(store.reader, number);
+      if (header === undefined) throw damagedBlock(number, "is missing");
+      return header.stateRoot;
+    };
+    restore(() => stageUndone(store.reader, history, to, rootOf, MESSAGE_PASSER_ADDRESS, batch));
+  }
   await stageWithoutBlocksAbove(batch, store, to);
   if (parts.finality !== undefined) {
     await stageWithoutFinalityAbove(batch, store, to, parts.finality.epochBlocks);
@@ -86,6 +101,17 @@ function requireAllowed(database: Database & { kind: "own" }, path: string, to: 
     `${path} is a validator's, whose key has signed blocks above ${to}. Rolled back it could be asked to sign others in ` +
       "their place, which is slashed. A validator that other nodes can bring up to date again loses nothing by " +
       "rolling back: then add --force. One that is alone must not",
+  );
+}
+
+/** Undefined where states are not counted. Throws OperationError when the state of `to` was pruned. */
+function countedFrom({ reader }: LevelStore, to: bigint): StateHistory | undefined {
+  const history = readHistory(reader);
+  if (history?.phase !== "complete") return undefined;
+  if (to >= history.lowest) return history;
+  throw new OperationError(
+    `--to ${to}: states below block ${history.lowest} were pruned; openledger derive, or a sync into an empty --datadir, ` +
+      "makes them anew",
   );
 }
 

@@ -11,10 +11,12 @@ import {
 } from "../../execution/state/flat-state.ts";
 import { decodeTrieSlot } from "../../execution/state/history.ts";
 import { bytesKey } from "../../execution/state/keys.ts";
+import { readHistory } from "../../execution/state/prune-tables.ts";
 import { preimage } from "../../execution/state/restore.ts";
 import { trieLeaves } from "../../execution/state/trie-walk.ts";
 import type { AccountState, KeyValueReader } from "../../execution/state/types.ts";
 import { type Head, readBlock } from "../chain-store.ts";
+import { readCheckpoint } from "../checkpoint-store.ts";
 import { Findings, turn } from "./findings.ts";
 import type { VerifyParts } from "./verify.ts";
 
@@ -82,11 +84,12 @@ function isPresent(
   return record.generation === generation && hasStorageRoot(record.account);
 }
 
-/** Spread over the chain, the tries of earlier blocks are whole. What they share is read once. */
+/** Spread over those that are kept, the tries of earlier blocks are whole. What they share is read once. */
 export async function checkEarlierStates(parts: VerifyParts, head: Head, findings: Findings): Promise<void> {
-  const { store, decode, firstBlock, samples } = parts;
+  const { store, decode, samples } = parts;
   const seen = new Set<string>();
-  const lowest = firstBlock;
+  const history = await findings.reading(() => readHistory(store.reader));
+  const lowest = history?.lowest ?? readCheckpoint(store.reader)?.number ?? 0n;
   const count = BigInt(samples) < head.number - lowest ? BigInt(samples) : head.number - lowest;
   for (let i = 0n; i < count; i++) {
     const number = lowest + (i * (head.number - lowest)) / count;

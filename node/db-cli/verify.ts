@@ -3,12 +3,14 @@
  * none changes anything, and none believes another.
  */
 import type { LevelStore } from "../../execution/state/level-store.ts";
+import { HISTORY_KEY } from "../../execution/state/prune-tables.ts";
 import { type BlockDecoder, type Head, readHead } from "../chain-store.ts";
 import { DataError } from "../errors.ts";
 import type { BatchRules } from "../l1/batch-rules.ts";
 import { Findings } from "./findings.ts";
 import { checkBlocks, checkIndexes } from "./verify-blocks.ts";
 import { checkCertificates, checkValidatorSets } from "./verify-finality.ts";
+import { checkCounts, checkPrunedStates } from "./verify-history.ts";
 import { checkEarlierStates, checkHeadState } from "./verify-state.ts";
 
 export interface CheckResult {
@@ -48,11 +50,21 @@ const FINALITY_CHECKS: typeof CHECKS = [
   ["validator sets", checkValidatorSets],
 ];
 
+/** Where states are counted. */
+const HISTORY_CHECKS: typeof CHECKS = [
+  ["counts of trie nodes", checkCounts],
+  ["withdrawals at pruned states", checkPrunedStates],
+];
+
 /** One result a check, as each ends. Rejects on a store that cannot be read at all. */
 export async function* verifyDatabase(parts: VerifyParts): AsyncGenerator<CheckResult> {
   const head = readHead(parts.store.reader);
   if (head === undefined) throw new DataError("the data directory has no chain yet");
-  for (const [name, check] of [...CHECKS, ...(parts.finality === undefined ? [] : FINALITY_CHECKS)]) {
+  const further = [
+    ...(parts.finality === undefined ? [] : FINALITY_CHECKS),
+    ...(parts.store.reader.get(HISTORY_KEY) === undefined ? [] : HISTORY_CHECKS),
+  ];
+  for (const [name, check] of [...CHECKS, ...further]) {
     parts.onProgress?.(name);
     const findings = new Findings();
     await check(parts, head, findings);
