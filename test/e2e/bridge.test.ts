@@ -10,6 +10,7 @@ import {
   type Devnet,
   FAST_BLOCKS,
   runCommand,
+  runHere,
   startDevnet,
   temporaryDirectory,
 } from "../helpers/devnet-process.ts";
@@ -169,7 +170,7 @@ describe("openledger bridge", () => {
     [["status", `0x${"11".repeat(32)}`], /no transaction 0x1111/],
     [["teleport"], /bridge needs one of/],
   ])("refuses %j with one clear line", async (args, message) => {
-    const { code, output } = await runCommand(["bridge", ...args, "--datadir", devnet.datadir]);
+    const { code, output } = await runHere(["bridge", ...args, "--datadir", devnet.datadir]);
     expect(output).toMatch(message);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(code).toBeGreaterThan(0);

@@ -4,7 +4,7 @@ import { type Lie, startLyingProxy } from "../../node/lineage-cli/testing/lying-
 import {
   type Devnet,
   type Exit,
-  runCommand,
+  runHere,
   runScript,
   startDevnet,
   temporaryDirectory,
@@ -38,8 +38,8 @@ it.each(["first", "second"])("the demo's %s run ends with exit 0 and no failed c
 });
 
 describe("openledger lineage --verify of what the demo settled", () => {
-  const lineage = (graphqlUrl: string, rpcUrl: string): Promise<Exit> =>
-    runCommand([
+  const lineage = (graphqlUrl: string, rpcUrl: string) =>
+    runHere([
       ...["lineage", "--output", "1", "--graphql.url", graphqlUrl, "--verify", rpcUrl],
       ...["--datadir", directory.path, "--content.url", node.contentUrl],
     ]);

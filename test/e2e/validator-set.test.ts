@@ -18,10 +18,10 @@ import { withdrawalOf } from "../../node/stake-cli/withdrawal.ts";
 import { devnetValidator, devnetValidatorKey } from "../../node/validator/devnet.ts";
 import { SLASHED_PPM } from "../helpers/anchor.ts";
 import { Cluster, type ClusterNode } from "../helpers/cluster.ts";
-import { runCommand, temporaryDirectory } from "../helpers/devnet-process.ts";
+import { runHere, temporaryDirectory } from "../helpers/devnet-process.ts";
 import { refusalOf } from "../helpers/revert.ts";
 
-const EPOCH_BLOCKS = 16;
+const EPOCH_BLOCKS = 8;
 const STAKE = "1000000";
 const PATIENCE = { timeout: 90_000, interval: 250 };
 const oracleAbi = oracleArtifact.abi as Abi;
@@ -47,7 +47,7 @@ beforeAll(async () => {
   });
   writeFileSync(passwordFile, "correct horse battery staple\n", { mode: 0o600 });
   const keys = ["--datadir", node(4).datadir, "--validator.passwordfile", passwordFile];
-  const { code, output } = await runCommand(["validator", "keys", "create", ...keys]);
+  const { code, output } = await runHere(["validator", "keys", "create", ...keys]);
   expect(code, output).toBe(0);
   await cluster.start();
   stakes = openStakes(readNetworkFile(node(0).datadir));
@@ -62,7 +62,7 @@ afterAll(async () => {
 const keyOf = (index: number): string[] => (index === 4 ? [] : ["--validator.devnetkey", String(index)]);
 
 const run = (words: readonly string[], index: number) =>
-  runCommand(["stake", ...words, "--json", "--datadir", node(index).datadir, ...keyOf(index)]);
+  runHere(["stake", ...words, "--json", "--datadir", node(index).datadir, ...keyOf(index)]);
 
 async function stake(index: number, ...words: string[]): Promise<Record<string, unknown>> {
   const { code, output } = await run(words, index);

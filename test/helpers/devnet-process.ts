@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NetworkDescription } from "../../node/network.ts";
+import { runProgram } from "../../node/program.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = `${root}node/main.ts`;
@@ -21,6 +22,7 @@ export const BRIDGED: readonly string[] = ["--l1=true", "--l1.port", "0", "--l1.
 /** Blocks as fast as they come, so that tests wait for work and not for time. */
 export const FAST_BLOCKS: readonly string[] = ["--block.interval", "50", "--block.heartbeat", "250"];
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const JSON_LOG = ["--log.format", "json"];
 
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
@@ -37,6 +39,36 @@ export interface Exit {
 /** The environment without options that would leak into the test. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("OPENLEDGER_")));
+}
+
+/**
+ * As below, in this process, which has the program's modules already: for what ends by itself. One at a time. What the
+ * program logs is not in the output.
+ */
+export async function runHere(args: readonly string[]): Promise<Pick<Exit, "code" | "output">> {
+  const streams = [process.stdout, process.stderr] as const;
+  const writes = streams.map((stream) => stream.write);
+  const environment = process.env;
+  let output = "";
+  for (const stream of streams) {
+    stream.write = (text: string | Uint8Array) => {
+      output += typeof text === "string" ? text : Buffer.from(text).toString();
+      return true;
+    };
+  }
+  process.env = cleanEnvironment();
+  const listening = SIGNALS.map((signal) => process.listeners(signal));
+  try {
+    const code = await runProgram(args);
+    return { code, output };
+  } finally {
+    process.env = environment;
+    for (const [i, signal] of SIGNALS.entries()) {
+      const added = process.listeners(signal).filter((listener) => !listening[i]!.includes(listener));
+      for (const listener of added) process.off(signal, listener);
+    }
+    for (const [i, stream] of streams.entries()) stream.write = writes[i]!;
+  }
 }
 
 /** Runs `openledger` with these arguments to its end. */

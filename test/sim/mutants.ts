@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     active: 4,
-    seed: 31,
+    seed: 52,
   },
   {
     name: "send-before-fsync",
@@ -394,6 +394,6 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     isWhole: true,
-    seed: 8,
+    seed: 6,
   },
 ];
