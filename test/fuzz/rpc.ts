@@ -79,6 +79,8 @@ async function run(node: ClusterNode, { count, seed }: FuzzOptions): Promise<Fuz
   const port = Number(new URL(node.rpcUrl).port);
   const surprises = new Surprises();
   const http = new HttpClient(port);
+  // Their connections are not used again by who is to be answered.
+  const oddHttp = new HttpClient(port);
   const pace = await Pace.open(node);
   const tally = new Tally(surprises);
   const maker = new RequestMaker(random, {
@@ -98,7 +100,7 @@ async function run(node: ClusterNode, { count, seed }: FuzzOptions): Promise<Fuz
       const way = random.real();
       if (request.isHeavy) heavy++;
       if (way < 0.02 && !request.isHeavy) {
-        await tally.odd(request, async () => http.send(oddRequest(request.text, random)));
+        await tally.odd(request, async () => oddHttp.send(oddRequest(request.text, random)));
       } else if (way < 0.03 && !request.isHeavy) {
         await tally.odd(request, async () => ({
           status: await sendRaw(port, rawBytes(request.text, random)),
@@ -124,6 +126,7 @@ async function run(node: ClusterNode, { count, seed }: FuzzOptions): Promise<Fuz
     http,
   );
   http.close();
+  oddHttp.close();
   await pace.close();
   for (const text of pace.problems) surprises.add(text, "");
   for (const text of errorsLogged(readFileSync(node.logFile, "utf8"))) surprises.add(`the node logged: ${text}`, "");
