@@ -32,6 +32,7 @@ const step = fc.record({
   change: fc.oneof(
     { weight: 6, arbitrary: fc.record({ slot: fc.nat(SLOTS.length - 1), value: fc.nat(2) }) },
     { weight: 2, arbitrary: fc.record({ balance: fc.nat(2) }) },
+    { weight: 3, arbitrary: fc.record({ pattern: fc.integer({ min: 1, max: 2 }) }) },
     { weight: 1, arbitrary: fc.constant("delete" as const) },
     { weight: 1, arbitrary: fc.constant("clear" as const) },
   ),
@@ -46,7 +47,10 @@ function apply(layer: StateLayer, steps: Steps): void {
     if (change === "delete") layer.setAccount(address, undefined);
     else if (change === "clear") layer.clearStorage(address);
     else if ("balance" in change) layer.setAccount(address, { ...existing, balance: BigInt(change.balance) });
-    else {
+    else if ("pattern" in change) {
+      layer.setAccount(address, existing);
+      for (const [i, slot] of SLOTS.entries()) layer.setStorage(address, slot, Uint8Array.of(i % change.pattern));
+    } else {
       layer.setAccount(address, existing);
       layer.setStorage(address, SLOTS[change.slot]!, Uint8Array.of(change.value));
     }
