@@ -126,7 +126,7 @@ describe("threads that fail", () => {
   }
 
   test.each(["throw", "exit", "memory", "spin"])("%s: the caller is told, others are answered", async (how) => {
-    const ask = start(1, { silentMs: 300, heapMb: 32 });
+    const ask = start(1, { silentMs: 300, heapBytes: 32 * 2 ** 20 });
     const first = await ask("");
     const lost = expect(ask(how)).rejects.toThrow("it could not be run");
     await lost;

@@ -20,14 +20,17 @@ export interface Supervision {
   readonly pingMs: number;
   /** One that has something to do and says nothing for so long is ended: work gives way to other work every 10 ms. */
   readonly silentMs: number;
-  readonly heapMb: number;
+  readonly heapBytes: number;
 }
+
+const CALLS_SILENT_MS = 5_000;
+const HEAP_BYTES = 1_024 * 1_024 * 1_024;
 
 const DEFAULT_SUPERVISION: Supervision = {
   script: new URL("./worker.ts", import.meta.url),
   pingMs: 500,
-  silentMs: 5_000,
-  heapMb: 1_024,
+  silentMs: CALLS_SILENT_MS,
+  heapBytes: HEAP_BYTES,
 };
 /** Until it serves for the first time: it loads the EVM. */
 const START_MS = 60_000;
@@ -119,12 +122,12 @@ class Thread {
 
   constructor(
     data: RunnerData,
-    { script, pingMs, silentMs, heapMb }: Supervision,
+    { script, pingMs, silentMs, heapBytes }: Supervision,
     log: RunnerThreadsOptions["log"],
     onEnd: (lost: readonly Job[]) => void,
   ) {
     this.#log = log;
-    const resourceLimits = { maxOldGenerationSizeMb: heapMb };
+    const resourceLimits = { maxOldGenerationSizeMb: heapBytes / 2 ** 20 };
     this.#worker = new Worker(script, { name: "calls", workerData: data, resourceLimits });
     this.#worker.on("message", (message: FromThread) => this.#hear(message));
     this.#worker.on("error", (err) => log.error({ err }, "a thread that runs calls failed"));
