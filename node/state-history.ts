@@ -6,7 +6,7 @@ import { StoreError } from "../execution/state/errors.ts";
 import type { LevelStore } from "../execution/state/level-store.ts";
 import { SharedNodes } from "../execution/state/prune.ts";
 import { beginCounting, type CountParts } from "../execution/state/prune-count.ts";
-import { readHistory } from "../execution/state/prune-tables.ts";
+import { COUNT_TABLE, readHistory } from "../execution/state/prune-tables.ts";
 import type { StateDatabase } from "../execution/state/types.ts";
 import { readHeader } from "./chain-store.ts";
 import { readCheckpoint } from "./checkpoint-store.ts";
@@ -60,7 +60,7 @@ export async function openStates(
     const finalizedOnL1 = readFinalizedOnL1(reader);
     const keepFrom = states === undefined ? undefined : lowestNeeded({ head, states, finalizedOnL1, epochBlocks });
     await countStates(store, head, keepFrom, onProgress);
-    const shared = await SharedNodes.load(store);
+    const shared = await SharedNodes.load(store.iterate(COUNT_TABLE));
     return openStateDatabase({ reader, headRoot, forEver: MESSAGE_PASSER_ADDRESS, shared });
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "DAMAGED") throw error;

@@ -3,14 +3,14 @@
  *
  *   06 ‖ keccak256(node)  uint32: at how many places of kept states the node is, when there are several
  *   07 ‖ number u64       what that state replaced: nothing, or the root of the state before it ‖ hashes of nodes
- *   08                    uint32 crc32(rest) ‖ phase u8 ‖ lowest u64 ‖ head u64 ‖ hash 32
+ *   08                    keccak256(rest), 4 bytes ‖ phase u8 ‖ lowest u64 ‖ head u64 ‖ hash 32
  *   09 ‖ root             root node of a state that was pruned
  *
  * Integers are big-endian. A place is an account (or none, in the trie of accounts) and a path, from the state that has
  * the node there first to the state that replaces it. Without 08 nothing is counted and every state stays.
  */
-import { crc32 } from "node:zlib";
-import { bigIntToFixed, bytesToBigInt, concatBytes } from "../../core/bytes.ts";
+import { bigIntToFixed, bytesToBigInt, concatBytes, equalsBytes } from "../../core/bytes.ts";
+import { keccak256 } from "../../core/crypto.ts";
 import { damaged } from "./errors.ts";
 import { writeKey } from "./keys.ts";
 import type { BatchWriter, KeyValueReader } from "./types.ts";
@@ -41,6 +41,7 @@ export interface StateHistory {
 }
 
 const RECORD_BYTES = 4 + 1 + 8 + 8 + 32;
+const checksum = (value: Uint8Array): Uint8Array => keccak256(value).subarray(0, 4);
 export const NOTHING_SWEPT = new Uint8Array(32);
 
 export function stageHistory(batch: BatchWriter, { phase, lowest, head, swept }: StateHistory): void {
@@ -50,7 +51,7 @@ export function stageHistory(batch: BatchWriter, { phase, lowest, head, swept }:
     bigIntToFixed(head, 8),
     swept,
   );
-  batch.put(HISTORY_KEY, concatBytes(bigIntToFixed(BigInt(crc32(value)), 4), value));
+  batch.put(HISTORY_KEY, concatBytes(checksum(value), value));
 }
 
 /** Undefined where every state stays. Throws StoreError. */
@@ -59,7 +60,7 @@ export function readHistory(reader: KeyValueReader): StateHistory | undefined {
   if (stored === undefined) return undefined;
   const value = stored.subarray(4);
   const phase = PHASES[value[0] ?? PHASES.length];
-  const isRight = stored.length === RECORD_BYTES && bytesToBigInt(stored.subarray(0, 4)) === BigInt(crc32(value));
+  const isRight = stored.length === RECORD_BYTES && equalsBytes(stored.subarray(0, 4), checksum(value));
   if (!isRight || phase === undefined) throw damaged("the record of which states are kept does not match its checksum");
   return {
     phase,

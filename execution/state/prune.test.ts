@@ -9,9 +9,9 @@ import { hashedKey } from "./history.ts";
 import { bytesKey } from "./keys.ts";
 import { Batch } from "./level-store.ts";
 import { type MemoryStore, memoryStore } from "./memory-store.ts";
-import { stageUndone } from "./prune.ts";
+import { SharedNodes, stageUndone } from "./prune.ts";
 import { beginCounting, type CountParts } from "./prune-count.ts";
-import { NODE_TABLE, readCount, readHistory, readPrunedRoot } from "./prune-tables.ts";
+import { COUNT_TABLE, NODE_TABLE, readCount, readHistory, readPrunedRoot } from "./prune-tables.ts";
 import { stageRestored } from "./restore.ts";
 import { stateChanges } from "./trie-changes.ts";
 import { EMPTY_TRIE_ROOT } from "./trie-node.ts";
@@ -106,9 +106,10 @@ class World {
     return readHistory(this.store)!;
   }
 
-  open(): void {
+  async open(): Promise<void> {
     const headRoot = this.roots.at(-1)!;
-    this.#database = openStateDatabase({ reader: this.store, headRoot, forEver: FOR_EVER });
+    const shared = await SharedNodes.load(asStore(this.store).iterate(COUNT_TABLE));
+    this.#database = openStateDatabase({ reader: this.store, headRoot, forEver: FOR_EVER, shared });
     this.#reference = openStateDatabase({ reader: this.archive, headRoot });
   }
 
@@ -121,11 +122,11 @@ class World {
       rootOf: (number) => this.roots[Number(number)],
       forEver: FOR_EVER,
     });
-    this.open();
+    await this.open();
   }
 
   /** One batch, as when several blocks become final at once. */
-  extend(blocks: readonly Steps[], isWritten: boolean): void {
+  async extend(blocks: readonly Steps[], isWritten: boolean): Promise<void> {
     const batch = new Batch();
     let [state, reference] = [this.#database.head, this.#reference.head];
     const roots: Uint8Array[] = [];
@@ -139,7 +140,7 @@ class World {
     }
     this.#database.stage(state, batch, BigInt(Math.max(0, this.head + blocks.length - this.keep)));
     if (!isWritten) {
-      this.open();
+      await this.open();
       return;
     }
     this.#reference.stage(reference, this.archive);
@@ -149,7 +150,7 @@ class World {
     this.roots.push(...roots);
   }
 
-  undo(count: number): void {
+  async undo(count: number): Promise<void> {
     const to = Math.max(Number(this.history.lowest), this.head - count);
     const batch = new Batch();
     const rootOf = (number: bigint) => this.roots[Number(number)]!;
@@ -158,7 +159,7 @@ class World {
     written(this.store, batch);
     stageRestored(this.archive, this.roots.at(-1)!, this.roots[to]!, this.archive);
     this.roots = this.roots.slice(0, to + 1);
-    this.open();
+    await this.open();
   }
 
   /** Every kept state is whole and what it was, nothing else is in the store, and the account for ever is proven. */
@@ -241,10 +242,10 @@ test("property: what is kept is whole after every block, crash and rollback, and
       await world.count();
       for (const each of actions) {
         if (each === "count again") await world.count();
-        else if (each === "crash") world.extend([[{ account: 1, change: { slot: 1, value: 1 } }], []], false);
-        else if ("undo" in each) world.undo(each.undo);
+        else if (each === "crash") await world.extend([[{ account: 1, change: { slot: 1, value: 1 } }], []], false);
+        else if ("undo" in each) await world.undo(each.undo);
         else if ("keep" in each) world.keep = each.keep;
-        else world.extend(each.blocks, true);
+        else await world.extend(each.blocks, true);
         world.check();
         world.checkCounts();
       }

@@ -10,9 +10,7 @@ import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { damaged } from "./errors.ts";
 import { hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
-import type { LevelStore } from "./level-store.ts";
 import {
-  COUNT_TABLE,
   nodeTableKey,
   type Replaced,
   readCount,
@@ -155,10 +153,10 @@ export class SharedNodes {
     this.#bits = bits;
   }
 
-  /** Of what the store holds. */
-  static async load(store: Pick<LevelStore, "iterate">): Promise<SharedNodes> {
+  /** `entries`: those of COUNT_TABLE. */
+  static async load(entries: AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>): Promise<SharedNodes> {
     const shared = new SharedNodes(new Uint8Array(SHARED_BITS >> 3));
-    for await (const [key] of store.iterate(COUNT_TABLE)) shared.add(bytesKey(key.subarray(1)));
+    for await (const [key] of entries) shared.add(bytesKey(key.subarray(1)));
     return shared;
   }
 
