@@ -5,7 +5,7 @@ import { compact } from "../../core/compact.ts";
 import type { AddResult, SenderContent } from "../../execution/mempool.ts";
 import { decodeTransaction, rememberSender } from "../../execution/tx/decode.ts";
 import type { Pool } from "../rpc/pool.ts";
-import type { FromRpc, NodeAnswers, Question, Sent, ToRpc } from "./protocol.ts";
+import type { Asked, FromRpc, NodeAnswers, Question, Sent, ToRpc } from "./protocol.ts";
 
 type Answer<Q extends Question> = Promise<Awaited<ReturnType<NodeAnswers[Q]>>>;
 
@@ -13,6 +13,8 @@ export class NodeLink {
   readonly #tell: (message: FromRpc) => void;
   readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   readonly #pending = new Set<(sent: Sent) => void>();
+  /** To be sent together: a message costs more than what is in it. */
+  #questions: Asked[] = [];
   #nextId = 0;
 
   constructor(tell: (message: FromRpc) => void) {
@@ -23,13 +25,22 @@ export class NodeLink {
   ask<Q extends Question>(question: Q, ...args: Parameters<NodeAnswers[Q]>): Answer<Q> {
     const id = this.#nextId++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#tell({ id, question, args: compact(args) });
+    if (this.#questions.length === 0) setImmediate(() => this.#flush());
+    this.#questions.push({ id, question, args: compact(args) });
     // The node answers with what is of this name there.
     return answer as Answer<Q>;
   }
 
+  #flush(): void {
+    const questions = this.#questions;
+    this.#questions = [];
+    if (questions.length > 0) this.#tell({ questions });
+  }
+
   /** Of what becomes pending, while anybody listens. */
   onPending(listener: (sent: Sent) => void): () => void {
+    // What was asked before comes first.
+    this.#flush();
     if (this.#pending.size === 0) this.#tell({ wantsPending: true });
     this.#pending.add(listener);
     return () => {
@@ -43,10 +54,12 @@ export class NodeLink {
       for (const listener of this.#pending) listener(message.pending);
       return;
     }
-    const waiting = this.#waiting.get(message.id);
-    this.#waiting.delete(message.id);
-    if ("answer" in message) waiting?.resolve(message.answer);
-    else waiting?.reject(new Error(message.failure));
+    for (const answered of message.answers) {
+      const waiting = this.#waiting.get(answered.id);
+      this.#waiting.delete(answered.id);
+      if ("answer" in answered) waiting?.resolve(answered.answer);
+      else waiting?.reject(new Error(answered.failure));
+    }
   }
 }
 

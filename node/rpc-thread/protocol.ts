@@ -70,13 +70,21 @@ export interface NodeAnswers {
 
 export type Question = keyof NodeAnswers;
 
-export type ToRpc =
-  | { readonly news: News }
-  | { readonly pending: Sent }
+export type ToRpc = { readonly news: News } | { readonly pending: Sent } | { readonly answers: readonly Answered[] };
+
+export type Answered =
   | { readonly id: number; readonly answer: unknown }
+  /** A defect. */
   | { readonly id: number; readonly failure: string };
 
+export interface Asked {
+  readonly id: number;
+  readonly question: Question;
+  readonly args: readonly unknown[];
+}
+
 export type FromRpc =
-  | { readonly id: number; readonly question: Question; readonly args: readonly unknown[] }
+  /** To be begun in this order. */
+  | { readonly questions: readonly Asked[] }
   /** From now on it wants to be told of pending transactions, or no longer. */
   | { readonly wantsPending: boolean };

@@ -11,7 +11,7 @@ import type { Chain } from "../chain.ts";
 import type { Logger } from "../log.ts";
 import type { Pool } from "../rpc/pool.ts";
 import { decodeSent } from "./node-link.ts";
-import type { FromRpc, News, NodeAnswers, RpcThreadData, Sent, ToRpc } from "./protocol.ts";
+import type { Answered, Asked, FromRpc, News, NodeAnswers, RpcThreadData, Sent, ToRpc } from "./protocol.ts";
 
 /** Work there gives way to other work every 10 ms. */
 const SILENT_MS = 10_000;
@@ -67,7 +67,7 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
   const answers = answersOf(parts);
   let stopPending: (() => void) | undefined;
 
-  async function answer({ id, question, args }: Extract<FromRpc, { id: number }>): Promise<ToRpc> {
+  async function answer({ id, question, args }: Asked): Promise<Answered> {
     try {
       // The other side took the arguments from the question's own type.
       const ask = answers[question] as (...args: readonly unknown[]) => unknown;
@@ -89,8 +89,8 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
       restartMs: RESTART_MS,
     },
     onTold(message, reply) {
-      if ("id" in message) {
-        void answer(message).then(reply);
+      if ("questions" in message) {
+        void Promise.all(message.questions.map(answer)).then((answers) => reply({ answers }));
         return;
       }
       stopPending?.();

@@ -22,6 +22,16 @@ import { txpool } from "./methods/txpool.ts";
 import { SyncFeed } from "./sync-feed.ts";
 import { InvalidValue, isObject } from "./values.ts";
 
+/** Requests of a batch that run at the same time, where they wait for others and their answers are small. They begin in order. */
+const BATCH_RUNNING = 32;
+const SMALL_ANSWERS: ReadonlySet<unknown> = new Set([
+  "eth_sendRawTransaction",
+  "eth_getTransactionCount",
+  "eth_getTransactionByHash",
+  "eth_call",
+  "eth_estimateGas",
+]);
+
 export type RpcId = string | number | null;
 
 export type RpcAnswer =
@@ -142,7 +152,7 @@ export function createRpc(options: RpcOptions): Rpc {
     return result instanceof Promise ? inTime(result, deadline) : result;
   }
 
-  /** Answers of a batch count together against the response limit; what follows the excess is refused, not run. */
+  /** Answers of a batch count together against the response limit; what has not begun at the excess is refused, not run. */
   async function handleBatch(batch: readonly unknown[], session: Session): Promise<string | undefined> {
     if (batch.length === 0) return errorText(RPC_ERROR.invalidRequest, "empty batch");
     if (batch.length > limits.batchItems) {
@@ -151,11 +161,23 @@ export function createRpc(options: RpcOptions): Rpc {
     const deadline = performance.now() + limits.requestTimeoutMs;
     const pause = pacer();
     const answers: string[] = [];
+    const running: { readonly request: unknown; readonly answer: Promise<RpcAnswer | undefined> }[] = [];
     let bytes = 0;
-    for (const request of batch) {
+    for (let next = 0; next < batch.length || running.length > 0; ) {
       await pause();
-      const text =
-        bytes > limits.responseBytes ? tooLarge(idOf(request)) : stringify(await handle(request, session, deadline));
+      const isOver = bytes > limits.responseBytes;
+      while (!isOver && next < batch.length && running.length < BATCH_RUNNING) {
+        const request = batch[next];
+        const isSmall = isObject(request) && SMALL_ANSWERS.has(request.method);
+        if (!isSmall && running.length > 0) break;
+        running.push({ request, answer: handle(request, session, deadline) });
+        next++;
+        if (!isSmall) break;
+      }
+      const first = running.shift();
+      const request = first === undefined ? batch[next++] : first.request;
+      const answer = await first?.answer;
+      const text = isOver ? tooLarge(idOf(request)) : stringify(answer);
       if (text === undefined) continue;
       bytes += text.length;
       answers.push(bytes > limits.responseBytes ? (tooLarge(idOf(request)) ?? text) : text);
