@@ -115,9 +115,10 @@ export function bombRequest(
     case 1:
       return { method: "eth_createAccessList", params: [call, "latest", overrides] };
     case 2: {
-      const calls = Array.from({ length: isHeavy ? random.pick([1, 3, 50]) : 1 }, () => call);
+      const isMany = isHeavy && (data?.length ?? 0) < 10_000;
+      const calls = Array.from({ length: isMany ? random.pick([1, 3, 50]) : 1 }, () => call);
       // What is overridden stays so in the blocks after it.
-      const others = Array.from({ length: isHeavy ? random.pick([0, 3, 255]) : 0 }, () => ({ calls }));
+      const others = Array.from({ length: isMany ? random.pick([0, 3, 255]) : 0 }, () => ({ calls }));
       const blocks = [{ stateOverrides: overrides, calls }, ...others];
       return { method: "eth_simulateV1", params: [{ blockStateCalls: blocks, traceTransfers: random.chance(0.5) }] };
     }

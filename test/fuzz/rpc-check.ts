@@ -5,7 +5,7 @@ import type { RpcRequest } from "./rpc-requests.ts";
 /** All but "internal error": that is one of the node's own. */
 const CODES: ReadonlySet<number> = new Set(Object.values(RPC_ERROR).filter((code) => code !== RPC_ERROR.internal));
 /** What eth_simulateV1 has of its own (execution-apis). */
-const isSimulations = (code: number): boolean => code <= -38_010 && code >= -38_026;
+const isSimulations = (code: number): boolean => code === -32_016 || (code <= -38_010 && code >= -38_026);
 /** Stack traces, source files, and where this program and its data are. */
 const LEAK = /\n\s+at |node_modules|\.[tj]s:\d+|file:\/\/|node:internal|\/openledger-test|\/tmp\//;
 const MOST_CHARACTERS = 26_000_000;
