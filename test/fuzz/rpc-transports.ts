@@ -27,11 +27,13 @@ export interface Sent {
 const JSON_TYPE = { "content-type": "application/json" };
 
 export class HttpClient {
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent: Agent;
   readonly #port: number;
 
-  constructor(port: number) {
+  /** Without `keepAlive` each request has a connection of its own. */
+  constructor(port: number, keepAlive = true) {
     this.#port = port;
+    this.#agent = new Agent({ keepAlive });
   }
 
   send({ method = "POST", path = "/", headers = JSON_TYPE, body }: Sent): Promise<Answer> {

@@ -79,8 +79,8 @@ async function run(node: ClusterNode, { count, seed }: FuzzOptions): Promise<Fuz
   const port = Number(new URL(node.rpcUrl).port);
   const surprises = new Surprises();
   const http = new HttpClient(port);
-  // Their connections are not used again by who is to be answered.
-  const oddHttp = new HttpClient(port);
+  // What is left of an odd request on a connection would be the beginning of the next one.
+  const oddHttp = new HttpClient(port, false);
   const pace = await Pace.open(node);
   const tally = new Tally(surprises);
   const maker = new RequestMaker(random, {
