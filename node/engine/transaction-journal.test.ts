@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bytesToHex } from "../../core/bytes.ts";
 import { DataError, OperationError } from "../errors.ts";
 import { testLog } from "../testing/world.ts";
-import { lineBytes, openJournal } from "./transaction-journal.ts";
+import { lineBytes, openJournal, type TransactionJournal } from "./transaction-journal.ts";
 
 const GENESIS = new Uint8Array(32).fill(7);
 const rawOf = (i: number, bytes = 3): Uint8Array => new Uint8Array(bytes).fill(i);
@@ -42,9 +42,14 @@ async function found(): Promise<string[]> {
   return raws.map(bytesToHex);
 }
 
+function put(journal: TransactionJournal, raw: Uint8Array): boolean {
+  journal.append(raw);
+  return journal.flush();
+}
+
 async function written(...all: readonly Uint8Array[]): Promise<void> {
   const { journal } = await open();
-  for (const raw of all) expect(journal.append(raw)).toBe(true);
+  for (const raw of all) expect(put(journal, raw)).toBe(true);
   await journal.close();
 }
 
@@ -57,7 +62,7 @@ describe("the journal of transactions", () => {
 
   test("has it before it is closed", async () => {
     const { journal } = await open();
-    journal.append(rawOf(1));
+    put(journal, rawOf(1));
     expect(await found()).toEqual(["0x010101"]);
     await journal.close();
   });
@@ -66,11 +71,12 @@ describe("the journal of transactions", () => {
     const { journal } = await open();
     const many = Array.from({ length: 2_000 }, (_, i) => rawOf(i % 256, 400));
     for (const raw of many) journal.append(raw);
+    journal.flush();
     const before = journal.sizeBytes;
     const writing = journal.rewrite(() => many.slice(500, 1_500));
     journal.append(rawOf(9));
     await writing;
-    journal.append(rawOf(8));
+    put(journal, rawOf(8));
     expect(readFileSync(path).length).toBe(journal.sizeBytes);
     expect(new Set(await found())).toEqual(new Set([...many.slice(500, 1_500), rawOf(9), rawOf(8)].map(bytesToHex)));
     expect(journal.sizeBytes).toBeLessThan(before);
@@ -84,7 +90,7 @@ describe("the journal of transactions", () => {
     mkdirSync(`${path}.new`);
     await expect(journal.rewrite(() => [])).rejects.toMatchObject({ code: "EISDIR" });
     rmSync(`${path}.new`, { recursive: true });
-    expect(journal.append(rawOf(2))).toBe(true);
+    expect(put(journal, rawOf(2))).toBe(true);
     expect(await found()).toEqual([rawOf(1), rawOf(2)].map(bytesToHex));
     await journal.close();
   });
@@ -153,10 +159,10 @@ describe("the journal of transactions", () => {
   test("what cannot be written is told once, and ends when it can again", async () => {
     const { journal, lines } = await open();
     await journal.close();
-    expect([journal.append(rawOf(1)), journal.append(rawOf(2))]).toEqual([false, false]);
+    expect([put(journal, rawOf(1)), put(journal, rawOf(2))]).toEqual([false, false]);
     expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
     await journal.rewrite(() => [rawOf(1)]);
-    expect(journal.append(rawOf(2))).toBe(true);
+    expect(put(journal, rawOf(2))).toBe(true);
     await journal.close();
     expect(await found()).toEqual([rawOf(1), rawOf(2)].map(bytesToHex));
   });
@@ -172,6 +178,7 @@ describe("the journal of transactions", () => {
         new DataView(raw.buffer).setUint32(0, i);
         journal.append(raw);
         kept.push(raw);
+        await undefined;
         process.stdout.write(i + "\\n");
         if (i % 20 === 0) void journal.rewrite(() => [...kept]);
         if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -4,7 +4,8 @@
  *   openledger transactions 1 0x<genesis hash>
  *   <CRC-32 of the bytes, 8 hex digits> 0x<signed transaction>
  *
- * A line is in the hands of the operating system when `append` returns: a process that is killed loses nothing, a
+ * What one turn of the event loop appends is written at once, before any promise of that turn is heard of: by then a
+ * line is in the hands of the operating system, and a process that is killed loses nothing; a
  * machine that loses power may lose what was not on the disk yet. A line that is not whole is left out, those after it
  * are not: each begins on a line of its own, also after a write that failed.
  */
@@ -104,6 +105,7 @@ export class TransactionJournal {
   #nextProblem: unknown;
   #rewriting: Promise<void> | undefined;
   #sizeBytes = 0;
+  #unwritten = "";
   #isFailing = false;
 
   /** Writes nothing before `resume` or `rewrite`. */
@@ -125,9 +127,17 @@ export class TransactionJournal {
     this.#append(this.#file, "\n");
   }
 
-  /** False when it could not be written; that is logged once. */
-  append(raw: Uint8Array): boolean {
-    const text = lineOf(raw);
+  /** Written in the next microtask: before whoever is told, by a promise, that it was taken. */
+  append(raw: Uint8Array): void {
+    if (this.#unwritten === "") queueMicrotask(() => this.flush());
+    this.#unwritten += lineOf(raw);
+  }
+
+  /** False when what was appended could not be written; that is logged once. */
+  flush(): boolean {
+    const text = this.#unwritten;
+    if (text === "") return !this.#isFailing;
+    this.#unwritten = "";
     const wasFailing = this.#isFailing;
     try {
       if (this.#file === undefined) throw new Error("it is closed");
@@ -157,6 +167,7 @@ export class TransactionJournal {
    */
   async rewrite(raws: () => readonly Uint8Array[]): Promise<void> {
     while (this.#rewriting !== undefined) await this.#rewriting.catch(() => {});
+    this.flush();
     this.#rewriting = this.#replace(raws()).finally(() => {
       this.#rewriting = undefined;
     });
@@ -164,6 +175,7 @@ export class TransactionJournal {
   }
 
   async close(): Promise<void> {
+    this.flush();
     await this.#rewriting?.catch(() => {});
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
