@@ -21,6 +21,7 @@ import type { StateDatabase, StateReader } from "../execution/state/types.ts";
 import { MachinePool } from "../execution/tx/machine.ts";
 import { BlockTree, type StateBlock, TREE_LIMITS, type TreeLimits } from "./chain-tree.ts";
 import { pacer } from "./pace.ts";
+import type { SenderThreads } from "./senders/threads.ts";
 
 export interface ProposalInput {
   /** Best first, for the base fee that a block on the parent has. */
@@ -84,6 +85,9 @@ export class BlocksAbove {
   readonly #gate = new Gate(VERIFICATIONS_RUNNING, VERIFICATIONS_WAITING);
   /** By block hash. */
   readonly #runs = new Map<string, Run>();
+  readonly #expected = new WeakMap<Uint8Array, Promise<void>>();
+  /** Recover the senders of blocks that are verified; without them this thread does. */
+  senders: Pick<SenderThreads, "recoverBlock"> | undefined;
 
   constructor(head: StateBlock, parts: AboveParts) {
     this.tree = new BlockTree(head, parts.limits ?? TREE_LIMITS);
@@ -117,6 +121,17 @@ export class BlocksAbove {
     return { ...made, rejected: made.rejected.filter((rejection) => !isDueToAncestors(rejection, before, after)) };
   }
 
+  /** These very bytes will be verified soon: their senders are recovered meanwhile, where other threads can. */
+  expect(raw: Uint8Array): void {
+    const recovering = this.#recover(raw);
+    if (recovering !== undefined) this.#expected.set(raw, recovering);
+  }
+
+  #recover(raw: Uint8Array): Promise<void> | undefined {
+    if (raw.length > this.#parts.rules.blockBytes) return undefined;
+    return this.#expected.get(raw) ?? this.senders?.recoverBlock(raw);
+  }
+
   /** Executes a foreign block on its parent and keeps it. Rejects on a damaged store. */
   verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification> {
     const hash = hashOfBlock(raw);
@@ -137,6 +152,7 @@ export class BlocksAbove {
   }
 
   async #import(raw: Uint8Array, parentHash: Uint8Array, hash: Uint8Array): Promise<Verification> {
+    if (this.tree.get(parentHash) !== undefined) await this.#recover(raw);
     const parent = this.tree.get(parentHash);
     if (parent === undefined) return refuse("unavailable", `its parent ${bytesToHex(parentHash)} is not here`, hash);
     const imported = await importBlock({ ...this.#execution(parent), raw });

@@ -51,6 +51,7 @@ import type { Logger } from "./log.ts";
 import { blockAfter } from "./next-block.ts";
 import { Calls } from "./runner/calls.ts";
 import type { HeldState, RunnableChain } from "./runner/types.ts";
+import type { SenderThreads } from "./senders/threads.ts";
 import { KEEP_ALL, lowestNeeded, openStates, type StateRetention } from "./state-history.ts";
 
 export type { Proposal, ProposalInput, Verification } from "./chain-above.ts";
@@ -272,6 +273,11 @@ export class Chain implements ChainApi, RunnableChain {
     return this.#above.propose(parentHash, input);
   }
 
+  /** From now on senders of blocks that are verified are recovered in these threads. The caller closes them. */
+  recoverIn(senders: SenderThreads): void {
+    this.#above.senders = senders;
+  }
+
   /**
    * Executes a block that somebody else made, on the head or on a block above it, and keeps it. No clock is asked.
    * Rejects on a damaged store.
@@ -283,6 +289,11 @@ export class Chain implements ChainApi, RunnableChain {
     const { hash } = verification;
     const committed = hash && this.raw(hash);
     return committed !== undefined && equalsBytes(committed, raw) ? { ok: true, hash: hash! } : verification;
+  }
+
+  /** These very bytes will be verified soon. */
+  expect(raw: Uint8Array): void {
+    this.#above.expect(raw);
   }
 
   /** Whether the block is committed or above the head. */

@@ -34,6 +34,7 @@ import { describeNetwork, type NetworkDescription, writeNetworkFile } from "./ne
 import { connectPeers } from "./p2p/connect.ts";
 import type { Network } from "./p2p/types.ts";
 import type { Clock } from "./ports.ts";
+import { SenderThreads } from "./senders/threads.ts";
 import { startServers } from "./servers.ts";
 import { countingProgress } from "./state-history.ts";
 import { statusReader } from "./status.ts";
@@ -93,6 +94,12 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
     const onProgress = countingProgress(clock, named("chain"), ports.stopping);
     const retention = { states: config.keepStates, onProgress };
     const chain = await Chain.open(directory.store, genesis, PRECOMPILES, named("chain"), retention);
+    // A simulation has no threads: what happens in it happens in its own order.
+    const senders = ports.network ? undefined : new SenderThreads({ chainId: genesis.chainId, log: named("senders") });
+    if (senders !== undefined) {
+      closers.push(() => senders.close());
+      chain.recoverIn(senders);
+    }
     const mempool = new Mempool({ next: chain.nextBlock, limits: config.txpool?.limits ?? {} });
     let halted: string | undefined;
     const onHalt = (error: Error) => {
@@ -144,7 +151,16 @@ export async function createNode(config: NodeConfig, genesis: Genesis, ports: No
 
     const headState = () => chain.headState;
     const gossip =
-      p2p && new TxGossip({ network: p2p, mempool, chainId: genesis.chainId, headState, clock, log: named("txs") });
+      p2p &&
+      new TxGossip({
+        network: p2p,
+        mempool,
+        chainId: genesis.chainId,
+        headState,
+        clock,
+        log: named("txs"),
+        senders,
+      });
     if (gossip !== undefined) closers.push(() => gossip.stop());
 
     const sync =

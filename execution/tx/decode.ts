@@ -48,6 +48,11 @@ export function rememberSender(hash: Uint8Array, from: Uint8Array): void {
   recentSenders.set(bytesKey(hash), from);
 }
 
+/** Whether decoding the envelope needs no recovery. */
+export function isSenderKnown(raw: Uint8Array): boolean {
+  return recentSenders.get(bytesKey(keccak256(raw))) !== undefined;
+}
+
 type Unsigned = Omit<Transaction, "raw" | "hash" | "from" | "v" | "r" | "s">;
 
 /** Sizes in bytes. Gas and nonces are 64-bit in geth and ethereumjs alike. */

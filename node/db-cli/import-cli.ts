@@ -16,6 +16,8 @@ import { ForeignChain } from "../foreign/chain.ts";
 import { isForeignDirectory, readForeignGenesis, readMarker, writeMarker } from "../foreign/directory.ts";
 import { domainOf } from "../genesis-block.ts";
 import type { BatchRules } from "../l1/batch-rules.ts";
+import { createLog } from "../log.ts";
+import { SenderThreads } from "../senders/threads.ts";
 import { type ImportReport, type ImportWatch, importForeign, importOwn } from "./import.ts";
 import { ownGenesis } from "./open.ts";
 
@@ -79,10 +81,13 @@ async function intoOwn(values: Partial<Values>, file: string, watch: ImportWatch
   const datadir = dataDirectory(values, "devnet");
   const genesis = ownGenesis(values, datadir);
   const directory = await openDataDirectory(dataDirectory(values, genesis.name), false);
+  const senders = new SenderThreads({ chainId: genesis.chainId, log: createLog("error", "pretty", 2) });
   try {
     const chain = await Chain.open(directory.store, genesis, PRECOMPILES);
+    chain.recoverIn(senders);
     return await importOwn(chain, file, certificateRules(chain, genesis), watch);
   } finally {
+    await senders.close();
     await directory.close();
   }
 }

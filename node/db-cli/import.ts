@@ -70,7 +70,8 @@ export async function importOwn(
   let [known, added, isInterrupted] = [0, 0, false];
   /** Executed, above the head. */
   let waiting: Head[] = [];
-  for await (const { bytes, isList } of readItems(file)) {
+  for await (const { item, next } of withNext(readItems(file))) {
+    const { bytes, isList } = item;
     if (watch.isStopping()) {
       isInterrupted = true;
       break;
@@ -89,6 +90,7 @@ export async function importOwn(
       known++;
     } else {
       const parent = waiting.at(-1) ?? chain.head;
+      for (const { bytes, isList } of next) if (isList) chain.expect(bytes);
       const verified = await chain.verify(bytes, parent.hash);
       if (!verified.ok) throw new OperationError(`${file}: block ${head.number} is invalid: ${verified.reason}`);
       waiting.push(head);
@@ -96,6 +98,27 @@ export async function importOwn(
     watch.onBlock(head.number);
   }
   return { known, added, head: chain.head, unfinal: waiting.length, isInterrupted };
+}
+
+/** A block, its certificate, and the block after it. */
+const LOOK_AHEAD = 2;
+
+/** Each item, and those after it: fewer at the end, and before one that cannot be read, which is told of in its turn. */
+async function* withNext<T>(
+  items: AsyncIterable<T>,
+): AsyncGenerator<{ readonly item: T; readonly next: readonly T[] }> {
+  const window: T[] = [];
+  let failure: unknown;
+  try {
+    for await (const item of items) {
+      window.push(item);
+      if (window.length > LOOK_AHEAD) yield { item: window.shift()!, next: window };
+    }
+  } catch (error) {
+    failure = error;
+  }
+  while (window.length > 0) yield { item: window.shift()!, next: window };
+  if (failure !== undefined) throw failure;
 }
 
 async function finalize(

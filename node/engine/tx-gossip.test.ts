@@ -10,7 +10,7 @@ import { VirtualClock } from "../testing/clock.ts";
 import { FakeNetwork, type FakeNode } from "../testing/network.ts";
 import { CHAIN_ID, FakeStore, RECIPIENT, rich, signed, testGenesis, testLog } from "../testing/world.ts";
 import { decodeTransactions, encodeTransactions } from "./messages.ts";
-import { TxGossip } from "./tx-gossip.ts";
+import { TxGossip, type TxGossipParts } from "./tx-gossip.ts";
 
 const GENESIS = testGenesis([0, 1, 2].map((index) => rich(index)));
 
@@ -19,7 +19,7 @@ class World {
   readonly network = new FakeNetwork({ clock: this.clock });
 
   /** Pool and gossip on a chain that stays at genesis; what it publishes, and what it says of what it hears. */
-  async join(id: string) {
+  async join(id: string, senders?: TxGossipParts["senders"]) {
     const node = this.network.join(id);
     const published: Uint8Array[] = [];
     const verdicts: string[] = [];
@@ -33,6 +33,7 @@ class World {
       headState: () => chain.headState,
       clock,
       log: testLog().log,
+      senders,
     });
     const hear = (data: Uint8Array) => node.topic("tx")(data, "nobody");
     return { id, node, published, verdicts, mempool, gossip, hear };
@@ -65,6 +66,60 @@ const hashes = (transactions: readonly Pick<Transaction, "raw">[]): string[] =>
   transactions.map(({ raw }) => bytesToHex(raw)).sort();
 const contentOf = (message: Uint8Array): string[] => decodeTransactions(message).map(bytesToHex).sort();
 const has = (mempool: Mempool, tx: Transaction): boolean => mempool.get(tx.hash) !== undefined;
+
+describe("messages whose senders are recovered elsewhere", () => {
+  /** Senders that come when the test says so, one for each large message. */
+  async function waiting() {
+    const recovered: (() => void)[] = [];
+    const recover = (envelopes: Iterable<Uint8Array>) => {
+      if ([...envelopes].length < 2) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      recovered.push(resolve);
+      return promise;
+    };
+    const node = await new World().join("a", { recover });
+    const hear = (...transactions: Pick<Transaction, "raw">[]) => {
+      const raws = transactions.map(({ raw }) => raw);
+      return node.hear(encodeTransactions(raws, 0));
+    };
+    return { ...node, hear, recovered };
+  }
+
+  test("are taken in the order in which they came, and small ones do not overtake", async () => {
+    const { hear, recovered, mempool, gossip } = await waiting();
+    const verdicts = [
+      hear(signed(0, 0n), signed(0, 1n)),
+      hear(signed(0, 2n), signed(0, 3n)),
+      hear(signed(0, 4n)),
+      hear(signed(1, 0n), { raw: Uint8Array.of(2) }),
+    ];
+    const added: bigint[] = [];
+    mempool.onPending(({ nonce }) => void added.push(nonce));
+    recovered[2]!();
+    recovered[1]!();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(mempool.counts.pending).toBe(0);
+    recovered[0]!();
+    expect(await Promise.all(verdicts)).toEqual(["accept", "accept", "accept", "reject"]);
+    expect(added).toEqual([0n, 1n, 2n, 3n, 4n, 0n]);
+    const small = hear(signed(0, 5n));
+    expect(mempool.counts.pending).toBe(7); // nothing waits: at once
+    expect(await small).toBe("accept");
+    const late = hear(signed(0, 6n), signed(0, 7n));
+    gossip.stop();
+    recovered[3]!();
+    expect(await late).toBe("ignore");
+  });
+
+  test("when too many wait, the next one is not kept waiting", async () => {
+    const { hear, recovered, mempool } = await waiting();
+    const verdicts = Array.from({ length: 256 }, () => hear(signed(0, 0n), signed(0, 1n)));
+    expect(await hear(signed(1, 0n))).toBe("accept");
+    for (const resolve of recovered) resolve();
+    expect((await Promise.all(verdicts)).filter((verdict) => verdict === "accept")).toHaveLength(1);
+    expect(mempool.counts.pending).toBe(3);
+  });
+});
 
 describe("what is submitted here", () => {
   test("travels together when it comes together, once", async () => {

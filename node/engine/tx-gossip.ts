@@ -10,6 +10,7 @@ import { decodeTransaction } from "../../execution/tx/decode.ts";
 import type { Logger } from "../log.ts";
 import type { Network, Verdict } from "../p2p/types.ts";
 import type { Clock } from "../ports.ts";
+import type { SenderThreads } from "../senders/threads.ts";
 import { decodeTransactions, encodeTransactions } from "./messages.ts";
 
 /** A message carries this much at most, unless one transaction alone is larger. */
@@ -20,6 +21,8 @@ const GATHER_MS = 10;
 const OWN_KEPT = 1_024;
 /** Transactions of one message; each costs a signature recovery. */
 const MOST_IN_MESSAGE = 2_048;
+/** Messages that wait for their senders, or for those before them. */
+const MOST_WAITING = 256;
 
 export interface TxGossipParts {
   readonly network: Network;
@@ -28,6 +31,8 @@ export interface TxGossipParts {
   readonly headState: () => StateReader;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Recover the senders of large messages; without them this thread does. */
+  readonly senders?: Pick<SenderThreads, "recover"> | undefined;
 }
 
 export class TxGossip {
@@ -37,6 +42,9 @@ export class TxGossip {
   readonly #own = new Map<string, Transaction>();
   #cancel: (() => void) | undefined;
   #isStopped = false;
+  /** The last message that waits, and how many do. */
+  #received: Promise<void> | undefined;
+  #receivedWaiting = 0;
 
   constructor(parts: TxGossipParts) {
     this.#parts = parts;
@@ -109,8 +117,7 @@ export class TxGossip {
     if (this.#waiting.length > 0) this.#arm();
   }
 
-  #receive(data: Uint8Array): Verdict {
-    const { mempool, chainId, clock, headState } = this.#parts;
+  #receive(data: Uint8Array): Verdict | Promise<Verdict> {
     let raws: Uint8Array[];
     try {
       raws = decodeTransactions(data);
@@ -118,6 +125,30 @@ export class TxGossip {
       return "reject";
     }
     if (raws.length > MOST_IN_MESSAGE) return "reject";
+    if (this.#receivedWaiting >= MOST_WAITING) return this.#take(raws);
+    const recovering = this.#parts.senders?.recover(raws);
+    if (recovering === undefined && this.#receivedWaiting === 0) return this.#take(raws);
+    return this.#takeLater(raws, recovering);
+  }
+
+  /** In the order in which messages came: a sender's transactions may be in several of them. */
+  async #takeLater(raws: readonly Uint8Array[], recovering: Promise<void> | undefined): Promise<Verdict> {
+    const before = this.#received;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#received = promise;
+    this.#receivedWaiting++;
+    try {
+      await before;
+      await recovering;
+      return this.#isStopped ? "ignore" : this.#take(raws);
+    } finally {
+      this.#receivedWaiting--;
+      resolve();
+    }
+  }
+
+  #take(raws: readonly Uint8Array[]): Verdict {
+    const { mempool, chainId, clock, headState } = this.#parts;
     let isNews = false;
     for (const raw of raws) {
       // Copied: the pool keeps it for longer than the message.

@@ -201,6 +201,8 @@ export class CatchUp {
           continue;
         }
         parent ??= chain.head.hash;
+        const next = blocks[index + 1];
+        if (next !== undefined) chain.expect(next);
         const verdict = await chain.verify(raw, parent);
         if (!verdict.ok && verdict.fault === "invalid") {
           throw new SyncHalt(`certified block ${number} does not execute: ${verdict.reason}`);

@@ -25,6 +25,8 @@ export interface SyncChain {
   readonly latestCertificate: { readonly number: bigint; readonly certificate: Uint8Array } | undefined;
   /** Known from genesis, and for an epoch once the last block before it is committed. */
   validatorSet(epoch: number): ValidatorSet | undefined;
+  /** These very bytes will be verified soon: what can be done ahead is. */
+  expect(raw: Uint8Array): void;
   /** Executes the block on its parent and keeps it in the tree. No rule about the clock is applied. */
   verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification>;
   /**

@@ -166,6 +166,9 @@ export class LedgerChain implements SyncChain {
   /** In the order in which they were committed. */
   readonly commits: { readonly number: number; readonly isCertified: boolean }[] = [];
   executed = 0;
+  /** Numbers of blocks that were announced before they were executed. */
+  readonly announced: number[] = [];
+  #expected: Uint8Array | undefined;
   /** Called before each execution. */
   beforeVerify: (number: number) => void = () => {};
   /** Blocks for which there is no room now. */
@@ -216,11 +219,16 @@ export class LedgerChain implements SyncChain {
     return epoch <= epochOfHeight(this.#height + 1, this.#ledger.epochBlocks) ? this.#ledger.sets(epoch) : undefined;
   }
 
+  expect(raw: Uint8Array): void {
+    this.#expected = raw;
+  }
+
   async verify(raw: Uint8Array, parentHash: Uint8Array): Promise<Verification> {
     const { header, hash } = hashedHeader(headerOf(raw), rlpWhole(headerOf(raw)));
     const number = Number(header.number);
     this.beforeVerify(number);
     this.executed++;
+    if (raw === this.#expected) this.announced.push(number);
     if (this.refuses(number)) return { ok: false, fault: "unavailable", reason: "no room", hash };
     if (!equalsBytes(header.parentHash, parentHash)) throw new Error(`block ${number} is executed on another parent`);
     if (this.raw(parentHash) === undefined) throw new Error(`block ${number} is executed on an unknown parent`);
