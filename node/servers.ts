@@ -67,7 +67,6 @@ export async function startServers(
   const { chain, closers, status } = parts;
   const serving: Serving = { vhosts: config.vhosts, log, closers };
   let indexer: Indexer | undefined;
-  let graphql: string | undefined;
   if (config.graphql !== undefined) {
     indexer = createIndexer({
       source: chain,
@@ -76,8 +75,12 @@ export async function startServers(
     });
     await indexer.start();
     closers.push(() => indexer?.stop());
-    graphql = await startGraphql(config.graphql, indexer, serving);
   }
+  // Threads load their modules, which takes seconds: all at the same time.
+  const [graphql, rpc] = await allOf(
+    config.graphql && indexer && startGraphql(config.graphql, indexer, serving),
+    config.http && startRpc(config, config.http, directory, parts, serving),
+  );
   const contents = await openContents({
     chain,
     directory: directory.content,
@@ -88,7 +91,6 @@ export async function startServers(
     log: log.child({ module: "content" }),
   });
   closers.push(() => contents.close());
-  const rpc = config.http && (await startRpc(config, config.http, directory, parts, serving));
   const content = config.content && (await startContent(config.content, contents, config, rpc, serving));
 
   let host: string | undefined;
@@ -110,6 +112,15 @@ export async function startServers(
   }
   const metrics = config.metrics && (await startMetrics(config.metrics, status(indexer), serving));
   return { rpc, graphql, content, host, metrics };
+}
+
+/** As Promise.all, but nothing is still starting when it rejects. */
+async function allOf<A, B>(
+  a: Promise<A> | undefined,
+  b: Promise<B> | undefined,
+): Promise<[A | undefined, B | undefined]> {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
 }
 
 async function startRpc(
