@@ -59,8 +59,8 @@ describe("sync from honest peers", () => {
     await world.reach(syncer);
     await world.clock.run(syncer.sync.stop());
     expect(syncer.node.mostInFlight).toBeLessThanOrEqual(MAX_IN_FLIGHT + 1); // a status beside them
-    // All but the first of each batch that is executed at once.
-    expect(syncer.chain.announced.length).toBeGreaterThan(1_500);
+    // All but the first of what is executed at once: often one block, as executing takes no time here.
+    expect(syncer.chain.announced.length).toBeGreaterThan(100);
     expect(asked.get("a")).toBeGreaterThan(5);
     expect(asked.get("b")).toBeGreaterThan(5);
     expect(asked.get("slow") ?? 0).toBeLessThan(asked.get("a")! / 2);
