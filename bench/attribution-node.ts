@@ -41,8 +41,6 @@ interface Target {
   /** Of the function that gives a batch's root. */
   readonly rootSelector: Hex;
   readonly requestGas: bigint;
-  /** What a call of the world costs more than a transaction, for which ecrecover is warm from the start (EIP-2929). */
-  readonly coldGas: bigint;
 }
 
 /** The precompile, with Datanet and model registered as everybody does it. */
@@ -65,7 +63,7 @@ export async function preparePrecompile(workload: AttributionWorkload): Promise<
   }
   const rootSelector = toFunctionSelector("batchRoot(uint256)");
   const requestGas = world.lastGas;
-  return { name: "precompile", world, address: ATTRIBUTION_ADDRESS, rootSelector, requestGas, coldGas: 0n };
+  return { name: "precompile", world, address: ATTRIBUTION_ADDRESS, rootSelector, requestGas };
 }
 
 /** The Solidity peer on this node's EVM. */
@@ -82,7 +80,7 @@ export async function preparePeerHere(workload: AttributionWorkload): Promise<Ta
     succeeded(await world.raw(byAddress.get(from)!.address, address, hexToBytes(data), { value }));
   }
   const rootSelector = toFunctionSelector("batches(uint256)");
-  return { name: "solidity-here", world, address, rootSelector, requestGas: world.lastGas, coldGas: 2_500n };
+  return { name: "solidity-here", world, address, rootSelector, requestGas: world.lastGas };
 }
 
 export async function openNodeSide(target: Target, directory: string): Promise<BenchSide> {
@@ -106,7 +104,7 @@ export async function openNodeSide(target: Target, directory: string): Promise<B
       for (const { host, data, root } of batches) {
         const before = new Map(slotsOf(target));
         const outcome = succeeded(await world.raw(host.address, address, data));
-        executionGas += outcome.gasUsed - target.coldGas;
+        executionGas += outcome.gasUsed;
         slots += changedSlots(before, slotsOf(target));
         const view = concatBytes(hexToBytes(target.rootSelector), hexToBytes(outcome.output));
         const kept = succeeded(await world.raw(host.address, address, view)).output;
