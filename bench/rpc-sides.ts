@@ -44,6 +44,8 @@ const BALANCE = 10n ** 20n;
 /** As bin/runtime.js starts nodes. */
 const V8_OPTIONS = "--max-semi-space-size=64";
 const NEVER_MS = 600_000;
+/** The default of --consensus.delta: what a lone validator may fill a block for. */
+const DELTA_MS = 500;
 const PATIENCE_MS = 30_000;
 
 export async function openSide(name: SideName, options: SideOptions): Promise<Side> {
@@ -74,7 +76,7 @@ async function openNode({ workload, directory, intervalMs, isInspected = false }
     unproxied: true,
     intervalMs,
     heartbeatMs: NEVER_MS,
-    deltaMs: intervalMs,
+    deltaMs: DELTA_MS,
     genesis: { gasLimit: workload.blockGasLimit, alloc: { ...alloc, ...Object.fromEntries(balances) } },
     options: () => ({ p2p: false, "log.blocks": false }),
   });

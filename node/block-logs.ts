@@ -1,7 +1,7 @@
 /** The logs of a block for those who look through many blocks: what is not asked for is not decoded. */
 import type { ExecutedBlock, Header, Log } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
-import { type RlpItem, rlpChildren, rlpDecode, rlpList, rlpSpanAt, rlpWhole } from "../core/rlp.ts";
+import { type RlpItem, type RlpSpan, rlpChildren, rlpDecode, rlpList, rlpSpanAt, rlpWhole } from "../core/rlp.ts";
 import { headerFromRlp } from "../execution/block/header.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
 import { damagedBlock, decodeLog, readable, readChecked, readRawUnchecked } from "./chain-store.ts";
@@ -11,6 +11,7 @@ export interface BlockLogs {
   readonly hash: Uint8Array;
   /** By transaction. Throws DataError when they cannot be read. */
   readonly logs: readonly (readonly Log[])[];
+  readonly transactionCount: number;
   transactionHash(index: number): Uint8Array;
 }
 
@@ -18,6 +19,7 @@ export const logsOf = ({ header, hash, receipts, transactions }: Omit<ExecutedBl
   header,
   hash,
   logs: receipts.map(({ logs }) => logs),
+  transactionCount: transactions.length,
   transactionHash: (index) => transactions[index]!.hash,
 });
 
@@ -34,7 +36,7 @@ class StoredLogs implements BlockLogs {
   readonly #raw: Uint8Array;
   readonly #headerBytes: Uint8Array;
   #hash: Uint8Array | undefined;
-  #transactions: ReturnType<typeof rlpChildren> | undefined;
+  #transactions: readonly RlpSpan[] | undefined;
   #logs: readonly (readonly Log[])[] | undefined;
 
   constructor(reader: KeyValueReader, number: bigint, raw: Uint8Array) {
@@ -64,12 +66,20 @@ class StoredLogs implements BlockLogs {
     return this.#logs;
   }
 
+  get transactionCount(): number {
+    return this.#transactionSpans().length;
+  }
+
   transactionHash(index: number): Uint8Array {
-    return readable(this.#number, "cannot be decoded", () => {
-      this.#transactions ??= rlpChildren(this.#raw, rlpChildren(this.#raw, rlpWhole(this.#raw))[1]!);
-      const { isList, start, payload, end } = this.#transactions[index]!;
-      // An envelope is a string of the list, a transaction from before EIP-2718 a list itself.
-      return keccak256(this.#raw.subarray(isList ? start : payload, end));
-    });
+    const { isList, start, payload, end } = this.#transactionSpans()[index]!;
+    // An envelope is a string of the list, a transaction from before EIP-2718 a list itself.
+    return keccak256(this.#raw.subarray(isList ? start : payload, end));
+  }
+
+  #transactionSpans(): readonly RlpSpan[] {
+    this.#transactions ??= readable(this.#number, "cannot be decoded", () =>
+      rlpChildren(this.#raw, rlpChildren(this.#raw, rlpWhole(this.#raw))[1]!),
+    );
+    return this.#transactions;
   }
 }

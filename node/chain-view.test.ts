@@ -55,6 +55,7 @@ test("it says what the chain says of each block, once it has looked", async () =
     const logs = view.logs(number)!;
     expect(logs.header).toEqual(block.header);
     expect(logs.hash).toEqual(block.hash);
+    expect(logs.transactionCount).toBe(block.transactions.length);
     expect(logs.logs).toEqual(block.receipts.map(({ logs }) => logs));
     expect(block.transactions.map((_, i) => logs.transactionHash(i))).toEqual(block.transactions.map((tx) => tx.hash));
     expect(view.rawAt(number)).toEqual(chain.rawAt(number));

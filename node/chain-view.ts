@@ -46,6 +46,7 @@ export class ChainView implements ChainApi, RunnableChain {
   readonly #listeners = new Set<(head: Head) => void>();
   readonly #onListenerError: (error: unknown) => void;
   #now: Moment;
+  #isFresh = false;
 
   /** Throws a StoreError or a DataError. */
   constructor(
@@ -62,6 +63,16 @@ export class ChainView implements ChainApi, RunnableChain {
     this.#now = this.#look();
     const decode = blockDecoder(rules.chainId);
     this.#committed = new CommittedBlocks(store.reader, decode, firstBlock, this.#now.head.number, true);
+  }
+
+  /** As `refresh`, once in a turn of the event loop: what is asked together is answered from one state. */
+  refreshOnce(): void {
+    if (this.#isFresh) return;
+    this.#isFresh = true;
+    setImmediate(() => {
+      this.#isFresh = false;
+    });
+    this.refresh();
   }
 
   /** Looks for a new head: a read of a few bytes when there is none. Listeners are told before it returns. */

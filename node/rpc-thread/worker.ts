@@ -55,7 +55,7 @@ await serveInThread<FromRpc, ToRpc>(async ({ log: said, tell, onTold }) => {
       ...openledger(certified),
       ...(rollup && optimism({ ...rollup, l1: () => link.ask("l1") })),
     },
-    refresh: () => view.refresh(),
+    refresh: () => view.refreshOnce(),
     log,
   });
   const server = await startRpcServer({ rpc, listener: { address, port }, access, maxConnections, log });

@@ -36,7 +36,7 @@ port.on("message", async (message: ToThread) => {
   }
   const { id, question, args } = message;
   try {
-    view.refresh();
+    view.refreshOnce();
     // The other side took the arguments from the method's own type.
     const run = runner[question] as (...args: readonly unknown[]) => Promise<unknown>;
     const answer = await run(...args);

@@ -69,7 +69,8 @@ export async function startAnvil({ blockTime, hardfork = "prague", args = [] }: 
       complaint = `${complaint}${text}`.slice(-1_000);
     });
     const url = `http://127.0.0.1:${port}`;
-    if (await answers(child, url)) return { url, port, pid: child.pid!, client: createClient(url), stop: () => end(child) };
+    if (await answers(child, url))
+      return { url, port, pid: child.pid!, client: createClient(url), stop: () => end(child) };
     await end(child);
   }
   throw new Error(`anvil does not start: ${complaint}`);

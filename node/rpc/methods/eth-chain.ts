@@ -50,8 +50,12 @@ const uncle = [required(numberOrTag), required(quantity(64))] as const;
 
 async function countTransactions(context: RpcContext, selector: BlockSelector): Promise<string | null> {
   if (isPending(selector)) return toQuantity((await pendingTransactions(context)).length);
-  const found = findBlock(context.chain, selector);
-  return found === undefined ? null : toQuantity(found.transactions.length);
+  const { chain } = context;
+  // By number, a block need not be decoded for it.
+  const found = "number" in selector ? chain.logs(selector.number) : undefined;
+  if (found !== undefined) return toQuantity(found.transactionCount);
+  const block = findBlock(chain, selector);
+  return block === undefined ? null : toQuantity(block.transactions.length);
 }
 
 function countUncles({ chain }: RpcContext, selector: BlockSelector): string | null {
