@@ -36,13 +36,27 @@ export function encodeTrieAccount(account: AccountState): Uint8Array {
   const nonce = minimalBytes(account.nonce);
   const balance = minimalBytes(account.balance);
   const payload = stringLength(nonce) + stringLength(balance) + 66;
-  const out = newList(payload);
+  const out = newList(payload, allocateValue);
   let at = out.length - payload;
   at = writeString(out, at, nonce);
   at = writeString(out, at, balance);
   at = writeString(out, at, account.storageRoot);
   writeString(out, at, account.codeHash);
   return out;
+}
+
+const VALUES_BYTES = 1_024;
+let values = new Uint8Array(VALUES_BYTES);
+let valuesUsed = 0;
+
+/** A part of a larger array, which costs a tenth of one of its own; not of a large one, as a value may stay for long. */
+function allocateValue(length: number): Uint8Array {
+  if (valuesUsed + length > VALUES_BYTES) {
+    values = new Uint8Array(VALUES_BYTES);
+    valuesUsed = 0;
+  }
+  valuesUsed += length;
+  return values.subarray(valuesUsed - length, valuesUsed);
 }
 
 export function decodeTrieAccount(rlp: Uint8Array): AccountState {

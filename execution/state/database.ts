@@ -12,7 +12,7 @@ import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
 import { type AccountRecord, decodeTrieAccount, encodeTrieAccount, hasStorageRoot } from "./account-codec.ts";
 import { GenerationCache } from "./cache.ts";
 import { damaged, StoreError } from "./errors.ts";
-import { FlatState } from "./flat-state.ts";
+import { FlatState, NewNodes } from "./flat-state.ts";
 import { decodeTrieSlot, hashedKey } from "./history.ts";
 import { bytesKey, keyBytes } from "./keys.ts";
 import { OverlayLayer, type StorageOverlay } from "./layer.ts";
@@ -210,7 +210,7 @@ class Sealing {
   readonly #use: NodeUseOfSeal | undefined;
   readonly #load: NodeLoader;
   readonly #records = new Map<string, AccountRecord>();
-  readonly #newNodes = new Map<string, Uint8Array>();
+  readonly #newNodes = new NewNodes();
   readonly #codes = new Map<string, Uint8Array>();
   readonly #replacedRoots: string[] = [];
   #heldBytes = 0;
@@ -300,7 +300,7 @@ class Sealing {
   }
 
   readonly #keepNode = (hash: Uint8Array, rlp: Uint8Array): void => {
-    this.#newNodes.set(bytesKey(hash), rlp);
+    this.#newNodes.add(hash, rlp);
     this.#heldBytes += rlp.length + NODE_BYTES;
   };
 }

@@ -36,11 +36,40 @@ const CODES_CACHED = 1_024;
 /** Addresses and slots known to be in KEYS. */
 const KEYS_CACHED = 262_144;
 
-/** What a block changes; keys are `bytesKey` of address, slot, node hash and code hash. */
+/** Nodes that a block adds, as they were hashed; one that is at several places may come several times. */
+export class NewNodes {
+  readonly #hashes: Uint8Array[] = [];
+  readonly #rlps: Uint8Array[] = [];
+  /** Made when somebody asks: most nodes that are read are in memory as nodes. Undefined until then. */
+  #byHash: Map<string, Uint8Array> | undefined;
+
+  /** Not after `get`. */
+  add(hash: Uint8Array, rlp: Uint8Array): void {
+    this.#hashes.push(hash);
+    this.#rlps.push(rlp);
+  }
+
+  /** `key`: `bytesKey` of the hash. */
+  get(key: string): Uint8Array | undefined {
+    this.#byHash ??= new Map(this.#hashes.map((hash, i) => [bytesKey(hash), this.#rlps[i]!]));
+    return this.#byHash.get(key);
+  }
+
+  stage(batch: BatchWriter): void {
+    for (let i = 0; i < this.#hashes.length; i++) {
+      const key = new Uint8Array(33);
+      key[0] = NODES;
+      key.set(this.#hashes[i]!, 1);
+      batch.put(key, this.#rlps[i]!);
+    }
+  }
+}
+
+/** What a block changes; keys are `bytesKey` of address, slot and code hash. */
 export interface StateChanges {
   readonly records: ReadonlyMap<string, AccountRecord>;
   readonly storages: ReadonlyMap<string, StorageOverlay>;
-  readonly nodes: ReadonlyMap<string, Uint8Array>;
+  readonly nodes: NewNodes;
   readonly codes: ReadonlyMap<string, Uint8Array>;
   /** Storage roots that the block replaced by others. */
   readonly replacedRoots: readonly string[];
@@ -127,7 +156,7 @@ export class FlatState implements KeyedReader {
       batch.put(at, value);
       this.#stageKey(key, batch);
     });
-    for (const [key, rlp] of changes.nodes) batch.put(tableKey(NODES, key), rlp);
+    changes.nodes.stage(batch);
     for (const [key, code] of changes.codes) batch.put(tableKey(CODES, key), code);
   }
 

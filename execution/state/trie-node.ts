@@ -51,6 +51,8 @@ export class Branch {
   readonly kind = "branch";
   readonly owner: Owner;
   readonly children: Child[];
+  /** Bit i: child i was put here since the last hash, so it may have no reference yet. */
+  edited = 0;
   reference: Uint8Array | undefined;
   used = 0;
 
@@ -60,16 +62,16 @@ export class Branch {
   }
 }
 
-/** Asks for a property, because `instanceof` costs several times as much and this is asked for every child. */
+/** Not `instanceof`, nor a property that only nodes have: both cost several times as much, and every child is asked. */
 export function isNode(child: Child): child is Node {
-  return child !== undefined && (child as { kind?: unknown }).kind !== undefined;
+  return child !== undefined && !ArrayBuffer.isView(child);
 }
 
 /** keccak256(rlp("")). */
 export const EMPTY_TRIE_ROOT = keccak256(Uint8Array.of(0x80));
 
-export function toNibbles(key: Uint8Array): Uint8Array {
-  const out = new Uint8Array(key.length * 2);
+/** Into `out`, the beginning of it, where that has the room. */
+export function toNibbles(key: Uint8Array, out: Uint8Array = new Uint8Array(key.length * 2)): Uint8Array {
   for (let i = 0; i < key.length; i++) {
     const byte = key[i]!;
     out[2 * i] = byte >> 4;
@@ -80,15 +82,7 @@ export function toNibbles(key: Uint8Array): Uint8Array {
 
 /** Precondition: the children are hashed. The result shares its allocation with others: copy what is to live long. */
 export function encodeNode(node: Node): Uint8Array {
-  if (node.kind === "branch") {
-    let payload = 1;
-    for (let i = 0; i < 16; i++) payload += referenceLength(node.children[i]);
-    const out = newList(payload, allocateShared);
-    let at = out.length - payload;
-    for (let i = 0; i < 16; i++) at = writeReference(out, at, node.children[i]);
-    out[at] = 0x80;
-    return out;
-  }
+  if (node.kind === "branch") return encodeBranch(node);
   const pathLength = (node.path.length >> 1) + 1;
   const itemLength = node.kind === "leaf" ? stringLength(node.value) : referenceLength(node.child);
   const payload = (pathLength === 1 ? 1 : 1 + pathLength) + itemLength;
@@ -99,6 +93,23 @@ export function encodeNode(node: Node): Uint8Array {
   if (node.kind === "leaf") writeString(out, at, node.value);
   else writeReference(out, at, node.child);
   return out;
+}
+
+/** A list's header of three bytes, 16 hashes of 33 bytes, and the value that there never is. */
+const MOST_BRANCH_BYTES = 3 + 16 * 33 + 1;
+
+/** The payload first, in its place, as its length is known only then; the header goes before it. */
+function encodeBranch({ children }: Branch): Uint8Array {
+  reserveShared(MOST_BRANCH_BYTES);
+  const start = sharedUsed + 3;
+  let at = start;
+  for (let i = 0; i < 16; i++) at = writeReference(shared, at, children[i]);
+  shared[at++] = 0x80;
+  const payload = at - start;
+  const first = start - headerLength(payload);
+  writeHeader(shared, first, 0xc0, payload);
+  sharedUsed = at;
+  return shared.subarray(first, at);
 }
 
 /** Throws a StoreError when the bytes are no node. `reference` as in the node; embedded nodes get their own bytes. */
@@ -163,7 +174,7 @@ function itemEnd(rlp: Uint8Array, at: number): number {
 }
 
 function referenceOf(child: Node | Uint8Array): Uint8Array {
-  if (child instanceof Uint8Array) return child;
+  if (ArrayBuffer.isView(child)) return child;
   if (child.reference === undefined) throw new Error("a child of the node is not hashed yet");
   return child.reference;
 }
@@ -180,10 +191,11 @@ function writeReference(out: Uint8Array, at: number, child: Child): number {
     return at + 1;
   }
   const reference = referenceOf(child);
+  const { length } = reference;
   let start = at;
-  if (reference.length === 32) out[start++] = 0xa0;
+  if (length === 32) out[start++] = 0xa0;
   out.set(reference, start);
-  return start + reference.length;
+  return start + length;
 }
 
 /** Hex-prefix encoding: 2 marks a leaf, 1 an odd number of nibbles. */
@@ -226,12 +238,15 @@ let sharedUsed = 0;
 /** Zeros. Beyond 64 bytes an array of its own costs four times as much as a part of a larger one. */
 function allocateShared(length: number): Uint8Array {
   if (length > SHARED_BYTES / 8) return new Uint8Array(length);
-  if (sharedUsed + length > SHARED_BYTES) {
-    shared = new Uint8Array(SHARED_BYTES);
-    sharedUsed = 0;
-  }
+  reserveShared(length);
   sharedUsed += length;
   return shared.subarray(sharedUsed - length, sharedUsed);
+}
+
+function reserveShared(length: number): void {
+  if (sharedUsed + length <= SHARED_BYTES) return;
+  shared = new Uint8Array(SHARED_BYTES);
+  sharedUsed = 0;
 }
 
 function headerLength(length: number): number {

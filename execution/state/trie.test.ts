@@ -29,7 +29,7 @@ function storedTrie(account: NodeAccount = { resident: 0, sweep: 0 }) {
 const nibblePair = fc.constantFrom(0x00, 0x01, 0x10, 0x11, 0xff);
 const key = fc
   .tuple(nibblePair, nibblePair, fc.constantFrom(0x00, 0x07, 0xf0), nibblePair)
-  .map(([a, b, c, d]) => Uint8Array.of(a, b, c, d));
+  .map(([a, b, c, d]) => concatBytes(Uint8Array.of(a, b), new Uint8Array(28), Uint8Array.of(c, d)));
 // Short values make nodes under 32 bytes, which are embedded in their parents.
 const value = fc.uint8Array({ minLength: 1, maxLength: 40 });
 const operation = fc.oneof(

@@ -49,7 +49,7 @@ export class Trie {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const nibbles = toNibbles(key);
+    const nibbles = nibblesFor(key);
     for (let depth = 0, node = this.#loadRoot(); node !== undefined; ) {
       node.used = this.#account.sweep;
       if (node.kind === "branch") {
@@ -67,11 +67,11 @@ export class Trie {
   /** Precondition: the value is not empty, and no key is a prefix of another. */
   put(key: Uint8Array, value: Uint8Array): void {
     if (value.length === 0) throw new RangeError("an empty value cannot be told from no value; use delete");
-    this.#root = this.#insert(this.#loadRoot(), toNibbles(key), 0, value);
+    this.#root = this.#insert(this.#loadRoot(), nibblesFor(key), 0, value);
   }
 
   delete(key: Uint8Array): void {
-    this.#root = this.#remove(this.#loadRoot(), toNibbles(key), 0);
+    this.#root = this.#remove(this.#loadRoot(), nibblesFor(key), 0);
   }
 
   /** The root hash. `store` receives each node that is new since the last call, children first. */
@@ -130,8 +130,8 @@ export class Trie {
     }
     if (depth + common === nibbles.length) throw new RangeError("a key of the trie is a prefix of another");
     const branch = this.#made(new Branch(this.#owner, new Array<Child>(16).fill(undefined)));
-    branch.children[node.path[common]!] = this.#shortened(node, common + 1);
-    branch.children[nibbles[depth + common]!] = this.#insert(undefined, nibbles, depth + common + 1, value);
+    setChild(branch, node.path[common]!, this.#shortened(node, common + 1));
+    setChild(branch, nibbles[depth + common]!, this.#insert(undefined, nibbles, depth + common + 1, value));
     if (common === 0) return branch;
     return this.#made(new Extension(this.#owner, node.path.slice(0, common), branch));
   }
@@ -163,11 +163,11 @@ export class Trie {
   #withChild(node: Branch, index: number, child: Child, next: Child): Branch {
     if (next === child) return node;
     if (node.owner === this.#owner) {
-      node.children[index] = next;
+      setChild(node, index, next);
       return node;
     }
     const copy = this.#made(new Branch(this.#owner, node.children.slice()));
-    copy.children[index] = next;
+    setChild(copy, index, next);
     return copy;
   }
 
@@ -229,11 +229,28 @@ export class Trie {
   }
 }
 
+function setChild(branch: Branch, index: number, child: Child): void {
+  branch.children[index] = child;
+  branch.edited |= 1 << index;
+}
+
+const KEY_BYTES = 32;
+const keyNibbles = new Uint8Array(2 * KEY_BYTES);
+
+/** Until the next call: what a trie keeps of a path is copied. */
+function nibblesFor(key: Uint8Array): Uint8Array {
+  return key.length === KEY_BYTES ? toNibbles(key, keyNibbles) : toNibbles(key);
+}
+
 /** Hashes a node whose reference is missing, children first. */
 function hashNode(node: Node, store: (hash: Uint8Array, rlp: Uint8Array) => void): Uint8Array {
   if (node.reference !== undefined) return node.reference;
   if (node.kind === "branch") {
-    for (const child of node.children) if (isNode(child)) hashNode(child, store);
+    // Most children are as they were: not even to look at them is much of what a branch costs.
+    for (let rest = node.edited; rest !== 0; rest &= rest - 1) {
+      const child = node.children[31 - Math.clz32(rest & -rest)];
+      if (isNode(child)) hashNode(child, store);
+    }
   } else if (node.kind === "extension" && isNode(node.child)) {
     hashNode(node.child, store);
   }
