@@ -9,7 +9,7 @@ import type { Everything, FromThread, Question, RunnerData, ToThread } from "./p
 import { NotRunError } from "./types.ts";
 
 export interface RunnerThreadsOptions extends RunnerData {
-  /** At most so many; each is started when all others are busy. */
+  /** At most so many; each is started when all others are busy with something long. */
   readonly threads: number;
   readonly log: { error(fields: object, message: string): void };
   readonly supervision?: Partial<Supervision>;
@@ -32,6 +32,8 @@ const DEFAULT_SUPERVISION: Supervision = {
   silentMs: CALLS_SILENT_MS,
   heapBytes: HEAP_BYTES,
 };
+/** To start another takes two seconds of a processor, which is nothing to do for calls of a millisecond. */
+const SLOW_MS = 20;
 /** Until it serves for the first time: it loads the EVM. */
 const START_MS = 60_000;
 const ATTEMPTS = 2;
@@ -88,7 +90,7 @@ export class RunnerThreads implements Everything {
     }
     let idlest: Thread | undefined;
     for (const thread of this.#threads) if (idlest === undefined || thread.load < idlest.load) idlest = thread;
-    const isMoreWanted = idlest === undefined || (idlest.load > 0 && this.#threads.size < this.#options.threads);
+    const isMoreWanted = idlest === undefined || (idlest.isSlow && this.#threads.size < this.#options.threads);
     (isMoreWanted ? this.#start() : idlest!).give(job);
   }
 
@@ -119,6 +121,8 @@ class Thread {
   /** Pings since it last said anything: counted, not timed, as a machine may sleep. */
   #unanswered = 0;
   #isReady = false;
+  /** When it was last done with something, or began after having had nothing to do. */
+  #progressAtMs = 0;
 
   constructor(
     data: RunnerData,
@@ -158,8 +162,16 @@ class Thread {
     return this.#jobs.size;
   }
 
+  /** It has something to do, and has not been done with anything for a while. */
+  get isSlow(): boolean {
+    return this.#jobs.size > 0 && performance.now() - this.#progressAtMs > SLOW_MS;
+  }
+
   give(job: Job): void {
-    if (this.#jobs.size === 0) this.#unanswered = 0;
+    if (this.#jobs.size === 0) {
+      this.#unanswered = 0;
+      this.#progressAtMs = performance.now();
+    }
     job.attempts++;
     const id = this.#nextId++;
     this.#jobs.set(id, job);
@@ -184,6 +196,7 @@ class Thread {
       this.#isReady = true;
       return;
     }
+    this.#progressAtMs = performance.now();
     const job = this.#jobs.get(message.id);
     this.#jobs.delete(message.id);
     if ("answer" in message) job?.resolve(message.answer);
