@@ -71,8 +71,8 @@ describe("messages whose senders are recovered elsewhere", () => {
   /** Senders that come when the test says so, one for each large message. */
   async function waiting() {
     const recovered: (() => void)[] = [];
-    const recover = (envelopes: Iterable<Uint8Array>) => {
-      if ([...envelopes].length < 2) return undefined;
+    const recover = (envelopes: readonly Uint8Array[]) => {
+      if (envelopes.length < 2) return undefined;
       const { promise, resolve } = Promise.withResolvers<void>();
       recovered.push(resolve);
       return promise;

@@ -25,11 +25,13 @@ export interface Supervision {
   readonly restartMs: number;
 }
 
+const SILENT_MS = 2_000;
+
 const DEFAULT_SUPERVISION: Supervision = {
   script: new URL("./worker.ts", import.meta.url),
   // The processor of the thread that asks is not theirs.
   threads: Math.min(2, Math.max(1, availableParallelism() - 1)),
-  silentMs: 2_000,
+  silentMs: SILENT_MS,
   restartMs: 5_000,
 };
 const HEAP_MB = 128;
@@ -75,8 +77,8 @@ export class SenderThreads {
    * Of transactions that will be decoded in this order. Resolves when decoding needs no more recoveries than it has to do
    * itself; undefined when that is already so. Never rejects. Keeps nothing of what it is given.
    */
-  recover(envelopes: Iterable<Uint8Array>, isUrgent = false): Promise<void> | undefined {
-    if (!this.#hasReadyThread()) return undefined;
+  recover(envelopes: readonly Uint8Array[], isUrgent = false): Promise<void> | undefined {
+    if (envelopes.length < FEWEST || this.#isClosed) return undefined;
     if (this.#waitingBytes >= (isUrgent ? MOST_URGENT_BYTES : MOST_WAITING_BYTES)) return undefined;
     const unknown: Uint8Array[] = [];
     for (const envelope of envelopes) {
@@ -84,6 +86,8 @@ export class SenderThreads {
       if (!isSenderKnown(envelope)) unknown.push(envelope);
     }
     if (unknown.length < FEWEST) return undefined;
+    this.#startThreads();
+    if (!this.#isAnyReady) return undefined;
     const queue = isUrgent ? this.#urgent : this.#others;
     const ends: Promise<void>[] = [];
     for (const part of parts(unknown)) {
@@ -99,7 +103,7 @@ export class SenderThreads {
 
   /** As above, of a block that will be verified: it comes before what is not in a block. */
   recoverBlock(raw: Uint8Array): Promise<void> | undefined {
-    return this.#hasReadyThread() ? this.recover(envelopesOfBlock(raw), true) : undefined;
+    return this.recover(envelopesOfBlock(raw), true);
   }
 
   /** What waits is left to whoever decodes it. */
@@ -107,11 +111,6 @@ export class SenderThreads {
     this.#isClosed = true;
     await Promise.all([...this.#threads].map((thread) => thread.end()));
     this.#giveUpAll();
-  }
-
-  #hasReadyThread(): boolean {
-    this.#startThreads();
-    return this.#isAnyReady;
   }
 
   get #isAnyReady(): boolean {
@@ -231,6 +230,7 @@ class Thread {
       this.isReady = true;
       this.#worker.unref();
       this.#markReady();
+      this.#onFree();
       return;
     }
     const { id, found } = message;

@@ -10,10 +10,9 @@ import { type FromThread, type ToThread, unpackEnvelopes } from "../protocol.ts"
 const send = (message: FromThread): void => parentPort?.postMessage(message);
 const slow: ToThread[] = [];
 const failures: Readonly<Record<string, () => void>> = {
-  throw: () =>
-    setImmediate(() => {
-      throw new Error("thrown");
-    }),
+  throw: () => {
+    throw new Error("thrown");
+  },
   exit: () => process.exit(3),
   spin: () => {
     for (;;);
