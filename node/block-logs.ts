@@ -1,16 +1,16 @@
 /** The logs of a block for those who look through many blocks: what is not asked for is not decoded. */
 import type { ExecutedBlock, Header, Log } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
-import { type RlpItem, type RlpSpan, rlpChildren, rlpDecode, rlpList, rlpSpanAt, rlpWhole } from "../core/rlp.ts";
+import { type RlpSpan, rlpChildren, rlpDecode, rlpSpanAt, rlpWhole } from "../core/rlp.ts";
 import { headerFromRlp } from "../execution/block/header.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
-import { damagedBlock, decodeLog, readable, readChecked, readRawUnchecked } from "./chain-store.ts";
+import { damagedBlock, readable, readChecked, readRawUnchecked } from "./chain-store.ts";
 
 export interface BlockLogs {
   readonly header: Pick<Header, "number" | "timestamp" | "logsBloom">;
   readonly hash: Uint8Array;
-  /** By transaction. Throws DataError when they cannot be read. */
-  readonly logs: readonly (readonly Log[])[];
+  /** In order, with the index of the log's transaction. Throws DataError when they cannot be read. */
+  each(visit: (log: Log, transactionIndex: number) => void): void;
   readonly transactionCount: number;
   transactionHash(index: number): Uint8Array;
 }
@@ -18,7 +18,10 @@ export interface BlockLogs {
 export const logsOf = ({ header, hash, receipts, transactions }: Omit<ExecutedBlock, "foreign">): BlockLogs => ({
   header,
   hash,
-  logs: receipts.map(({ logs }) => logs),
+  each: (visit) =>
+    receipts.forEach(({ logs }, index) => {
+      for (const log of logs) visit(log, index);
+    }),
   transactionCount: transactions.length,
   transactionHash: (index) => transactions[index]!.hash,
 });
@@ -37,7 +40,6 @@ class StoredLogs implements BlockLogs {
   readonly #headerBytes: Uint8Array;
   #hash: Uint8Array | undefined;
   #transactions: readonly RlpSpan[] | undefined;
-  #logs: readonly (readonly Log[])[] | undefined;
 
   constructor(reader: KeyValueReader, number: bigint, raw: Uint8Array) {
     this.#reader = reader;
@@ -54,16 +56,23 @@ class StoredLogs implements BlockLogs {
     return this.#hash;
   }
 
-  get logs(): readonly (readonly Log[])[] {
-    this.#logs ??= readable(this.#number, "has unreadable receipts", () => {
-      const record = readChecked(this.#reader, this.#number)?.record;
-      if (record === undefined) throw damagedBlock(this.#number, "is half there");
-      const entries = rlpList(rlpList(rlpDecode(record), "record")[1], "receipts");
-      return entries.map((entry) =>
-        rlpList(rlpList(entry, "receipt")[2], "logs").map((log: RlpItem) => decodeLog(log)),
-      );
+  each(visit: (log: Log, transactionIndex: number) => void): void {
+    const record = readChecked(this.#reader, this.#number)?.record;
+    if (record === undefined) throw damagedBlock(this.#number, "is half there");
+    readable(this.#number, "has unreadable receipts", () => {
+      const receipts = child(record, rlpWhole(record), 1);
+      let index = 0;
+      for (let at = receipts.payload; at < receipts.end; index++) {
+        const receipt = rlpSpanAt(record, at, receipts.end);
+        const logs = child(record, receipt, 2);
+        for (let from = logs.payload; from < logs.end; ) {
+          const log = rlpSpanAt(record, from, logs.end);
+          visit(new StoredLog(record, log), index);
+          from = log.end;
+        }
+        at = receipt.end;
+      }
     });
-    return this.#logs;
   }
 
   get transactionCount(): number {
@@ -82,4 +91,36 @@ class StoredLogs implements BlockLogs {
     );
     return this.#transactions;
   }
+}
+
+/** Of `rlp([address, [topic..], data])`: each part is cut out when it is asked for. Throws RlpError. */
+class StoredLog implements Log {
+  readonly #bytes: Uint8Array;
+  readonly #span: RlpSpan;
+
+  constructor(bytes: Uint8Array, span: RlpSpan) {
+    this.#bytes = bytes;
+    this.#span = span;
+  }
+
+  get address(): Uint8Array {
+    const { payload, end } = child(this.#bytes, this.#span, 0);
+    return this.#bytes.subarray(payload, end);
+  }
+
+  get topics(): readonly Uint8Array[] {
+    const topics = rlpChildren(this.#bytes, child(this.#bytes, this.#span, 1));
+    return topics.map(({ payload, end }) => this.#bytes.subarray(payload, end));
+  }
+
+  get data(): Uint8Array {
+    const { payload, end } = child(this.#bytes, this.#span, 2);
+    return this.#bytes.subarray(payload, end);
+  }
+}
+
+function child(bytes: Uint8Array, { payload, end }: RlpSpan, index: number): RlpSpan {
+  let span = rlpSpanAt(bytes, payload, end);
+  for (let i = 0; i < index; i++) span = rlpSpanAt(bytes, span.end, end);
+  return span;
 }

@@ -260,7 +260,7 @@ function encodeRecord(block: ExecutedBlock): Uint8Array {
   return rlpEncode([concatBytes(...block.transactions.map((tx) => tx.from)), receipts]);
 }
 
-export function decodeLog(item: RlpItem): Log {
+function decodeLog(item: RlpItem): Log {
   const [address, topics, data] = rlpList(item, "log");
   return {
     address: rlpFixed(address, 20, "log address"),

@@ -12,8 +12,8 @@ import { ChainView } from "./chain-view.ts";
 import { Calls } from "./runner/calls.ts";
 import { contract, extend, RECIPIENT, rich, signed, testGenesis } from "./testing/world.ts";
 
-/** sstore(0, calldataload(0)) with calldata, else returns sload(0). */
-const CELL = contract(CONTRACTS[0]!, hexToBytes("0x36600c575f545f5260205ff35b5f355f5500"));
+/** sstore(0, calldataload(0)) and a log with calldata, else returns sload(0). */
+const CELL = contract(CONTRACTS[0]!, hexToBytes("0x36600c575f545f5260205ff35b5f355f55604260055fa100"));
 const word = (value: bigint) => hexToBytes(`0x${value.toString(16).padStart(64, "0")}`);
 const write = (nonce: bigint, value: bigint) =>
   signed(0, nonce, { to: CELL.address, value: 0n, data: word(value), gasLimit: 100_000n });
@@ -48,6 +48,7 @@ test("it says what the chain says of each block, once it has looked", async () =
     expect(view.head).toEqual(chain.head);
   }
   expect(seen).toEqual([1n, 2n, 3n, 4n, 5n]);
+  expect(chain.headBlock.receipts[0]?.logs).toHaveLength(1);
   for (let number = 0n; number <= 5n; number++) {
     const block = chain.block(number)!;
     expect(view.block(number)).toEqual(block);
@@ -56,7 +57,9 @@ test("it says what the chain says of each block, once it has looked", async () =
     expect(logs.header).toEqual(block.header);
     expect(logs.hash).toEqual(block.hash);
     expect(logs.transactionCount).toBe(block.transactions.length);
-    expect(logs.logs).toEqual(block.receipts.map(({ logs }) => logs));
+    const each: unknown[] = [];
+    logs.each(({ address, topics, data }, index) => void each.push([index, { address, topics, data }]));
+    expect(each).toEqual(block.receipts.flatMap((receipt, index) => receipt.logs.map((log) => [index, log])));
     expect(block.transactions.map((_, i) => logs.transactionHash(i))).toEqual(block.transactions.map((tx) => tx.hash));
     expect(view.rawAt(number)).toEqual(chain.rawAt(number));
     for (const tx of block.transactions) expect(view.transaction(tx.hash)).toEqual(chain.transaction(tx.hash));

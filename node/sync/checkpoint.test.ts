@@ -107,7 +107,7 @@ describe("a chain that begins with a checkpoint", () => {
     expect(chain.find({ hash: full.hashAt(7n)! })).toBeUndefined();
     expect(chain.block(0n)).toEqual(full.block(0n));
     await expect(
-      logsInRange(chain, { addresses: { values: new Set(), bits: [] }, topics: [] }, 1n, 20n, () => false),
+      logsInRange(chain, { addresses: { values: new Set(), few: [], bits: [] }, topics: [] }, 1n, 20n, () => false),
     ).rejects.toThrow("block 1 is not available on this node");
 
     const syncer = world.syncer(chain);
