@@ -71,7 +71,7 @@ describe("real threads", () => {
           }
         }
       }),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 
