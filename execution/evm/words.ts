@@ -35,12 +35,6 @@ export function wordBytes(value: bigint): Uint8Array {
   return scratch.slice();
 }
 
-/** The word's low 20 bytes. */
-export function addressBytes(value: bigint): Uint8Array {
-  writeWord(scratchView, 0, value);
-  return scratch.slice(12);
-}
-
 /** The 32 bytes from `offset` on, zeros beyond the end. */
 export function readPadded(bytes: Uint8Array, offset: bigint): bigint {
   if (offset >= BigInt(bytes.length)) return 0n;
