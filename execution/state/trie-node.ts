@@ -62,7 +62,7 @@ export class Branch {
   }
 }
 
-/** Not `instanceof`, nor a property that only nodes have: both cost several times as much, and every child is asked. */
+/** Not `instanceof`, which costs several times as much: this is asked for every child. */
 export function isNode(child: Child): child is Node {
   return child !== undefined && !ArrayBuffer.isView(child);
 }
