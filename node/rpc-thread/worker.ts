@@ -55,11 +55,14 @@ await serveInThread<FromRpc, ToRpc>(async ({ log: said, tell, onTold }) => {
       ...openledger(certified),
       ...(rollup && optimism({ ...rollup, l1: () => link.ask("l1") })),
     },
-    refresh: () => view.refreshOnce(),
+    refresh() {
+      // Whoever asks anything will have something run soon; a node that nobody asks saves the thread.
+      runner.warmUp();
+      view.refreshOnce();
+    },
     log,
   });
   const server = await startRpcServer({ rpc, listener: { address, port }, access, maxConnections, log });
-  runner.warmUp();
   return {
     url: "",
     port: server.port,

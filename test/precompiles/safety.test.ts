@@ -259,7 +259,11 @@ test("the list has every function of every interface", () => {
 
 test("every custom error has a test that meets it", () => {
   const source = (name: string) => readFileSync(new URL(`${name}.test.ts`, import.meta.url), "utf8");
-  const tests = [source("datanet"), source("models"), source("attribution") + source("challenges") + source("safety")];
+  const tests = [
+    source("datanet"),
+    source("models"),
+    source("attribution") + source("attribution-batches") + source("challenges") + source("safety"),
+  ];
   Object.values(TARGETS).forEach(({ abi }, i) => {
     for (const item of abi) if (item.type === "error") expect(tests[i]).toContain(`"${item.name}"`);
   });
