@@ -26,22 +26,26 @@ const ids = (node: { peers: readonly { id: string }[] }) => node.peers.map(({ id
 
 describe("connections", () => {
   it("two that dial each other keep one connection, and hear each other", async () => {
-    // Ports that were free a moment ago, so that each can know the other beforehand.
-    const [portA, portB] = [await freePort(), await freePort()];
-    const [keyA, keyB] = [await createIdentity(), await createIdentity()];
     const address = (port: number, peerId: string) => `/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`;
-    const [a, b] = await Promise.all([
-      nodes.start({
-        privateKey: keyA.privateKey,
-        listen: [`/ip4/127.0.0.1/tcp/${portA}`],
-        staticPeers: [address(portB, keyB.peerId)],
-      }),
-      nodes.start({
-        privateKey: keyB.privateKey,
-        listen: [`/ip4/127.0.0.1/tcp/${portB}`],
-        staticPeers: [address(portA, keyA.peerId)],
-      }),
-    ]);
+    const startBoth = async () => {
+      // Ports that were free a moment ago, so that each can know the other beforehand.
+      const [portA, portB] = [await freePort(), await freePort()];
+      const [keyA, keyB] = [await createIdentity(), await createIdentity()];
+      return Promise.all([
+        nodes.start({
+          privateKey: keyA.privateKey,
+          listen: [`/ip4/127.0.0.1/tcp/${portA}`],
+          staticPeers: [address(portB, keyB.peerId)],
+        }),
+        nodes.start({
+          privateKey: keyB.privateKey,
+          listen: [`/ip4/127.0.0.1/tcp/${portB}`],
+          staticPeers: [address(portA, keyA.peerId)],
+        }),
+      ]);
+    };
+    // Somebody else may have taken one since.
+    const [a, b] = await startBoth().catch(startBoth);
     await until(() => {
       const connections = [a, b].map((node) => node.libp2p.getConnections());
       return connections.every(({ length }) => length === 1) && isLinked(a, 1) && isLinked(b, 1);
