@@ -78,6 +78,17 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
     }
   }
 
+  async function answerAll(questions: readonly Asked[], reply: (message: ToRpc) => void): Promise<void> {
+    const answers = await Promise.all(questions.map(answer));
+    try {
+      reply({ answers });
+    } catch (err) {
+      // An answer that cannot travel between threads: a defect, which those who wait have to hear of.
+      log.error({ err }, "answers cannot be given to the JSON-RPC thread");
+      reply({ answers: questions.map(({ id }) => ({ id, failure: String(err) })) });
+    }
+  }
+
   const thread = await superviseThread<RpcThreadData, FromRpc, ToRpc>({
     name: "JSON-RPC",
     data: { ...data, news: news() },
@@ -90,7 +101,7 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
     },
     onTold(message, reply) {
       if ("questions" in message) {
-        void Promise.all(message.questions.map(answer)).then((answers) => reply({ answers }));
+        void answerAll(message.questions, reply);
         return;
       }
       stopPending?.();
