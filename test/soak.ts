@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { bytesToHex } from "../core/bytes.ts";
 import { devnetGenesis } from "../node/devnet-genesis.ts";
 import { Cluster, type ClusterNode } from "./helpers/cluster.ts";
+import { areMet, atMost, type Figure, figure, printFigure } from "./helpers/figures.ts";
 import { INSPECTED, Inspector } from "./helpers/inspector.ts";
 import { anonymousMib } from "./helpers/process-stats.ts";
 import { Load, SOAK_ACCOUNTS } from "./soak-load.ts";
@@ -26,13 +27,6 @@ export interface SoakOptions {
   readonly minutes: number;
   /** Transactions a second; undefined: 70 % of the peak, which is measured first. */
   readonly rate: number | undefined;
-}
-
-export interface Line {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly goal?: { readonly text: string; readonly isMet: boolean };
 }
 
 const SHARE = 0.7;
@@ -45,7 +39,7 @@ const BALANCE = 10n ** 26n;
 const GAS_LIMIT = 120_000_000;
 
 /** `log` is told of every line as soon as it is known. */
-export async function soak({ minutes, rate }: SoakOptions, log: (line: Line) => void): Promise<readonly Line[]> {
+export async function soak({ minutes, rate }: SoakOptions, log: (line: Figure) => void): Promise<readonly Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), "openledger-soak-"));
   const { alloc } = devnetGenesis(1);
   const balances = SOAK_ACCOUNTS.map(({ address }) => [bytesToHex(address), { balance: String(BALANCE) }]);
@@ -80,11 +74,12 @@ async function run(
   node: ClusterNode,
   minutes: number,
   given: number | undefined,
-  log: (line: Line) => void,
-): Promise<readonly Line[]> {
-  const lines: Line[] = [];
-  const say = (name: string, value: number, unit: string, goal?: Line["goal"]): void => {
-    const line = { name, value: Number(value.toPrecision(4)), unit, ...(goal && { goal }) };
+  log: (line: Figure) => void,
+): Promise<readonly Figure[]> {
+  const lines: Figure[] = [];
+  const say = (...measured: Parameters<typeof figure>): void => {
+    const exact = figure(...measured);
+    const line = { ...exact, name: `soak.${exact.name}`, value: Number(exact.value.toPrecision(4)) };
     lines.push(line);
     log(line);
   };
@@ -119,9 +114,9 @@ async function run(
     say("sent", load.sent, "tx");
     say("committed.rate", (1_000 * load.committedWhileSending) / (performance.now() - startMs), "tx/s");
     say("reads", reader.requests, "requests");
-    say("reads.refused", reader.refused, "requests", atMost(reader.refused, 0));
+    say("reads.refused", reader.refused, "requests", atMost(0));
     say("memory.resident.growth", last.residentMib / first.residentMib, "times");
-    say("memory.growth", last.heapMib / first.heapMib, "times", atMost(last.heapMib / first.heapMib, MOST_GROWTH));
+    say("memory.growth", last.heapMib / first.heapMib, "times", atMost(MOST_GROWTH));
     return lines;
   } finally {
     inspector.close();
@@ -137,20 +132,11 @@ function minutesTo(first: number, end: number): number[] {
   return [...minutes, end];
 }
 
-const atMost = (value: number, most: number): NonNullable<Line["goal"]> => ({
-  text: `<=${most}`,
-  isMet: value <= most,
-});
-
-export const isGood = (lines: readonly Line[]): boolean => lines.every(({ goal }) => goal?.isMet !== false);
-
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { minutes: { type: "string", default: "60" }, rate: { type: "string" } } });
   const rate = values.rate === undefined ? undefined : Number(values.rate);
-  const lines = await soak({ minutes: Number(values.minutes), rate }, ({ name, value, unit, goal }) => {
-    console.log(`soak.${name} ${value} ${unit} ${goal?.text ?? "-"}${goal?.isMet === false ? " MISSED" : ""}`);
-  });
-  process.exitCode = isGood(lines) ? 0 : 1;
+  const lines = await soak({ minutes: Number(values.minutes), rate }, printFigure);
+  process.exitCode = areMet(lines) ? 0 : 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

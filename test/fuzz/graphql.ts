@@ -21,6 +21,7 @@ import type { GraphqlServer } from "../../indexer/server-options.ts";
 import { startGraphqlThread } from "../../indexer/server-thread.ts";
 import { createIndexer, type Indexer } from "../../indexer/store.ts";
 import type { FakeChain } from "../../indexer/testing/fake-chain.ts";
+import { areMet, atLeast, atMost, type Figure, figure, printFigure } from "../helpers/figures.ts";
 import { Random } from "../sim/random.ts";
 import { fuzzChain, vocabularyOf, type World } from "./graphql-chain.ts";
 import { type Query, QueryMaker } from "./graphql-queries.ts";
@@ -30,16 +31,8 @@ export interface FuzzOptions {
   readonly seed: number;
 }
 
-export interface Line {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** Undefined: only of interest. */
-  readonly goal?: { readonly text: string; readonly isMet: boolean };
-}
-
 export interface FuzzReport {
-  readonly lines: readonly Line[];
+  readonly lines: readonly Figure[];
   /** With the request that shows it. */
   readonly surprises: readonly string[];
 }
@@ -137,18 +130,18 @@ async function run(
   return {
     surprises,
     lines: [
-      line("queries", tally.sent, "queries", atLeast(count)),
-      line("answers_with_data", tally.withData, "answers", atLeast(count / 5)),
-      line("answers_refused", tally.refused, "answers", atLeast(count / 10)),
-      line("answers_out_of_time", tally.outOfTime, "answers"),
-      line("streams", tally.streams, "streams"),
-      line("answers_5xx", tally.failures, "answers", atMost(0)),
-      line("surprises", surprises.length, "errors", atMost(0)),
-      line("time_mean", Math.round(tally.totalMs / tally.sent), "ms"),
-      line("time_slowest", Math.round(tally.slowestMs), "ms", atMost(MOST_MS)),
-      line("memory_most", Math.round(tally.memoryMib), "MiB", atMost(MOST_MEMORY_MIB)),
-      line("blocks_indexed", pace.blocks, "blocks", atLeast(1)),
-      line("block_gap_longest", Math.round(pace.longestMs), "ms", atMost(MOST_GAP_MS)),
+      figure("queries", tally.sent, "queries", atLeast(count)),
+      figure("answers_with_data", tally.withData, "answers", atLeast(count / 5)),
+      figure("answers_refused", tally.refused, "answers", atLeast(count / 10)),
+      figure("answers_out_of_time", tally.outOfTime, "answers"),
+      figure("streams", tally.streams, "streams"),
+      figure("answers_5xx", tally.failures, "answers", atMost(0)),
+      figure("surprises", surprises.length, "errors", atMost(0)),
+      figure("time_mean", Math.round(tally.totalMs / tally.sent), "ms"),
+      figure("time_slowest", Math.round(tally.slowestMs), "ms", atMost(MOST_MS)),
+      figure("memory_most", Math.round(tally.memoryMib), "MiB", atMost(MOST_MEMORY_MIB)),
+      figure("blocks_indexed", pace.blocks, "blocks", atLeast(1)),
+      figure("block_gap_longest", Math.round(pace.longestMs), "ms", atMost(MOST_GAP_MS)),
     ],
   };
 }
@@ -366,31 +359,14 @@ const describe = (what: unknown): string => {
   return text.slice(0, 3_000);
 };
 
-type Goal = (value: number) => NonNullable<Line["goal"]>;
-const atMost =
-  (most: number): Goal =>
-  (value) => ({ text: `<=${most}`, isMet: value <= most });
-const atLeast =
-  (least: number): Goal =>
-  (value) => ({ text: `>=${least}`, isMet: value >= least });
-
-const line = (name: string, value: number, unit: string, goal?: Goal): Line => ({
-  name,
-  value,
-  unit,
-  ...(goal && { goal: goal(value) }),
-});
-
-export const isGood = ({ lines }: FuzzReport): boolean => lines.every(({ goal }) => goal?.isMet !== false);
+export const isGood = ({ lines }: FuzzReport): boolean => areMet(lines);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { count: { type: "string", default: "100000" }, seed: { type: "string", default: "1" } },
   });
   const report = await fuzz({ count: Number(values.count), seed: Number(values.seed) });
-  for (const { name, value, unit, goal } of report.lines) {
-    console.log(`${name} ${value} ${unit} ${goal?.text ?? "-"}${goal?.isMet === false ? " MISSED" : ""}`);
-  }
+  report.lines.forEach(printFigure);
   for (const surprise of report.surprises) console.error(surprise);
   process.exitCode = isGood(report) ? 0 : 1;
 }

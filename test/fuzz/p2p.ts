@@ -18,6 +18,7 @@ import { collect, isLinked, Nodes, until } from "../../node/p2p/testing/nodes.ts
 import { TOPICS, type Topic } from "../../node/p2p/types.ts";
 import { serveSync } from "../../node/sync/server.ts";
 import { LedgerChain } from "../../node/sync/testing/ledger.ts";
+import { areMet, atLeast, atMost, type Figure, figure, printFigure } from "../helpers/figures.ts";
 import { Random } from "../sim/random.ts";
 import { type Attack, Attackers } from "./attack.ts";
 import { type DecodingResult, decodeFrames } from "./decoding.ts";
@@ -28,16 +29,8 @@ export interface FuzzOptions {
   readonly seed: number;
 }
 
-export interface Line {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** Undefined: only of interest. */
-  readonly goal?: { readonly text: string; readonly isMet: boolean };
-}
-
 export interface FuzzReport {
-  readonly lines: readonly Line[];
+  readonly lines: readonly Figure[];
   /** With the bytes that show it. */
   readonly surprises: readonly string[];
 }
@@ -116,22 +109,22 @@ async function run(nodes: Nodes, watch: CrashWatch, frames: number, random: Rand
   return {
     surprises: all,
     lines: [
-      line("frames", decoding.frames + attackers.frames, "frames", atLeast(frames)),
-      line("frames_decoded", decoding.frames, "frames"),
-      line("frames_valid", decoding.accepted, "frames"),
-      ...Object.entries(result.frames).map(([attack, count]) => line(`frames_${attack}`, count, "frames")),
-      line("messages_taken_in", takenIn, "messages"),
-      line("identities", result.identities, "peers"),
-      line("crashes", watch.crashes.length, "errors", atMost(0)),
-      line("surprises", all.length - watch.crashes.length, "errors", atMost(0)),
-      line("honest_messages_heard", honest.heard, "messages", atLeast(10)),
-      line("honest_answers", honest.answers, "answers", atLeast(3)),
-      line("attack_frames_during_one_message", honest.mostBetween, "frames", atMost(MOST_BETWEEN)),
-      line("honest_score", score, "points", atLeast(0)),
-      line("attackers_banned", stats.bans, "peers", atLeast(1)),
-      line("attackers_unpunished", result.unpunished, "peers", atMost(0)),
-      line("attackers_left", node.peers.length - 1, "peers", atMost(0)),
-      line("memory_growth", growthMib, "MiB", atMost(MOST_GROWTH_MIB)),
+      figure("frames", decoding.frames + attackers.frames, "frames", atLeast(frames)),
+      figure("frames_decoded", decoding.frames, "frames"),
+      figure("frames_valid", decoding.accepted, "frames"),
+      ...Object.entries(result.frames).map(([attack, count]) => figure(`frames_${attack}`, count, "frames")),
+      figure("messages_taken_in", takenIn, "messages"),
+      figure("identities", result.identities, "peers"),
+      figure("crashes", watch.crashes.length, "errors", atMost(0)),
+      figure("surprises", all.length - watch.crashes.length, "errors", atMost(0)),
+      figure("honest_messages_heard", honest.heard, "messages", atLeast(10)),
+      figure("honest_answers", honest.answers, "answers", atLeast(3)),
+      figure("attack_frames_during_one_message", honest.mostBetween, "frames", atMost(MOST_BETWEEN)),
+      figure("honest_score", score, "points", atLeast(0)),
+      figure("attackers_banned", stats.bans, "peers", atLeast(1)),
+      figure("attackers_unpunished", result.unpunished, "peers", atMost(0)),
+      figure("attackers_left", node.peers.length - 1, "peers", atMost(0)),
+      figure("memory_growth", growthMib, "MiB", atMost(MOST_GROWTH_MIB)),
     ],
   };
 }
@@ -249,31 +242,14 @@ class MemoryWatch {
   }
 }
 
-type Goal = (value: number) => NonNullable<Line["goal"]>;
-const atMost =
-  (most: number): Goal =>
-  (value) => ({ text: `<=${most}`, isMet: value <= most });
-const atLeast =
-  (least: number): Goal =>
-  (value) => ({ text: `>=${least}`, isMet: value >= least });
-
-const line = (name: string, value: number, unit: string, goal?: Goal): Line => ({
-  name,
-  value,
-  unit,
-  ...(goal && { goal: goal(value) }),
-});
-
-export const isGood = ({ lines }: FuzzReport): boolean => lines.every(({ goal }) => goal?.isMet !== false);
+export const isGood = ({ lines }: FuzzReport): boolean => areMet(lines);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { frames: { type: "string", default: "1000000" }, seed: { type: "string", default: "1" } },
   });
   const report = await fuzz({ frames: Number(values.frames), seed: Number(values.seed) });
-  for (const { name, value, unit, goal } of report.lines) {
-    console.log(`${name} ${value} ${unit} ${goal?.text ?? "-"}${goal?.isMet === false ? " MISSED" : ""}`);
-  }
+  report.lines.forEach(printFigure);
   for (const surprise of report.surprises) console.error(surprise);
   process.exitCode = isGood(report) ? 0 : 1;
 }

@@ -22,6 +22,7 @@ import { addressOf, keccak256 } from "../../core/crypto.ts";
 import { signTransaction } from "../../execution/tx/sign.ts";
 import { DEVNET_CHAIN_ID, devnetAccount, privateKeyOf } from "../../node/accounts.ts";
 import { Cluster, type ClusterNode } from "../helpers/cluster.ts";
+import { areMet, atLeast, atMost, type Figure, figure, printFigure } from "../helpers/figures.ts";
 import { mostMemoryMib } from "../helpers/process-stats.ts";
 import { Random } from "../sim/random.ts";
 import { checkAnswer } from "./rpc-check.ts";
@@ -33,16 +34,8 @@ export interface FuzzOptions {
   readonly seed: number;
 }
 
-export interface Line {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** Undefined: only of interest. */
-  readonly goal?: { readonly text: string; readonly isMet: boolean };
-}
-
 export interface FuzzReport {
-  readonly lines: readonly Line[];
+  readonly lines: readonly Figure[];
   /** With the request that shows it. */
   readonly surprises: readonly string[];
   /** The request that took longest. */
@@ -134,20 +127,20 @@ async function run(node: ClusterNode, { count, seed }: FuzzOptions): Promise<Fuz
     surprises: surprises.texts,
     slowest: tally.slowest,
     lines: [
-      line("requests", tally.requests, "requests", atLeast(count)),
-      line("requests_heavy", tally.heavy, "requests", atLeast(Math.floor(count / HEAVY_EVERY / 2))),
-      line("requests_websocket", tally.frames, "requests", atLeast(Math.floor(count / 10))),
-      line("answers_result", tally.results, "answers", atLeast(Math.floor(count / 5))),
-      line("answers_error", tally.errors, "answers", atLeast(Math.floor(count / 10))),
-      line("answers_5xx", tally.failures, "answers", atMost(0)),
-      line("crashes", tally.isOver ? 1 : 0, "crashes", atMost(0)),
-      line("surprises", surprises.count, "errors", atMost(0)),
-      line("time_slowest", Math.round(tally.slowestMs), "ms", atMost(MOST_MS)),
-      line("time_slowest_light", Math.round(tally.slowestLightMs), "ms"),
-      line("memory_most", Math.round(mostMemoryMib(node.pid!)), "MiB", atMost(MOST_MEMORY_MIB)),
-      line("blocks", pace.blocks, "blocks", atLeast(1)),
-      line("transfers_in_blocks", pace.transfers, "transactions", atLeast(1)),
-      line("block_gap_longest", Math.round(pace.longestMs), "ms", atMost(MOST_GAP_MS)),
+      figure("requests", tally.requests, "requests", atLeast(count)),
+      figure("requests_heavy", tally.heavy, "requests", atLeast(Math.floor(count / HEAVY_EVERY / 2))),
+      figure("requests_websocket", tally.frames, "requests", atLeast(Math.floor(count / 10))),
+      figure("answers_result", tally.results, "answers", atLeast(Math.floor(count / 5))),
+      figure("answers_error", tally.errors, "answers", atLeast(Math.floor(count / 10))),
+      figure("answers_5xx", tally.failures, "answers", atMost(0)),
+      figure("crashes", tally.isOver ? 1 : 0, "crashes", atMost(0)),
+      figure("surprises", surprises.count, "errors", atMost(0)),
+      figure("time_slowest", Math.round(tally.slowestMs), "ms", atMost(MOST_MS)),
+      figure("time_slowest_light", Math.round(tally.slowestLightMs), "ms"),
+      figure("memory_most", Math.round(mostMemoryMib(node.pid!)), "MiB", atMost(MOST_MEMORY_MIB)),
+      figure("blocks", pace.blocks, "blocks", atLeast(1)),
+      figure("transfers_in_blocks", pace.transfers, "transactions", atLeast(1)),
+      figure("block_gap_longest", Math.round(pace.longestMs), "ms", atMost(MOST_GAP_MS)),
     ],
   };
 }
@@ -338,31 +331,14 @@ interface Head {
   readonly gasUsed: string;
 }
 
-type Goal = (value: number) => NonNullable<Line["goal"]>;
-const atMost =
-  (most: number): Goal =>
-  (value) => ({ text: `<=${most}`, isMet: value <= most });
-const atLeast =
-  (least: number): Goal =>
-  (value) => ({ text: `>=${least}`, isMet: value >= least });
-
-const line = (name: string, value: number, unit: string, goal?: Goal): Line => ({
-  name,
-  value,
-  unit,
-  ...(goal && { goal: goal(value) }),
-});
-
-export const isGood = ({ lines }: FuzzReport): boolean => lines.every(({ goal }) => goal?.isMet !== false);
+export const isGood = ({ lines }: FuzzReport): boolean => areMet(lines);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { count: { type: "string", default: "100000" }, seed: { type: "string", default: "1" } },
   });
   const report = await fuzz({ count: Number(values.count), seed: Number(values.seed) });
-  for (const { name, value, unit, goal } of report.lines) {
-    console.log(`${name} ${value} ${unit} ${goal?.text ?? "-"}${goal?.isMet === false ? " MISSED" : ""}`);
-  }
+  report.lines.forEach(printFigure);
   for (const surprise of report.surprises) console.error(surprise);
   if (!isGood(report)) console.error(`the slowest: ${report.slowest}`);
   process.exitCode = isGood(report) ? 0 : 1;
