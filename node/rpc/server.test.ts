@@ -82,6 +82,27 @@ describe("HTTP", () => {
     });
   });
 
+  test("who is still writing a body that is too long gets the answer, not a reset", async () => {
+    const { server } = await serve({}, { limits: { requestBytes: 2_000_000 } });
+    // More than the sockets of both sides hold.
+    const long = "x".repeat(7_000_000);
+    const head = [
+      "POST / HTTP/1.1",
+      "Host: localhost",
+      "Content-Type: application/json",
+      `Content-Length: ${long.length}`,
+    ];
+    const socket = connect(server.port, "127.0.0.1");
+    // It looks for an answer only when all is written.
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.write(`${head.join("\r\n")}\r\n\r\n${long}`, () => resolve());
+    });
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 413 /);
+    socket.destroy();
+  });
+
   test("Host must be this machine or a configured name", async () => {
     const { server } = await serve({ access: { vhosts: ["node.example"], origins: [] } });
     const status = async (host: string) => (await post(server.port, { ...JSON_TYPE, Host: host }, CHAIN_ID)).status;

@@ -28,6 +28,8 @@ export interface RpcServer {
 }
 
 const CONTENT_TYPES = new Set(["application/json", "application/json-rpc", "application/jsonrequest"]);
+/** Times the limit of a body up to which the rest of one is read all the same. */
+const MOST_DISCARDED = 4;
 const GREETING = "OpenLedger JSON-RPC: POST a JSON-RPC 2.0 request, or open a WebSocket here.\n";
 
 /** Throws OperationError when the port cannot be had. */
@@ -113,20 +115,25 @@ function reply(response: ServerResponse, status: number, contentType: string, bo
   response.end(body);
 }
 
-/** Undefined when it is longer than `limit`; the rest is left unread. Rejects when the client goes away. */
+/**
+ * Undefined when it is longer than `limit`. What is only a few times too long is read to its end and thrown away: who is
+ * still writing when the connection closes sees a reset in place of the answer. Rejects when the client goes away.
+ */
 function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.resolve(undefined);
+  const most = MOST_DISCARDED * limit;
+  if (Number(request.headers["content-length"] ?? 0) > most) return Promise.resolve(undefined);
   const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>();
   const chunks: Buffer[] = [];
   let size = 0;
   request.on("data", (chunk: Buffer) => {
     size += chunk.length;
-    if (size > limit) {
-      request.pause();
-      resolve(undefined);
-    } else chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+    if (size <= most) return;
+    request.pause();
+    resolve(undefined);
   });
-  request.on("end", () => resolve(Buffer.concat(chunks, size)));
+  request.on("end", () => resolve(size > limit ? undefined : Buffer.concat(chunks, size)));
   request.on("error", reject);
   return promise;
 }
