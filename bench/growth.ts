@@ -3,21 +3,22 @@
  * transactions to the state in LevelDB, as whoever proposes a block does it, without fsync. A process of its own for each
  * size. The senders are 1,000; each transfer goes to a random account, so that most of what is read of a large state is in
  * no cache. Times are medians; `state` is the making of the first state, `block.cpu` the processor time of all threads.
+ * At last, what kept states cost on disk and in time (growth-history.ts).
  *
  * Prints `name value unit goal`, a line a figure. `node bench/growth.ts [accounts ...]`
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EMPTY_BYTES } from "../core/bytes.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
-import { signTransaction } from "../execution/tx/sign.ts";
 import { createSenders } from "./consensus-load.ts";
 import { OurExecutor } from "./execution-ours.ts";
+import { addressAt, printHistory, signTransfer, sizeMib } from "./growth-history.ts";
 
 const SIZES = [10_000, 100_000, 1_000_000];
 const SENDERS = 1_000;
@@ -26,6 +27,7 @@ const MEASURED = 15;
 const CHAIN_ID = 1n;
 const BALANCE = 10n ** 20n;
 const GOAL = 2;
+const HISTORY_BLOCKS = 1_000;
 
 interface Figures {
   readonly stateMs: number;
@@ -66,6 +68,7 @@ async function compareSizes(): Promise<void> {
   const [first, last] = [all[0]!, all.at(-1)!];
   print("ratio", last.blockMs / first.blockMs, "times", `<=${GOAL}`);
   print("ratio.cpu", last.cpuMs / first.cpuMs, "times", "-");
+  await printHistory(HISTORY_BLOCKS, print);
 }
 
 async function measure(accounts: number): Promise<Figures> {
@@ -83,7 +86,7 @@ async function measure(accounts: number): Promise<Figures> {
     const transfer = (index: number): Uint8Array => {
       const word = keccak256(new TextEncoder().encode(`recipient ${index}`));
       const to = addresses[new DataView(word.buffer).getUint32(word.byteOffset) % accounts]!;
-      return signTransfer(senders[index % SENDERS]!.key, BigInt(Math.floor(index / SENDERS)), to);
+      return signTransfer(CHAIN_ID, senders[index % SENDERS]!.key, BigInt(Math.floor(index / SENDERS)), to);
     };
     const runs: { readonly wallMs: number; readonly cpuMs: number }[] = [];
     for (let round = 0; round < WARM_UP + MEASURED; round++) {
@@ -106,27 +109,8 @@ async function measure(accounts: number): Promise<Figures> {
   }
 }
 
-function addressAt(index: number): Uint8Array {
-  return keccak256(new TextEncoder().encode(`account ${index}`)).slice(12);
-}
-
-function signTransfer(key: Uint8Array, nonce: bigint, to: Uint8Array): Uint8Array {
-  const fees = { maxPriorityFeePerGas: 1_000n, maxFeePerGas: 10n ** 12n, gasLimit: 21_000n };
-  const lists = { accessList: [], authorizationList: [] };
-  return signTransaction(
-    { type: 2, chainId: CHAIN_ID, nonce, ...fees, to, value: 1n, data: EMPTY_BYTES, ...lists },
-    key,
-  );
-}
-
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
-async function sizeMib(directory: string): Promise<number> {
-  const files = await readdir(directory, { recursive: true });
-  const sizes = await Promise.all(files.map(async (file) => (await stat(join(directory, file))).size));
-  return sizes.reduce((sum, size) => sum + size, 0) / 2 ** 20;
 }
 
 function print(name: string, value: number, unit: string, goal: string): void {

@@ -4,8 +4,9 @@
  *
  * A subscriber gets the events of every block after the one at which it was admitted, or from the one that it named, each
  * exactly once: a block's results are handed out together, and only then the cursor moves. Who named a block of the past
- * gets the blocks up to the cursor first, as fast as it reads them, and then goes on with all others. What cannot be kept ends the subscription with an
- * error: a client that does not read, and an index that has gone back to before what was delivered.
+ * gets the blocks up to the cursor first, as fast as it reads them, and then goes on with all others. What cannot be kept
+ * ends the subscription with an error: a client that does not read, and an index that has gone back to before what was
+ * delivered.
  */
 import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import {

@@ -4,7 +4,8 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Timing } from "../consensus/timing.ts";
 import { UsageError } from "./errors.ts";
-import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
+import type { OptionSpec } from "./option-spec.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpecs } from "./options.ts";
 import { type RpcConfig, rpcConfig } from "./rpc-options.ts";
 import { type TxpoolConfig, txpoolConfig } from "./txpool-options.ts";
 

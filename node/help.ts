@@ -1,6 +1,7 @@
 /** Help texts in geth's form, made from the same table that parses the options. */
 import packageJson from "../package.json" with { type: "json" };
-import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpec, type OptionSpecs } from "./options.ts";
+import type { OptionSpec } from "./option-spec.ts";
+import { OPTIONS, type OptionDefaults, type OptionName, type OptionSpecs } from "./options.ts";
 
 export const VERSION: string = packageJson.version;
 

@@ -4,70 +4,12 @@
  */
 
 import { LICENCES } from "../core/licences.ts";
+import { listen, type OptionSpec, port } from "./option-spec.ts";
 import { RPC_OPTIONS } from "./rpc-options.ts";
 import { TXPOOL_OPTIONS } from "./txpool-options.ts";
 
-export type OptionType =
-  | "path"
-  | "address"
-  | "account"
-  | "port"
-  | "integer"
-  | "boolean"
-  | "choice"
-  | "list"
-  | "amount"
-  | "range"
-  | "text"
-  | "url";
-
-export interface OptionSpec {
-  readonly type: OptionType;
-  /** In the form that a user would write. Undefined: no default. */
-  readonly default?: string;
-  readonly choices?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  /** Word for the value in help texts. */
-  readonly value?: string;
-  readonly group:
-    | "Node"
-    | "Validator"
-    | "Network"
-    | "JSON-RPC"
-    | "Transaction pool"
-    | "GraphQL"
-    | "Content store"
-    | "Data"
-    | "Model host"
-    | "Watching"
-    | "Lineage"
-    | "Metrics"
-    | "L1"
-    | "Bridge"
-    | "Chain"
-    | "Logging";
-  readonly help: string;
-}
-
 /** All but "NONE". */
 const LICENCE_NAMES: readonly string[] = LICENCES.slice(1).map(({ spdx }) => spdx);
-
-const port = (fallback: string, group: OptionSpec["group"], help: string): OptionSpec => ({
-  type: "port",
-  default: fallback,
-  value: "PORT",
-  group,
-  help,
-});
-
-const listen = (group: OptionSpec["group"], help: string): OptionSpec => ({
-  type: "address",
-  default: "127.0.0.1",
-  value: "ADDRESS",
-  group,
-  help,
-});
 
 export const OPTIONS = {
   config: {

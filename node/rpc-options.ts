@@ -2,7 +2,7 @@
  * Options of what JSON-RPC answers and what it refuses, by geth's and reth's names, and what they come to. The defaults are
  * DEFAULT_RPC_LIMITS, written out: help texts load nothing of RPC.
  */
-import type { OptionSpec } from "./options.ts";
+import { integerOf, type OptionSpec } from "./option-spec.ts";
 import type { RpcLimits } from "./rpc/limits.ts";
 
 export interface RpcConfig {
@@ -12,16 +12,7 @@ export interface RpcConfig {
   readonly callMs: number;
 }
 
-const integer = (fallback: number, maximum: number, value: string, help: string, minimum = 1) =>
-  ({
-    type: "integer",
-    default: String(fallback),
-    minimum,
-    maximum,
-    value,
-    group: "JSON-RPC",
-    help,
-  }) satisfies OptionSpec;
+const integer = integerOf("JSON-RPC");
 
 export const RPC_OPTIONS = {
   "rpc.gascap": integer(50_000_000, 1_000_000_000, "GAS", "Gas of a call, an estimate's attempt or a simulation"),

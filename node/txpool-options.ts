@@ -3,7 +3,7 @@
  * written out: help texts load nothing of the pool.
  */
 import type { MempoolLimits } from "../execution/mempool/rules.ts";
-import type { OptionSpec } from "./options.ts";
+import { integerOf, type OptionSpec } from "./option-spec.ts";
 
 export interface TxpoolConfig {
   readonly limits: Partial<MempoolLimits>;
@@ -17,16 +17,7 @@ export interface TxpoolConfig {
     | undefined;
 }
 
-const integer = (fallback: number, maximum: number, value: string, help: string, minimum = 1) =>
-  ({
-    type: "integer",
-    default: String(fallback),
-    minimum,
-    maximum,
-    value,
-    group: "Transaction pool",
-    help,
-  }) satisfies OptionSpec;
+const integer = integerOf("Transaction pool");
 
 export const TXPOOL_OPTIONS = {
   "txpool.accountslots": integer(

@@ -7,8 +7,11 @@
  *           `refund` frame by frame, and before the opcode; `memory` and `returnData` also when there is none;
  *           `storage` without writes that change nothing and reads of warm slots
  *   frames  the top one's gas without what the transaction cost before it ran; revm's words; logs also of what failed,
- *           numbered; a contract that destroys itself in its own favour without `to` and `value`
- *   state   accounts that do not exist, slots that are zero, or that an opcode could not pay for; no `codeHash`, no authority whose delegation was invalid
+ *           numbered; a contract that destroys itself in its own favour without `to` and `value`, or with those of the
+ *           transfer before
+ *   state   accounts that do not exist, slots that are zero; accounts and slots that an opcode could not pay for, but not
+ *           those that it might not write; no `codeHash`; no authority whose delegation was invalid, nor whose code an
+ *           account had run before the transaction delegated it anew; no address of a creation that did not begin
  *   4byte   calls of Ethereum's precompiles, too
  */
 import fc from "fast-check";
@@ -137,12 +140,19 @@ async function compare(plan: Plan, state: StateReader): Promise<StateReader> {
     expect(ours.structLogger.structLogs[at].storage[slot!]).toBe(storage[slot!]);
   }
   const calls = await theirs({ tracer: "callTracer", tracerConfig: { withLog: true } });
-  expect(asGethFrame(calls, true)).toEqual(asGethFrame(ours.callTracer, true));
+  expect(asGethFrame(calls, ours.callTracer, true)).toEqual(asGethFrame(ours.callTracer, calls, true));
   const accounts = await theirs({ tracer: "prestateTracer" });
   const authorities = decoded.tx.authorizationList.map((each) => bytesToHex(recoverAuthority(each) ?? EMPTY_BYTES));
-  const isAuthority = (address: string) => authorities.includes(address as Hex) && accounts[address] === undefined;
-  const unread = new Set([...faults].map((at) => slotOf(steps.structLogs[at])));
-  const shown = (tree: Json) => asGethAccounts(tree, unread, isAuthority);
+  const failed: Json[] = [...faults].map((at) => steps.structLogs[at]);
+  const unread = new Set(failed.map(slotOf));
+  const named = new Set(failed.flatMap(({ stack }) => stack.slice(-2).map(addressOf)));
+  const isCreationFailed = failed.some(({ op }) => op.startsWith("CREATE"));
+  const prior = authorities.map((address) => delegateOf(ours.prestateTracer[address]?.code));
+  const leftOut = new Set<string | undefined>([...authorities, ...prior, ...refusedCreations(ours.callTracer)]);
+  const isUnlike = (address: string) =>
+    (accounts[address] === undefined && (leftOut.has(address) || isCreationFailed)) ||
+    ((accounts[address] === undefined) !== (ours.prestateTracer[address] === undefined) && named.has(address));
+  const shown = (tree: Json) => asGethAccounts(tree, unread, isUnlike);
   expect(shown(accounts)).toEqual(shown(ours.prestateTracer));
   const selectors = await theirs({ tracer: "4byteTracer" });
   for (const [selector, count] of Object.entries(ours["4byteTracer"])) {
@@ -191,6 +201,19 @@ const faultsOf = ({ structLogs }: Json): Set<number> =>
 const slotOf = ({ stack }: Json): string | undefined =>
   stack.length === 0 ? undefined : bytesToHex(bigIntToFixed(BigInt(stack.at(-1)), 32));
 
+/** A word of the stack, as an address. */
+const addressOf = (word: string): string => bytesToHex(bigIntToFixed(BigInt(word), 32).subarray(12));
+
+/** Whose code it runs (EIP-7702). */
+const delegateOf = (code: string | undefined): string | undefined =>
+  code?.startsWith("0xef0100") ? `0x${code.slice(8)}` : undefined;
+
+/** Addresses of contracts that were not to be: they would have been there already, or cost more than there was. */
+const refusedCreations = ({ type, error, to, calls = [] }: Json): string[] => [
+  ...(type.startsWith("CREATE") && error !== undefined && to !== undefined ? [to] : []),
+  ...calls.flatMap(refusedCreations),
+];
+
 /** `faults`: steps that anvil says failed. */
 function asGethSteps({ structLogs, ...rest }: Json, faults: ReadonlySet<number>): Json {
   return { ...rest, structLogs: structLogs.map((step: Json, at: number) => asGethStep(step, faults.has(at))) };
@@ -209,16 +232,19 @@ function asGethStep(
   };
 }
 
-function asGethFrame({ gas, error, revertReason, logs, calls, ...frame }: Json, isTop: boolean): Json {
-  const isSelf = frame.type === "SELFDESTRUCT" && (frame.to === undefined || frame.to === frame.from);
-  if (isSelf) return { type: frame.type };
+/** `other`: the frame at the same place in the other's tree. */
+function asGethFrame({ gas, error, revertReason, logs, calls, ...frame }: Json, other: Json, isTop: boolean): Json {
+  const isBare = ({ to, from }: Json) => to === undefined || to === from;
+  if (frame.type === "SELFDESTRUCT" && (isBare(frame) || isBare(other ?? {}))) return { type: frame.type };
   return {
     ...frame,
     ...(!isTop && { gas }),
     failed: error !== undefined,
     // What failed has no logs in the end, nor has what it called.
     logs: error === undefined ? (logs ?? []).map(({ index: _, ...log }: Json) => log) : [],
-    calls: (calls ?? []).map((call: Json) => asGethFrame(error === undefined ? call : withoutLogs(call), false)),
+    calls: (calls ?? []).map((call: Json, at: number) =>
+      asGethFrame(error === undefined ? call : withoutLogs(call), other?.calls?.[at], false),
+    ),
   };
 }
 
@@ -228,12 +254,12 @@ const withoutLogs = ({ logs: _, calls, ...frame }: Json): Json => ({ ...frame, c
 function asGethAccounts(
   accounts: Json,
   unread: ReadonlySet<string | undefined>,
-  isLeftOut: (address: string) => boolean,
+  isUnlike: (address: string) => boolean,
 ): Json {
   const shown = Object.entries(accounts).map(([address, { codeHash: _, storage = {}, ...account }]: [string, Json]) => {
     const held = Object.entries(storage).filter(([slot, value]) => BigInt(value as Hex) !== 0n && !unread.has(slot));
     return [address, { ...account, storage: Object.fromEntries(held) }] as const;
   });
   const isThere = ({ balance, nonce, code }: Json) => balance !== "0x0" || nonce !== undefined || code !== undefined;
-  return Object.fromEntries(shown.filter(([address, account]) => isThere(account) && !isLeftOut(address)));
+  return Object.fromEntries(shown.filter(([address, account]) => isThere(account) && !isUnlike(address)));
 }

@@ -5,9 +5,9 @@
  *   <CRC-32 of the bytes, 8 hex digits> 0x<signed transaction>
  *
  * What one turn of the event loop appends is written at once, before any promise of that turn is heard of: by then a
- * line is in the hands of the operating system, and a process that is killed loses nothing; a
- * machine that loses power may lose what was not on the disk yet. A line that is not whole is left out, those after it
- * are not: each begins on a line of its own, also after a write that failed.
+ * line is in the hands of the operating system, and a process that is killed loses nothing; a machine that loses power
+ * may lose what was not on the disk yet. A line that is not whole is left out, those after it are not: each begins on a
+ * line of its own, also after a write that failed.
  */
 import { closeSync, createReadStream, fdatasync, fstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
