@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RecentMap } from "./recent-map.ts";
+import { RecentMap, SizedMap } from "./recent-map.ts";
 
 describe("recent map", () => {
   it("forgets what was used longest ago", () => {
@@ -12,5 +12,22 @@ describe("recent map", () => {
       ["a", 1],
       ["c", 3],
     ]);
+  });
+});
+
+describe("sized map", () => {
+  it("lets go of what came first when there is too much", () => {
+    const map = new SizedMap<number, string>(3, 10);
+    const held = () => [1, 2, 3, 4, 5].filter((key) => map.get(key) !== undefined);
+    for (const key of [1, 2, 3, 4]) map.set(key, "", 1);
+    expect(held()).toEqual([2, 3, 4]);
+    map.set(5, "", 9);
+    expect(held()).toEqual([4, 5]);
+    map.set(5, "", 8);
+    map.set(1, "", 1);
+    expect(held()).toEqual([1, 4, 5]);
+    map.set(2, "", 11);
+    expect(held()).toEqual([2]);
+    expect(map.size).toBe(1);
   });
 });

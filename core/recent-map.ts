@@ -39,3 +39,40 @@ export class RecentMap<K, V> {
     return made;
   }
 }
+
+/** A map whose entries have sizes: what came first goes when there are more than `most` or they are larger than `mostBytes`. */
+export class SizedMap<K, V> {
+  readonly #entries = new Map<K, { readonly value: V; readonly bytes: number }>();
+  readonly #most: number;
+  readonly #mostBytes: number;
+  #bytes = 0;
+
+  constructor(most: number, mostBytes: number) {
+    this.#most = most;
+    this.#mostBytes = mostBytes;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: K): V | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  /** The newest entry stays however large it is. */
+  set(key: K, value: V, bytes: number): void {
+    this.#delete(key);
+    this.#entries.set(key, { value, bytes });
+    this.#bytes += bytes;
+    for (const first of this.#entries.keys()) {
+      if (first === key || (this.#entries.size <= this.#most && this.#bytes <= this.#mostBytes)) return;
+      this.#delete(first);
+    }
+  }
+
+  #delete(key: K): void {
+    this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
+    this.#entries.delete(key);
+  }
+}

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bigIntToFixed, concatBytes, EMPTY_BYTES } from "../core/bytes.ts";
+import { bigIntToFixed, concatBytes, EMPTY_BYTES, equalsBytes, ZERO_32 } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
 import { type RlpInput, rlpEncode } from "../core/rlp.ts";
 import { memoryStore } from "../execution/state/memory-store.ts";
@@ -10,6 +10,7 @@ import { initCode } from "../execution/testing/programs.ts";
 import { CONTRACTS, genesis, KEYS, plan, SENDERS, signPlan } from "../execution/testing/world.ts";
 import { signAuthorization } from "../execution/tx/sign.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
+import { logsOf, readBlockLogs } from "./block-logs.ts";
 import { Chain } from "./chain.ts";
 import {
   blockDecoder,
@@ -39,6 +40,39 @@ function expectStored(reader: KeyValueReader, block: ExecutedBlock): void {
   block.transactions.forEach((tx, index) => {
     expect(readTransactionPlace(reader, tx.hash)).toEqual({ number, index });
   });
+  expectLogs(reader, block);
+}
+
+/** As they lie in the store, and as those of the block: the same answers to the same questions. */
+function expectLogs(reader: KeyValueReader, block: ExecutedBlock): void {
+  const told: unknown[] = [];
+  const stored = readBlockLogs(reader, block.header.number, (logs) => told.push(logs))!;
+  const decoded = logsOf(block);
+  expect(told).toEqual([]);
+  expect([stored.header, stored.hash]).toEqual([block.header, block.hash]);
+  expect(stored.transactionCount).toBe(decoded.transactionCount);
+  expect(block.transactions.map((_, index) => stored.transactionHash(index))).toEqual(
+    block.transactions.map((tx) => tx.hash),
+  );
+  const logs = block.receipts.flatMap((receipt) => receipt.logs);
+  const addresses = logs.map(({ address }) => address);
+  const topics = [ZERO_32, ...logs.flatMap((log) => log.topics)];
+  for (const each of [stored, decoded]) {
+    expect(each.logCount).toBe(logs.length);
+    const of = block.receipts.flatMap((receipt, index) => receipt.logs.map(() => index));
+    expect(logs.map((_, i) => each.transactionOf(i))).toEqual(of);
+    logs.forEach((log, i) => {
+      expect(each.log(i)).toEqual(log);
+      expect(each.topicCount(i)).toBe(log.topics.length);
+      for (const one of addresses) expect(each.isFrom(i, one)).toBe(equalsBytes(one, log.address));
+      for (const one of topics) {
+        for (let at = 0; at < 4; at++) {
+          expect(each.hasTopic(i, at, one)).toBe(at < log.topics.length && equalsBytes(one, log.topics[at]!));
+        }
+      }
+    });
+  }
+  expect(told).toEqual([stored]);
 }
 
 /** LOG4 with as much data as calldata says, then whatever. */

@@ -51,14 +51,16 @@ test("it says what the chain says of each block, once it has looked", async () =
   expect(chain.headBlock.receipts[0]?.logs).toHaveLength(1);
   for (let number = 0n; number <= 5n; number++) {
     const block = chain.block(number)!;
+    const read = view.logs(number)!;
+    expect(read.logCount).toBe(block.receipts.flatMap((receipt) => receipt.logs).length);
+    expect(view.logs(number)).toBe(read);
     expect(view.block(number)).toEqual(block);
     expect(view.find({ hash: block.hash })).toEqual(block);
     const logs = view.logs(number)!;
     expect(logs.header).toEqual(block.header);
     expect(logs.hash).toEqual(block.hash);
     expect(logs.transactionCount).toBe(block.transactions.length);
-    const each: unknown[] = [];
-    logs.each(({ address, topics, data }, index) => void each.push([index, { address, topics, data }]));
+    const each = Array.from({ length: logs.logCount }, (_, i) => [logs.transactionOf(i), logs.log(i)]);
     expect(each).toEqual(block.receipts.flatMap((receipt, index) => receipt.logs.map((log) => [index, log])));
     expect(block.transactions.map((_, i) => logs.transactionHash(i))).toEqual(block.transactions.map((tx) => tx.hash));
     expect(view.rawAt(number)).toEqual(chain.rawAt(number));

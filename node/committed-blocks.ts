@@ -1,6 +1,7 @@
 /** The committed blocks: the newest in memory, the others on disk, and what their indexes say. */
 import { bytesToHex, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock } from "../core/chain.ts";
+import { SizedMap } from "../core/recent-map.ts";
 import type { ValidatorSet } from "../core/validators.ts";
 import { GenerationCache } from "../execution/state/cache.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
@@ -19,8 +20,9 @@ import { sizeOf } from "./chain-tree.ts";
 import { readEpochValidators } from "./finality-store.ts";
 
 /** Executed blocks kept in memory, until their number or their size is reached; older ones are read from disk. */
-const RECENT_BLOCKS = 128n;
+const RECENT_BLOCKS = 128;
 const RECENT_BYTES = 64 * 1024 * 1024;
+const LOGS_BYTES = 64 * 1024 * 1024;
 /** Block hashes kept for BLOCKHASH, which costs 20 gas and may not cost a read each time. */
 const HASHES_KEPT = 4_096;
 /** Validator sets kept, so that a set's keys are the same objects each time: core/bls.ts remembers them parsed. */
@@ -30,9 +32,9 @@ export class CommittedBlocks {
   readonly #reader: KeyValueReader;
   readonly #decode: BlockDecoder;
   readonly #first: bigint;
-  /** What was read or added first, first. */
-  readonly #recent = new Map<bigint, ExecutedBlock>();
-  #recentBytes = 0;
+  readonly #recent = new SizedMap<bigint, ExecutedBlock>(RECENT_BLOCKS, RECENT_BYTES);
+  /** Of blocks that are not decoded, where somebody looked through them. */
+  readonly #logs = new SizedMap<bigint, BlockLogs>(Number.POSITIVE_INFINITY, LOGS_BYTES);
   readonly #hashes = new GenerationCache<Uint8Array>(HASHES_KEPT);
   readonly #sets = new GenerationCache<ValidatorSet>(SETS_KEPT);
   readonly #remembersReads: boolean;
@@ -74,7 +76,7 @@ export class CommittedBlocks {
     if (known !== undefined) return known;
     const block = readBlock(this.#reader, number, this.#decode);
     if (block === undefined) throw damagedBlock(number, "is missing");
-    if (this.#remembersReads && number > this.#headNumber - RECENT_BLOCKS) this.#remember(block);
+    if (this.#remembersReads && number > this.#headNumber - BigInt(RECENT_BLOCKS)) this.#remember(block);
     return block;
   }
 
@@ -82,7 +84,9 @@ export class CommittedBlocks {
     if (!this.#isHere(number)) return undefined;
     const known = this.#recent.get(number);
     if (known !== undefined) return logsOf(known);
-    const logs = readBlockLogs(this.#reader, number);
+    const read = this.#logs.get(number);
+    if (read !== undefined) return read;
+    const logs = readBlockLogs(this.#reader, number, (made, bytes) => this.#logs.set(number, made, bytes));
     if (logs === undefined) throw damagedBlock(number, "is missing");
     return logs;
   }
@@ -154,13 +158,6 @@ export class CommittedBlocks {
   }
 
   #remember(block: ExecutedBlock): void {
-    this.#recent.set(block.header.number, block);
-    this.#recentBytes += sizeOf(block);
-    for (const [number, oldest] of this.#recent) {
-      const isTooMuch = this.#recent.size > RECENT_BLOCKS || this.#recentBytes > RECENT_BYTES;
-      if (!isTooMuch || oldest === block) return;
-      this.#recent.delete(number);
-      this.#recentBytes -= sizeOf(oldest);
-    }
+    this.#recent.set(block.header.number, block, sizeOf(block));
   }
 }

@@ -1,6 +1,5 @@
 /** Log queries: which logs match, and the walk over a bounded range of blocks. */
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
-import type { Log } from "../../core/chain.ts";
+import { bytesToHex } from "../../core/bytes.ts";
 import { type BlockLogs, logsOf } from "../block-logs.ts";
 import type { BlockSelector, ChainApi } from "../chain-api.ts";
 import { pacer } from "../pace.ts";
@@ -73,20 +72,19 @@ function oneOrMany(item: Decoder<Uint8Array>, limit: number, name: string): Deco
   };
 }
 
-function matches(log: Log, criteria: LogCriteria): boolean {
-  const { addresses, topics: wanted } = criteria;
-  if (!isAmong(log.address, addresses)) return false;
-  // Cut out of a stored receipt when it is asked for.
-  const topics = wanted.length === 0 ? [] : log.topics;
-  if (wanted.length > topics.length) return false;
-  for (let i = 0; i < wanted.length; i++) if (!isAmong(topics[i]!, wanted[i]!)) return false;
-  return true;
+function matches(block: BlockLogs, index: number, { addresses, topics }: LogCriteria): boolean {
+  if (topics.length > block.topicCount(index)) return false;
+  const isFrom = (address: Uint8Array) => block.isFrom(index, address);
+  if (!isAmong(addresses, isFrom, () => block.log(index).address)) return false;
+  return topics.every((wanted, position) => {
+    const isThere = (topic: Uint8Array) => block.hasTopic(index, position, topic);
+    return isAmong(wanted, isThere, () => block.log(index).topics[position]!);
+  });
 }
 
-function isAmong(value: Uint8Array, { values, few }: Alternatives): boolean {
+function isAmong({ values, few }: Alternatives, is: (one: Uint8Array) => boolean, own: () => Uint8Array): boolean {
   if (values.size === 0) return true;
-  for (const one of few) if (equalsBytes(value, one)) return true;
-  return few.length === 0 && values.has(bytesToHex(value));
+  return few.length > 0 ? few.some(is) : values.has(bytesToHex(own()));
 }
 
 /** False only when no log of the block can match. */
@@ -98,13 +96,12 @@ export function mayMatch(bloom: Uint8Array, criteria: LogCriteria): boolean {
 export function logsOfBlock(block: BlockLogs, criteria: LogCriteria): JsonObject[] {
   if (!mayMatch(block.header.logsBloom, criteria)) return [];
   const found: JsonObject[] = [];
-  let logIndex = 0;
-  block.each((log, index) => {
-    if (matches(log, criteria)) {
-      found.push(formatLog(log, block, { hash: block.transactionHash(index), index }, logIndex));
-    }
-    logIndex++;
-  });
+  for (let index = 0; index < block.logCount; index++) {
+    if (!matches(block, index, criteria)) continue;
+    const transaction = block.transactionOf(index);
+    const place = { hash: block.transactionHash(transaction), index: transaction };
+    found.push(formatLog(block.log(index), block, place, index));
+  }
   return found;
 }
 

@@ -13,15 +13,22 @@ export interface RunnerData {
   readonly callMs: number;
 }
 
-export type ToThread =
-  | "ping"
-  | "close"
-  | { readonly id: number; readonly question: Question; readonly args: readonly unknown[] };
+export interface Asked {
+  readonly id: number;
+  readonly question: Question;
+  readonly args: readonly unknown[];
+}
+
+export type Answered =
+  | { readonly id: number; readonly answer: unknown }
+  /** A defect, or a damaged store. */
+  | { readonly id: number; readonly failure: string };
+
+/** What is asked in one turn of the event loop comes together: a message costs more than what is in it. */
+export type ToThread = "ping" | "close" | readonly Asked[];
 
 export type FromThread =
   | "pong"
   /** It has read what it needs and runs what it is given. */
   | "ready"
-  | { readonly id: number; readonly answer: unknown }
-  /** A defect, or a damaged store. */
-  | { readonly id: number; readonly failure: string };
+  | readonly Answered[];

@@ -5,8 +5,8 @@
  */
 import { Worker } from "node:worker_threads";
 import { compact } from "../../core/compact.ts";
-import type { Everything, FromThread, Question, RunnerData, ToThread } from "./protocol.ts";
-import { NotRunError } from "./types.ts";
+import type { Answered, Asked, Everything, FromThread, Question, RunnerData, ToThread } from "./protocol.ts";
+import { type Environment, NotRunError } from "./types.ts";
 
 export interface RunnerThreadsOptions extends RunnerData {
   /** At most so many; each is started when all others are busy with something long. */
@@ -50,6 +50,8 @@ export class RunnerThreads implements Everything {
   readonly #options: RunnerThreadsOptions;
   readonly #threads = new Set<Thread>();
   #isClosed = false;
+  /** The one that was last asked for, mostly the head's: as it was given, and as it goes to threads. */
+  #environment: { readonly given: Environment; readonly sent: Environment } | undefined;
 
   constructor(options: RunnerThreadsOptions) {
     this.#options = options;
@@ -65,7 +67,8 @@ export class RunnerThreads implements Everything {
     await Promise.all([...this.#threads].map((thread) => thread.close()));
   }
 
-  readonly call: Everything["call"] = (...args) => this.#ask("call", args);
+  readonly call: Everything["call"] = (request, environment, overrides) =>
+    this.#ask("call", [request, this.#sent(environment), overrides]);
   readonly accessList: Everything["accessList"] = (...args) => this.#ask("accessList", args);
   readonly estimateGas: Everything["estimateGas"] = (...args) => this.#ask("estimateGas", args);
   readonly simulate: Everything["simulate"] = (...args) => this.#ask("simulate", args);
@@ -75,9 +78,15 @@ export class RunnerThreads implements Everything {
   readonly traceEncodedBlock: Everything["traceEncodedBlock"] = (...args) => this.#ask("traceEncodedBlock", args);
   readonly traceCall: Everything["traceCall"] = (...args) => this.#ask("traceCall", args);
 
+  /** The same object for the same one: what is in a message twice travels once. */
+  #sent(given: Environment): Environment {
+    if (this.#environment?.given !== given) this.#environment = { given, sent: compact(given) };
+    return this.#environment.sent;
+  }
+
   #ask<Q extends Question>(question: Q, args: Parameters<Everything[Q]>): ReturnType<Everything[Q]> {
     const answer = new Promise((resolve, reject) => {
-      this.#give({ question, args: compact(args), resolve, reject, attempts: 0 });
+      this.#give({ question, args: args.map((arg) => compact(arg)), resolve, reject, attempts: 0 });
     });
     // The thread answers with what the method of this name gives.
     return answer as ReturnType<Everything[Q]>;
@@ -117,6 +126,7 @@ class Thread {
   readonly #jobs = new Map<number, Job>();
   readonly #pings: NodeJS.Timeout;
   readonly #ended: Promise<void>;
+  #asked: Asked[] = [];
   #nextId = 0;
   /** Pings since it last said anything: counted, not timed, as a machine may sleep. */
   #unanswered = 0;
@@ -175,7 +185,16 @@ class Thread {
     job.attempts++;
     const id = this.#nextId++;
     this.#jobs.set(id, job);
-    this.#send({ id, question: job.question, args: job.args });
+    const asked = { id, question: job.question, args: job.args };
+    // What was with something that ended a thread is not put together with it again.
+    if (job.attempts > 1) this.#send([asked]);
+    else if (this.#asked.push(asked) === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const asked = this.#asked;
+    this.#asked = [];
+    this.#send(asked);
   }
 
   async close(): Promise<void> {
@@ -197,12 +216,16 @@ class Thread {
       return;
     }
     this.#progressAtMs = performance.now();
-    const job = this.#jobs.get(message.id);
-    this.#jobs.delete(message.id);
-    if ("answer" in message) job?.resolve(message.answer);
+    for (const answered of message) this.#settle(answered);
+  }
+
+  #settle(answered: Answered): void {
+    const job = this.#jobs.get(answered.id);
+    this.#jobs.delete(answered.id);
+    if ("answer" in answered) job?.resolve(answered.answer);
     else {
-      this.#log.error({ question: job?.question, failure: message.failure }, "a call failed for no reason of its own");
-      job?.reject(new Error(message.failure));
+      this.#log.error({ question: job?.question, failure: answered.failure }, "a call failed for no reason of its own");
+      job?.reject(new Error(answered.failure));
     }
   }
 }

@@ -5,7 +5,7 @@ import { openReadStore } from "../../execution/state/level-store.ts";
 import { PRECOMPILES } from "../../precompiles/table.ts";
 import { ChainView } from "../chain-view.ts";
 import { Calls } from "./calls.ts";
-import type { Everything, FromThread, RunnerData, ToThread } from "./protocol.ts";
+import type { Answered, Asked, Everything, FromThread, RunnerData, ToThread } from "./protocol.ts";
 import { Traces } from "./traces.ts";
 
 const port = parentPort;
@@ -28,22 +28,39 @@ const runner: Everything = {
   traceCall: (...args) => traces.traceCall(...args),
 };
 
+async function run({ id, question, args }: Asked): Promise<Answered> {
+  try {
+    view.refreshOnce();
+    // The other side took the arguments from the method's own type.
+    const method = runner[question] as (...args: readonly unknown[]) => Promise<unknown>;
+    const answer = await method(...args);
+    // Traces are JSON, and large.
+    return { id, answer: question.startsWith("trace") ? answer : compact(answer) };
+  } catch (error) {
+    return { id, failure: (error as Error).stack ?? String(error) };
+  }
+}
+
+/** Answers to what came together, of one turn of the event loop. */
+let answers: Answered[] = [];
+
+function answer(answered: Answered): void {
+  if (answers.push(answered) > 1) return;
+  setImmediate(() => {
+    const now = answers;
+    answers = [];
+    send(now);
+  });
+}
+
 port.on("message", async (message: ToThread) => {
   if (message === "ping") return send("pong");
   if (message === "close") {
     await view.close();
     return port.close();
   }
-  const { id, question, args } = message;
-  try {
-    view.refreshOnce();
-    // The other side took the arguments from the method's own type.
-    const run = runner[question] as (...args: readonly unknown[]) => Promise<unknown>;
-    const answer = await run(...args);
-    // Traces are JSON, and large.
-    send({ id, answer: question.startsWith("trace") ? answer : compact(answer) });
-  } catch (error) {
-    send({ id, failure: (error as Error).stack ?? String(error) });
-  }
+  // Alone, it is answered at once: whatever comes after it may never give way.
+  const isAlone = message.length === 1;
+  for (const asked of message) void run(asked).then(isAlone ? (answered) => send([answered]) : answer);
 });
 send("ready");

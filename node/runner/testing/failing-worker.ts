@@ -20,11 +20,13 @@ const failures: Readonly<Record<string, () => void>> = {
 parentPort?.on("message", (message: ToThread) => {
   if (message === "ping") return send("pong");
   if (message === "close") return parentPort?.close();
-  const [{ data }] = message.args as [{ data?: Uint8Array }];
-  const how = Buffer.from(data ?? []).toString();
-  const fail = failures[how];
-  if (fail !== undefined) return fail();
-  if (how === "defect") return send({ id: message.id, failure: "a defect" });
-  if (how !== "wait") send({ id: message.id, answer: threadId });
+  for (const { id, args } of message) {
+    const [{ data }] = args as [{ data?: Uint8Array }];
+    const how = Buffer.from(data ?? []).toString();
+    const fail = failures[how];
+    if (fail !== undefined) fail();
+    else if (how === "defect") send([{ id, failure: "a defect" }]);
+    else if (how !== "wait") send([{ id, answer: threadId }]);
+  }
 });
 send("ready");
