@@ -3,7 +3,7 @@ import { MerkleStateManager } from "@ethereumjs/statemanager";
 import { Account, Address } from "@ethereumjs/util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, EMPTY_BYTES, trimLeadingZeros } from "../../core/bytes.ts";
+import { bigIntToFixed, bytesToHex, EMPTY_BYTES, trimLeadingZeros } from "../../core/bytes.ts";
 import { KECCAK_EMPTY, keccak256 } from "../../core/crypto.ts";
 import { decodeTrieAccount } from "./account-codec.ts";
 import { openStateDatabase } from "./database.ts";
@@ -357,6 +357,36 @@ describe("the state database", () => {
     const { head } = openStateDatabase({ reader: store, headRoot: child.stateRoot });
     const values = [0, 1, 2].map((s) => bytesToHex(head.reader.storage(address(1), slot(s))));
     expect(values).toEqual(["0x", "0x", "0x08"]);
+  });
+
+  test("while the next state is written, the head answers as before, and afterwards", () => {
+    const { store, database } = committedWith((layer) => {
+      for (let i = 0; i < 4; i++) layer.setAccount(address(i), account(BigInt(i + 1)));
+      layer.setStorage(address(1), slot(1), Uint8Array.of(1));
+    });
+    const { head } = database;
+    const layer = head.fork();
+    layer.setAccount(address(0), account(9n));
+    layer.setStorage(address(1), slot(1), Uint8Array.of(2));
+    layer.setAccount(address(2), undefined);
+    layer.setAccount(address(4), account(9n));
+    const answers = () => [
+      [0, 1, 2, 3, 4, 5].map((i) => head.reader.account(address(i))),
+      head.storageRoot(address(1)),
+      head.reader.storage(address(1), slot(1)),
+    ];
+    const before = answers();
+    const next = database.seal(layer);
+    // What was read of these accounts is in no cache any more.
+    for (let i = 0; i < 80_000; i++) head.reader.account(bigIntToFixed(BigInt(i), 20));
+    database.stage(next, store);
+    expect(answers()).toEqual(before);
+    database.committed(next);
+    expect(answers()).toEqual(before);
+    const above = database.head.fork();
+    above.setAccount(address(3), account(9n));
+    commit(database, store, database.seal(above));
+    expect(answers()).toEqual(before);
   });
 
   test("nodes of a pending state that a sweep forgot load from the pending state", () => {

@@ -103,8 +103,9 @@ class TrieStateDatabase implements StateDatabase {
   stage(state: SealedState, batch: BatchWriter, keepFrom?: bigint): void {
     const path = this.#pathTo(state);
     this.#staged = path;
-    this.#head.becomeSuperseded();
     const changes = path.map((each) => each.pendingChanges!);
+    const replaced = changes.flatMap(({ records }) => [...records.keys()]);
+    this.#head.becomeLeaving(new Map(replaced.map((key) => [key, this.#head.record(key)])));
     path.at(-1)!.becomeStaged(changes);
     for (const each of changes) this.#flat.stage(each, batch);
     if (this.#history === undefined) return;
@@ -122,6 +123,7 @@ class TrieStateDatabase implements StateDatabase {
       // Only history uses them from here on, and it loads what it needs.
       for (const root of pendingChanges!.replacedRoots) this.#storageTries.delete(root);
     }
+    this.#head.becomeSuperseded();
     staged.becomeHead();
     this.#head = staged;
     this.#staged = [];

@@ -4,6 +4,8 @@
  *   pending     its own changes, then its parent
  *   staged      its own changes, then those of the states that are written with it, then the flat tables
  *   head        the flat tables
+ *   leaving     while the next head is written: its accounts that the next one changes, as they were when that began,
+ *               then the flat tables; for slots its trie
  *   superseded  its trie, because the flat tables have moved on
  *
  * A state between the old head and a new one stays pending on the old head, which is superseded by then.
@@ -141,9 +143,19 @@ export class ChainState implements SealedState, RecordReader {
     this.#isHead = true;
   }
 
-  /** The flat tables may move on at any moment from now: whoever still stands on this state reads its trie. */
+  /**
+   * The flat tables may move on at any moment from now, for these accounts: what is asked for most while a block is
+   * written, accounts, is still one read. `records`: what they are in this state.
+   */
+  becomeLeaving(records: ReadonlyMap<string, AccountRecord>): void {
+    const wasHead = this.#isHead;
+    this.becomeSuperseded();
+    // Another batch may have been on its way before: the tables have moved on for its accounts, too.
+    if (wasHead) this.#source = new LeavingReader(records, this.#flat, this.#source);
+  }
+
+  /** The flat tables have moved on: whoever still stands on this state reads its trie. */
   becomeSuperseded(): void {
-    if (!this.#isHead) return;
     this.#source = this.#history();
     this.#isHead = false;
     this.#accountTrie = this.stateRoot;
@@ -161,6 +173,38 @@ export class ChainState implements SealedState, RecordReader {
   #missing(): undefined {
     const isHere = equalsBytes(this.stateRoot, EMPTY_TRIE_ROOT) || this.#flat.node(this.stateRoot) !== undefined;
     if (!isHere) throw pruned(this.stateRoot);
+  }
+}
+
+class LeavingReader implements KeyedReader {
+  readonly #records: ReadonlyMap<string, AccountRecord>;
+  readonly #flat: FlatState;
+  readonly #trie: KeyedReader;
+
+  constructor(records: ReadonlyMap<string, AccountRecord>, flat: FlatState, trie: KeyedReader) {
+    this.#records = records;
+    this.#flat = flat;
+    this.#trie = trie;
+  }
+
+  account(address: Uint8Array): AccountState | undefined {
+    return this.accountAt(bytesKey(address));
+  }
+
+  accountAt(addressKey: string): AccountState | undefined {
+    return (this.#records.get(addressKey) ?? this.#flat.record(addressKey)).account;
+  }
+
+  storage(address: Uint8Array, slot: Uint8Array): Uint8Array {
+    return this.#trie.storage(address, slot);
+  }
+
+  storageAt(addressKey: string, slotKey: string): Uint8Array {
+    return this.#trie.storageAt(addressKey, slotKey);
+  }
+
+  code(codeHash: Uint8Array): Uint8Array {
+    return this.#trie.code(codeHash);
   }
 }
 
