@@ -377,9 +377,9 @@ describe("the state database", () => {
     ];
     const before = answers();
     const next = database.seal(layer);
+    database.stage(next, store);
     // What was read of these accounts is in no cache any more.
     for (let i = 0; i < 80_000; i++) head.reader.account(bigIntToFixed(BigInt(i), 20));
-    database.stage(next, store);
     expect(answers()).toEqual(before);
     database.committed(next);
     expect(answers()).toEqual(before);
