@@ -14,9 +14,10 @@ import { createVM, runBlock, type VM } from "@ethereumjs/vm";
 import { Level } from "level";
 import { equalsBytes } from "../core/bytes.ts";
 import { type Precompile, PrecompileRevert } from "../core/precompile.ts";
+import { createCommon } from "../execution/common.ts";
 import { FrameHalt } from "../execution/evm/frame.ts";
 import { createHost } from "../execution/evm/host.ts";
-import { type ChainRules, createCommon } from "../execution/rules.ts";
+import type { ChainRules } from "../execution/rules.ts";
 import { PRECOMPILES } from "../precompiles/table.ts";
 import type { BenchAccount } from "./execution-workloads.ts";
 

@@ -1,5 +1,9 @@
 /** Accounts that the protocol itself knows. */
-import { bigIntToFixed, bytesToBigInt, hexToBytes } from "./bytes.ts";
+import { bigIntToFixed, bytesToBigInt, bytesToHex, type Hex, hexToBytes } from "./bytes.ts";
+import { keccak256 } from "./crypto.ts";
+
+/** Who calls when nobody is named. */
+export const ZERO_ADDRESS = new Uint8Array(20);
 
 export const DATANET_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000901");
 export const MODELS_ADDRESS = hexToBytes("0x0000000000000000000000000000000000000902");
@@ -27,3 +31,11 @@ const ALIAS_OFFSET = BigInt("0x1111000000000000000000000000000000001111");
 /** Whom an L1 contract is on L2 (OP Stack): its address + 0x1111000000000000000000000000000000001111 mod 2^160. */
 export const aliasAddress = (l1Contract: Uint8Array): Uint8Array =>
   bigIntToFixed(BigInt.asUintN(160, bytesToBigInt(l1Contract) + ALIAS_OFFSET), 20);
+
+/** With checksum (EIP-55): a letter is upper case where the digit of the hash of the 40 digits is 8 or more. */
+export function checksummed(address: Uint8Array): Hex {
+  const digits = bytesToHex(address).slice(2);
+  const hash = bytesToHex(keccak256(new TextEncoder().encode(digits))).slice(2);
+  const cased = [...digits].map((digit, i) => (hash[i]! >= "8" ? digit.toUpperCase() : digit));
+  return `0x${cased.join("")}`;
+}

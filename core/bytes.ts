@@ -1,19 +1,51 @@
 /**
- * Byte vocabulary. Integers are big-endian throughout. Hex strings are lower case with a 0x prefix.
- * Generic helpers come from @ethereumjs/util; only what it lacks, or does too slowly, is written here.
+ * Byte vocabulary. Integers are big-endian throughout. Hex strings are lower case with a 0x prefix. Every thread of the
+ * program loads this, so it loads nothing.
  */
-import { bytesToHex as toHexString } from "@ethereumjs/util";
-
-export {
-  bytesToBigInt,
-  concatBytes,
-  equalsBytes,
-  hexToBytes,
-} from "@ethereumjs/util";
 
 export type Hex = `0x${string}`;
 
-export const bytesToHex: (bytes: Uint8Array) => Hex = toHexString;
+export const bytesToHex = (bytes: Uint8Array): Hex => `0x${bytes.toHex()}`;
+
+/** Upper case and an odd number of digits are taken, too. Throws an Error on anything but digits after 0x. */
+export function hexToBytes(hex: string): Uint8Array {
+  if (!hex.startsWith("0x")) throw new Error("a hex string has to begin with 0x");
+  const digits = hex.slice(2);
+  return Uint8Array.fromHex(digits.length % 2 === 0 ? digits : `0${digits}`);
+}
+
+/** No bytes are 0. */
+export function bytesToBigInt(bytes: Uint8Array): bigint {
+  if (bytes.length > 6) return BigInt(bytesToHex(bytes));
+  // Exact up to 2^53.
+  let value = 0;
+  for (let i = 0; i < bytes.length; i++) value = value * 256 + bytes[i]!;
+  return BigInt(value);
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Not in constant time. */
+export function equalsBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+export const bigIntMin = (first: bigint, ...others: readonly bigint[]): bigint =>
+  others.reduce((least, each) => (each < least ? each : least), first);
+export const bigIntMax = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
 export const EMPTY_BYTES = new Uint8Array(0);
 export const ZERO_32 = new Uint8Array(32);
 

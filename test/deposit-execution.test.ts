@@ -8,10 +8,11 @@ import { type ChainRules, DEFAULT_RULES } from "../execution/rules.ts";
 import { emptyReader, OverlayLayer } from "../execution/state/layer.ts";
 import { EMPTY_TRIE_ROOT } from "../execution/state/trie-node.ts";
 import type { StateLayer } from "../execution/state/types.ts";
-import { decodeDepositTransaction, runDeposit } from "../execution/tx/deposit.ts";
+import { decodeDepositTransaction } from "../execution/tx/deposit.ts";
 import { messageEnvironment } from "../execution/tx/environment.ts";
 import { gasRequirement } from "../execution/tx/intrinsic.ts";
 import { MachinePool } from "../execution/tx/machine.ts";
+import { runDeposit } from "../execution/tx/run-deposit.ts";
 import { type Anvil, startAnvil } from "./helpers/anvil.ts";
 
 const RULES: ChainRules = { ...DEFAULT_RULES, chainId: 31_337n, hardfork: "prague", gasLimit: 30_000_000n };

@@ -1,5 +1,5 @@
 /** EIP-1559: the base fee moves towards the price at which blocks are half full. */
-import { bigIntMax } from "@ethereumjs/util";
+import { bigIntMax } from "../../core/bytes.ts";
 import type { Header } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
 

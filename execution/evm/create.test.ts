@@ -1,7 +1,7 @@
 import { Address } from "@ethereumjs/util";
 import { expect, test } from "vitest";
 import { bytesToHex, hexToBytes } from "../../core/bytes.ts";
-import { createCommon } from "../rules.ts";
+import { createCommon } from "../common.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { OverlayLayer } from "../state/layer.ts";
 import { CONTRACTS, loadGenesis } from "../testing/world.ts";

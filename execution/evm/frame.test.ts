@@ -26,7 +26,7 @@ const word = (value: number): Uint8Array => {
 
 /** What a precompile does, as bytecode: PUSH value, PUSH slot, SSTORE; or PUSH slot, SLOAD, POP. */
 function bytecode(operations: readonly StorageOperation[]): { code: Uint8Array; overhead: bigint } {
-  let code = EMPTY_BYTES;
+  let code: Uint8Array = EMPTY_BYTES;
   let overhead = 0n;
   for (const { slot, value } of operations) {
     const store = value !== undefined;

@@ -4,7 +4,7 @@
  */
 import { createEVM, type EVM, type ExecResult, type getOpcodesForHF } from "@ethereumjs/evm";
 import { EMPTY_BYTES } from "../../core/bytes.ts";
-import { createCommon } from "../rules.ts";
+import { createCommon } from "../common.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { OverlayLayer } from "../state/layer.ts";
 

@@ -7,8 +7,8 @@
 import { paramsBlock } from "@ethereumjs/block";
 import { type ChainConfig, Common, Hardfork, type HardforksDict, Mainnet } from "@ethereumjs/common";
 import { keccak256 } from "../../core/crypto.ts";
+import { ecrecover } from "../common.ts";
 import { kzg } from "../kzg.ts";
-import { ecrecover } from "../rules.ts";
 
 /** In order, with the key of geth's genesis file that says when. Paris is said by no key. */
 const BLOCK_FORKS = [

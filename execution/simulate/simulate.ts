@@ -2,7 +2,7 @@
  * Blocks of calls, one after the other, on a state that nobody keeps (eth_simulateV1). They are made as the executor
  * makes blocks, but of calls that nobody signed; without deposits, L1 fees and changes of the validator set.
  */
-import { MESSAGE_PASSER_ADDRESS } from "../../core/addresses.ts";
+import { MESSAGE_PASSER_ADDRESS, ZERO_ADDRESS } from "../../core/addresses.ts";
 import { bytesToHex, EMPTY_BYTES, ZERO_32 } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
 import { nextBaseFee } from "../block/base-fee.ts";
@@ -15,7 +15,7 @@ import { writeSystemState } from "../block/system-writes.ts";
 import type { BlockHashSource } from "../evm/host.ts";
 import type { ChainRules } from "../rules.ts";
 import type { SealedState, StateDatabase } from "../state/types.ts";
-import { type CallRequest, prepareCall, ZERO_ADDRESS } from "../tx/call.ts";
+import { type CallRequest, prepareCall } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
 import { type HeaderContext, type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
 import type { Machine } from "../tx/machine.ts";

@@ -1,6 +1,6 @@
 /** Runs a message without a signature, as `eth_call` does. The machine's layer is thrown away by the caller. */
-import { bigIntMin } from "@ethereumjs/util";
-import { bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
+import { ZERO_ADDRESS } from "../../core/addresses.ts";
+import { bigIntMin, bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
 import type { StateReader } from "../state/types.ts";
@@ -31,9 +31,6 @@ export type CallResult =
   | { readonly ok: true; readonly output: Uint8Array; readonly gasUsed: bigint; readonly gasRefunded?: bigint }
   /** `reason` is geth's word. Refused before anything ran: gasUsed is 0. */
   | { readonly ok: false; readonly output: Uint8Array; readonly gasUsed: bigint; readonly reason: string };
-
-/** Who calls when nobody is named. */
-export const ZERO_ADDRESS = new Uint8Array(20);
 
 /**
  * As geth: nonce and kind of the sender are not looked at, and without a price neither is the fee; then BASEFEE is 0.

@@ -1,5 +1,5 @@
 /** What follows from a transaction and its block without running it. */
-import { bigIntMin } from "@ethereumjs/util";
+import { bigIntMin } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
 import { rlpEncode } from "../../core/rlp.ts";

@@ -1,5 +1,5 @@
 /** The least gas with which a message succeeds, by geth's search (eth/gasestimator). */
-import { bigIntMax, bigIntMin } from "@ethereumjs/util";
+import { bigIntMax, bigIntMin } from "../../core/bytes.ts";
 import { type ChainRules, maxTransactionGas } from "../rules.ts";
 import type { StateReader } from "../state/types.ts";
 import type { CallRequest, CallResult } from "./call.ts";

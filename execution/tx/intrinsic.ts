@@ -1,5 +1,5 @@
 /** Gas that a transaction costs before anything runs. */
-import { bigIntMax } from "@ethereumjs/util";
+import { bigIntMax } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 
 type Priced = Pick<Transaction, "to" | "data" | "accessList" | "authorizationList">;

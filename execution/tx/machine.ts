@@ -1,9 +1,10 @@
 /** An EVM together with the state it runs on. One machine runs one message at a time: its journal is not shareable. */
 import { hexToBytes } from "../../core/bytes.ts";
 import type { Precompile } from "../../core/precompile.ts";
+import { createCommon } from "../common.ts";
 import { type BlockHashSource, createHost, type Host, type HostOptions, type Pause } from "../evm/host.ts";
 import type { LayerJournal } from "../evm/journal.ts";
-import { type ChainRules, createCommon } from "../rules.ts";
+import type { ChainRules } from "../rules.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
 import { bytesKey } from "../state/keys.ts";
 import { emptyReader, OverlayLayer } from "../state/layer.ts";

@@ -3,9 +3,9 @@
  * `eth_call` both end here. Validity has been checked before.
  */
 import type { EVMResult, ExecResult } from "@ethereumjs/evm";
-import { Address, bigIntMax, bigIntMin } from "@ethereumjs/util";
+import { Address } from "@ethereumjs/util";
 import { L1_FEE_VAULT_ADDRESS } from "../../core/addresses.ts";
-import { hexToBytes } from "../../core/bytes.ts";
+import { bigIntMax, bigIntMin, hexToBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import type { LayerJournal } from "../evm/journal.ts";

@@ -1,5 +1,5 @@
 /** Runs one transaction on a layer: refused without a trace, or applied with all that its receipt needs. */
-import { bigIntMax } from "@ethereumjs/util";
+import { bigIntMax } from "../../core/bytes.ts";
 import type { Log, Transaction } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
 import { bytesKey } from "../state/keys.ts";

@@ -1,9 +1,10 @@
 /** The transaction that a call would be, if somebody signed it. */
 
+import { ZERO_ADDRESS } from "../../core/addresses.ts";
 import { EMPTY_BYTES } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import { keccak256 } from "../../core/crypto.ts";
-import { type CallRequest, ZERO_ADDRESS } from "./call.ts";
+import type { CallRequest } from "./call.ts";
 import { encodeTransaction } from "./sign.ts";
 
 /** With a signature of zeros, which `raw` and `hash` cover. Of type 2, unless a field of the call is of another type. */

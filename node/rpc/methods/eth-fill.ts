@@ -1,7 +1,7 @@
 /** eth_fillTransaction: what a wallet would have to ask for before it signs, in one answer. Nothing is signed here. */
+import { ZERO_ADDRESS } from "../../../core/addresses.ts";
 import { bytesToHex } from "../../../core/bytes.ts";
 import type { CallRequest } from "../../../execution/tx/call.ts";
-import { ZERO_ADDRESS } from "../../../execution/tx/call.ts";
 import { unsignedTransaction } from "../../../execution/tx/unsigned.ts";
 import { callRequest } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";

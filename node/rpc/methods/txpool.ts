@@ -1,14 +1,11 @@
 /** What waits in the mempool, by sender and nonce, in geth's shapes: senders are written with checksum (EIP-55). */
-import { getAddress } from "viem";
-import { bytesToHex } from "../../../core/bytes.ts";
+import { checksummed } from "../../../core/addresses.ts";
 import type { Transaction } from "../../../core/chain.ts";
 import type { SenderContent } from "../../../execution/mempool.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { RPC_ERROR, RpcError } from "../errors.ts";
 import { formatTransaction, type Json, toQuantity } from "../format.ts";
 import { address, required } from "../values.ts";
-
-const checksummed = (address: Uint8Array): string => getAddress(bytesToHex(address));
 
 function byNonce(transactions: readonly Transaction[], format: (tx: Transaction) => Json): Json {
   return Object.fromEntries(transactions.map((tx) => [tx.nonce.toString(), format(tx)]));

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bigIntToFixed } from "../core/bytes.ts";
 import { ecdsaSign } from "../core/crypto.ts";
-import { ecrecover } from "./rules.ts";
+import { ecrecover } from "./common.ts";
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const word = fc.uint8Array({ minLength: 32, maxLength: 32 });
