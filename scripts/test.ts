@@ -37,14 +37,12 @@ const tests: Step = {
     ...forwarded,
   ],
 };
-// Hundreds of processes are started that load the same modules.
-const env = { ...process.env, NODE_COMPILE_CACHE: join(results, "compiled") };
 process.on("exit", () => rmSync(results, { recursive: true, force: true }));
 
 for (const step of forwarded.length > 0 ? [tests] : [...checks, tests]) {
   const startedMs = performance.now();
   process.stdout.write(`== ${step.name}\n`);
-  const { status } = spawnSync(process.execPath, step.args, { cwd: root, stdio: "inherit", env });
+  const { status } = spawnSync(process.execPath, step.args, { cwd: root, stdio: "inherit" });
   if (status !== 0) {
     process.stderr.write(`== ${step.name} failed\n`);
     process.exit(status ?? 1);

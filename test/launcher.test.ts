@@ -1,7 +1,7 @@
 /** The launcher, in a copy of its own: a program that it started ends when it is told to, and when npm is gone. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,8 +66,9 @@ class Output {
 }
 
 async function start(command: string, ...args: string[]) {
-  // As a user's shell has it: not what the npm that runs these tests has set.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")));
+  // As a user's shell has it: not what runs these tests has set.
+  const isOfTests = (name: string) => name.startsWith("npm_") || name === "NODE_COMPILE_CACHE";
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOfTests(name)));
   const child = spawn(command, args, { cwd: folder, env, stdio: ["pipe", "pipe", "inherit"] });
   const output = new Output(child);
   started.push({ process: child, output });
@@ -93,6 +94,20 @@ test("signals are passed on, and the exit code comes back", async () => {
     expect(output.text).toMatch(new RegExp(`told ${signal}\n$`));
   });
   await Promise.all(outcomes);
+});
+
+test("what was compiled is kept beside the dependencies, where there are any", async () => {
+  const run = async () => {
+    const { child, exited } = await start("node", "bin/run.js", "program.js");
+    child.kill("SIGTERM");
+    await exited;
+  };
+  const modules = join(folder, "node_modules");
+  await run();
+  expect(existsSync(modules)).toBe(false);
+  mkdirSync(modules);
+  await run();
+  expect(readdirSync(join(modules, ".cache", "openledger"))).toHaveLength(1);
 });
 
 test("a signal to npm alone ends the program", async () => {
