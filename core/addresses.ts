@@ -32,10 +32,18 @@ const ALIAS_OFFSET = BigInt("0x1111000000000000000000000000000000001111");
 export const aliasAddress = (l1Contract: Uint8Array): Uint8Array =>
   bigIntToFixed(BigInt.asUintN(160, bytesToBigInt(l1Contract) + ALIAS_OFFSET), 20);
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LOWER_A = 0x61;
+const LOWER_TO_UPPER = 0x20;
+
 /** With checksum (EIP-55): a letter is upper case where the digit of the hash of the 40 digits is 8 or more. */
 export function checksummed(address: Uint8Array): Hex {
-  const digits = bytesToHex(address).slice(2);
-  const hash = bytesToHex(keccak256(new TextEncoder().encode(digits))).slice(2);
-  const cased = [...digits].map((digit, i) => (hash[i]! >= "8" ? digit.toUpperCase() : digit));
-  return `0x${cased.join("")}`;
+  const digits = encoder.encode(bytesToHex(address).slice(2));
+  const hash = keccak256(digits);
+  for (let i = 0; i < digits.length; i++) {
+    const nibble = i % 2 === 0 ? hash[i >> 1]! >> 4 : hash[i >> 1]! & 0x0f;
+    if (nibble >= 8 && digits[i]! >= LOWER_A) digits[i]! -= LOWER_TO_UPPER;
+  }
+  return `0x${decoder.decode(digits)}`;
 }
