@@ -5,7 +5,16 @@ import { compact } from "../../core/compact.ts";
 import type { AddResult, SenderContent } from "../../execution/mempool.ts";
 import { decodeTransaction, rememberSender } from "../../execution/tx/decode.ts";
 import type { Pool } from "../rpc/pool.ts";
-import type { Asked, FromRpc, NodeAnswers, Question, Sent, ToRpc } from "./protocol.ts";
+import {
+  type Asked,
+  type FromRpc,
+  type NodeAnswers,
+  packSent,
+  type Question,
+  type Sent,
+  type ToRpc,
+  unpackSent,
+} from "./protocol.ts";
 
 type Answer<Q extends Question> = Promise<Awaited<ReturnType<NodeAnswers[Q]>>>;
 
@@ -15,6 +24,7 @@ export class NodeLink {
   readonly #pending = new Set<(sent: Sent) => void>();
   /** To be sent together: a message costs more than what is in it. */
   #questions: Asked[] = [];
+  #submitted: Sent[] = [];
   #nextId = 0;
 
   constructor(tell: (message: FromRpc) => void) {
@@ -22,19 +32,30 @@ export class NodeLink {
   }
 
   /** Rejects when the node fails to answer: a defect. */
-  ask<Q extends Question>(question: Q, ...args: Parameters<NodeAnswers[Q]>): Answer<Q> {
-    const id = this.#nextId++;
-    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    if (this.#questions.length === 0) setImmediate(() => this.#flush());
-    this.#questions.push({ id, question, args: compact(args) });
+  ask<Q extends Exclude<Question, "submit">>(question: Q, ...args: Parameters<NodeAnswers[Q]>): Answer<Q> {
     // The node answers with what is of this name there.
-    return answer as Answer<Q>;
+    return this.#ask(question, compact(args)) as Answer<Q>;
+  }
+
+  submit(sent: Sent): Answer<"submit"> {
+    this.#submitted.push(sent);
+    return this.#ask("submit", []) as Answer<"submit">;
+  }
+
+  #ask(question: Question, args: readonly unknown[]): Promise<unknown> {
+    const id = this.#nextId++;
+    if (this.#questions.length === 0) setImmediate(() => this.#flush());
+    this.#questions.push({ id, question, args });
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
   #flush(): void {
     const questions = this.#questions;
+    if (questions.length === 0) return;
+    const submitted = packSent(this.#submitted);
     this.#questions = [];
-    if (questions.length > 0) this.#tell({ questions });
+    this.#submitted = [];
+    this.#tell({ questions, submitted });
   }
 
   /** Of what becomes pending, while anybody listens. */
@@ -51,7 +72,7 @@ export class NodeLink {
   /** What comes from the node, but for news. */
   hear(message: Exclude<ToRpc, { news: unknown }>): void {
     if ("pending" in message) {
-      for (const listener of this.#pending) listener(message.pending);
+      for (const sent of unpackSent(message.pending)) for (const listener of this.#pending) listener(sent);
       return;
     }
     for (const answered of message.answers) {
@@ -68,6 +89,7 @@ export class RemotePool implements Pool {
   readonly minTipWei: bigint;
   readonly #link: NodeLink;
   readonly #chainId: bigint;
+  #decoded: { readonly sent: Sent; readonly tx: Transaction } | undefined;
 
   constructor(link: NodeLink, chainId: bigint, minTipWei: bigint) {
     this.#link = link;
@@ -75,8 +97,8 @@ export class RemotePool implements Pool {
     this.minTipWei = minTipWei;
   }
 
-  submit({ raw, from }: Transaction): Promise<AddResult> {
-    return this.#link.ask("submit", { raw, from });
+  submit(tx: Transaction): Promise<AddResult> {
+    return this.#link.submit(tx);
   }
 
   async get(hash: Uint8Array): Promise<Transaction | undefined> {
@@ -111,7 +133,9 @@ export class RemotePool implements Pool {
   }
 
   #decode(sent: Sent): Transaction {
-    return decodeSent(sent, this.#chainId);
+    // All listeners are told of one before the next.
+    if (this.#decoded?.sent !== sent) this.#decoded = { sent, tx: decodeSent(sent, this.#chainId) };
+    return this.#decoded.tx;
   }
 }
 

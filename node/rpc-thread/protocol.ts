@@ -70,7 +70,11 @@ export interface NodeAnswers {
 
 export type Question = keyof NodeAnswers;
 
-export type ToRpc = { readonly news: News } | { readonly pending: Sent } | { readonly answers: readonly Answered[] };
+export type ToRpc =
+  | { readonly news: News }
+  /** What became pending, as packSent makes it. */
+  | { readonly pending: Uint8Array }
+  | { readonly answers: readonly Answered[] };
 
 export type Answered =
   | { readonly id: number; readonly answer: unknown }
@@ -84,7 +88,39 @@ export interface Asked {
 }
 
 export type FromRpc =
-  /** To be begun in this order. */
-  | { readonly questions: readonly Asked[] }
+  /** To be begun in this order. `submitted` has what the questions "submit" are about, as packSent makes it. */
+  | { readonly questions: readonly Asked[]; readonly submitted: Uint8Array }
   /** From now on it wants to be told of pending transactions, or no longer. */
   | { readonly wantsPending: boolean };
+
+const LENGTH_BYTES = 4;
+const ADDRESS_BYTES = 20;
+
+/**
+ * One after the other: `u32 length of raw ‖ from ‖ raw`. Most of what the threads tell each other is this, and one array
+ * travels faster than two for each transaction.
+ */
+export function packSent(all: readonly Sent[]): Uint8Array {
+  const size = all.reduce((sum, { raw }) => sum + LENGTH_BYTES + ADDRESS_BYTES + raw.length, 0);
+  const packed = new Uint8Array(size);
+  const view = new DataView(packed.buffer);
+  let at = 0;
+  for (const { raw, from } of all) {
+    view.setUint32(at, raw.length);
+    packed.set(from, at + LENGTH_BYTES);
+    packed.set(raw, at + LENGTH_BYTES + ADDRESS_BYTES);
+    at += LENGTH_BYTES + ADDRESS_BYTES + raw.length;
+  }
+  return packed;
+}
+
+/** Copies: one that is kept does not keep the others. */
+export function* unpackSent(packed: Uint8Array): Generator<Sent, undefined> {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  for (let at = 0; at < packed.length; ) {
+    const start = at + LENGTH_BYTES + ADDRESS_BYTES;
+    const end = start + view.getUint32(at);
+    yield { raw: packed.slice(start, end), from: packed.slice(at + LENGTH_BYTES, start) };
+    at = end;
+  }
+}

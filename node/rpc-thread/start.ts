@@ -11,7 +11,18 @@ import type { Chain } from "../chain.ts";
 import type { Logger } from "../log.ts";
 import type { Pool } from "../rpc/pool.ts";
 import { decodeSent } from "./node-link.ts";
-import type { Answered, Asked, FromRpc, News, NodeAnswers, RpcThreadData, Sent, ToRpc } from "./protocol.ts";
+import {
+  type Answered,
+  type Asked,
+  type FromRpc,
+  type News,
+  type NodeAnswers,
+  packSent,
+  type RpcThreadData,
+  type Sent,
+  type ToRpc,
+  unpackSent,
+} from "./protocol.ts";
 
 /** Work there gives way to other work every 10 ms. */
 const SILENT_MS = 10_000;
@@ -61,6 +72,25 @@ function answersOf({ pool, network, l1, data }: RpcThreadParts): NodeAnswers {
   };
 }
 
+/** What becomes pending in one turn of the event loop is told together. Returns the function that ends it. */
+function tellPending(pool: Pool, reply: (message: ToRpc) => void): () => void {
+  let pending: Sent[] = [];
+  let flush: NodeJS.Immediate | undefined;
+  const stop = pool.onPending((tx) => {
+    pending.push(tx);
+    flush ??= setImmediate(() => {
+      const now = pending;
+      pending = [];
+      flush = undefined;
+      reply({ pending: packSent(now) });
+    });
+  });
+  return () => {
+    stop();
+    clearImmediate(flush);
+  };
+}
+
 /** Rejects when it cannot listen. */
 export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> {
   const { data, chain, pool, news, log } = parts;
@@ -78,8 +108,15 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
     }
   }
 
-  async function answerAll(questions: readonly Asked[], reply: (message: ToRpc) => void): Promise<void> {
-    const answers = await Promise.all(questions.map(answer));
+  async function answerAll(
+    { questions, submitted }: Extract<FromRpc, { questions: unknown }>,
+    reply: (message: ToRpc) => void,
+  ): Promise<void> {
+    const sent = unpackSent(submitted);
+    const whole = questions.map((asked) =>
+      asked.question === "submit" ? { ...asked, args: [sent.next().value] } : asked,
+    );
+    const answers = await Promise.all(whole.map(answer));
     try {
       reply({ answers });
     } catch (err) {
@@ -101,11 +138,11 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
     },
     onTold(message, reply) {
       if ("questions" in message) {
-        void answerAll(message.questions, reply);
+        void answerAll(message, reply);
         return;
       }
       stopPending?.();
-      stopPending = message.wantsPending ? pool.onPending((tx) => reply({ pending: sentOf(tx) })) : undefined;
+      stopPending = message.wantsPending ? tellPending(pool, reply) : undefined;
     },
     onStart() {
       // The one before may have wanted them.

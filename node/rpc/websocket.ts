@@ -38,10 +38,24 @@ export function createWebSocketEndpoint(
   }, pingIntervalMs);
   pings.unref();
 
-  server.on("connection", (socket: WebSocket) => {
+  server.on("connection", (socket: WebSocket, { socket: stream }: IncomingMessage) => {
+    let isCorked = false;
+    /** What a turn of the event loop has to say goes out in one write: a write costs more than what is in it. */
+    const cork = () => {
+      if (isCorked) return;
+      isCorked = true;
+      stream.cork();
+      setImmediate(() => {
+        isCorked = false;
+        stream.uncork();
+      });
+    };
     const session = rpc.openSession((text) => {
       if (socket.bufferedAmount > CUT_OFF_BYTES) socket.terminate();
-      else if (socket.readyState === socket.OPEN) socket.send(text);
+      else if (socket.readyState === socket.OPEN) {
+        cork();
+        socket.send(text);
+      }
     });
     let inFlight = 0;
     const balance = () => {
