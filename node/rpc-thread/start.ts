@@ -72,30 +72,41 @@ function answersOf({ pool, network, l1, data }: RpcThreadParts): NodeAnswers {
   };
 }
 
-/** What becomes pending in one turn of the event loop is told together. Returns the function that ends it. */
-function tellPending(pool: Pool, reply: (message: ToRpc) => void): () => void {
-  let pending: Sent[] = [];
-  let flush: NodeJS.Immediate | undefined;
-  const stop = pool.onPending((tx) => {
-    pending.push(tx);
-    flush ??= setImmediate(() => {
-      const now = pending;
-      pending = [];
-      flush = undefined;
-      reply({ pending: packSent(now) });
+/** Tells of what becomes pending, together what does so in one turn of the event loop, from now until `stop`. */
+class PendingNews {
+  readonly #reply: (message: ToRpc) => void;
+  readonly #unsubscribe: () => void;
+  #pending: Sent[] = [];
+  #scheduled: NodeJS.Immediate | undefined;
+
+  constructor(pool: Pool, reply: (message: ToRpc) => void) {
+    this.#reply = reply;
+    this.#unsubscribe = pool.onPending((tx) => {
+      this.#pending.push(tx);
+      this.#scheduled ??= setImmediate(() => this.flush());
     });
-  });
-  return () => {
-    stop();
-    clearImmediate(flush);
-  };
+  }
+
+  /** Before an answer: who sent a transaction finds it among the pending ones as soon as it is told that it was taken. */
+  flush(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    const pending = this.#pending;
+    this.#pending = [];
+    if (pending.length > 0) this.#reply({ pending: packSent(pending) });
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+    clearImmediate(this.#scheduled);
+  }
 }
 
 /** Rejects when it cannot listen. */
 export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> {
   const { data, chain, pool, news, log } = parts;
   const answers = answersOf(parts);
-  let stopPending: (() => void) | undefined;
+  let pendingNews: PendingNews | undefined;
 
   async function answer({ id, question, args }: Asked): Promise<Answered> {
     try {
@@ -117,6 +128,7 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
       asked.question === "submit" ? { ...asked, args: [sent.next().value] } : asked,
     );
     const answers = await Promise.all(whole.map(answer));
+    pendingNews?.flush();
     try {
       reply({ answers });
     } catch (err) {
@@ -141,13 +153,13 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
         void answerAll(message, reply);
         return;
       }
-      stopPending?.();
-      stopPending = message.wantsPending ? tellPending(pool, reply) : undefined;
+      pendingNews?.stop();
+      pendingNews = message.wantsPending ? new PendingNews(pool, reply) : undefined;
     },
     onStart() {
       // The one before may have wanted them.
-      stopPending?.();
-      stopPending = undefined;
+      pendingNews?.stop();
+      pendingNews = undefined;
     },
   });
   const tellNews = () => thread.tell({ news: news() });
@@ -159,7 +171,7 @@ export async function startRpcThread(parts: RpcThreadParts): Promise<RpcThread> 
     async close() {
       unsubscribe();
       clearInterval(timer);
-      stopPending?.();
+      pendingNews?.stop();
       await thread.close();
     },
   };
