@@ -62,6 +62,12 @@ export interface LevelStoreOptions {
   readonly writeBufferBytes?: number;
 }
 
+/**
+ * Twice this is in memory at most. Keys of trie nodes are random, so each table that is written overlaps all others: with
+ * a quarter of it LevelDB writes everything twice as often while it merges them.
+ */
+const DEFAULT_WRITE_BUFFER_BYTES = 64 * 1024 * 1024;
+
 /** Throws a StoreError: LOCKED, DAMAGED, or FAILED for what the operating system refuses. */
 export async function openLevelStore(directory: string, options: LevelStoreOptions = {}): Promise<LevelStore> {
   const path = resolve(directory);
@@ -72,7 +78,7 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     keyEncoding: "view",
     valueEncoding: "view",
     cacheSize: options.cacheBytes ?? 64 * 1024 * 1024,
-    writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? DEFAULT_WRITE_BUFFER_BYTES,
     multithreading: true,
   });
   try {
