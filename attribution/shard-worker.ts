@@ -21,7 +21,7 @@ export interface BuildJob {
   readonly target: string;
 }
 
-type Reply = { readonly done: true } | { readonly message: string; readonly damaged?: string };
+type Reply = "loaded" | { readonly done: true } | { readonly message: string; readonly damaged?: string };
 
 /**
  * A thread that builds shards, one at a time. It is started before it is needed and does not keep the process alive
@@ -29,6 +29,7 @@ type Reply = { readonly done: true } | { readonly message: string; readonly dama
  */
 export class ShardBuilder {
   #worker: Worker | undefined;
+  #loaded: Promise<unknown> | undefined;
 
   constructor() {
     this.#start();
@@ -48,18 +49,23 @@ export class ShardBuilder {
       };
       const onError = (error: Error) => end(() => reject(error));
       const onExit = (code: number) => onError(new Error(`the thread that builds shards ended with ${code}`));
-      const onReply = (reply: Reply) =>
+      const onReply = (reply: Reply) => {
+        if (reply === "loaded") return;
         end(() => {
           if ("done" in reply) resolve();
           else if (reply.damaged === undefined) reject(new Error(reply.message));
           else reject(new ShardDamagedError(reply.damaged, "found while another was built"));
         });
+      };
       worker.on("message", onReply).on("error", onError).on("exit", onExit);
       worker.postMessage(job);
     });
   }
 
+  /** V8 aborts the process when a thread is ended while it evaluates modules that await (nodejs/node#62114). */
   async close(): Promise<void> {
+    this.#worker?.ref();
+    await this.#loaded;
     await this.#worker?.terminate();
   }
 
@@ -70,6 +76,7 @@ export class ShardBuilder {
     worker.once("exit", () => {
       if (this.#worker === worker) this.#worker = undefined;
     });
+    this.#loaded = new Promise((resolve) => worker.once("message", resolve).once("exit", resolve));
     worker.unref();
     this.#worker = worker;
     return worker;
@@ -141,4 +148,5 @@ if (!isMainThread && parentPort !== null) {
       },
     );
   });
+  port.postMessage("loaded" satisfies Reply);
 }

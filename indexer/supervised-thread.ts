@@ -81,6 +81,7 @@ export async function superviseThread<Data extends { readonly port: number }, Fr
         try {
           thread = await startThread({ ...options, data: { ...data, port } });
           isServing = true;
+          if (closing.signal.aborted) thread.worker.postMessage("close" satisfies ToThread);
         } catch (err) {
           log?.error({ err, port }, `the ${name} thread cannot be started`);
         }

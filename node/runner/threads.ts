@@ -126,6 +126,7 @@ class Thread {
   readonly #jobs = new Map<number, Job>();
   readonly #pings: NodeJS.Timeout;
   readonly #ended: Promise<void>;
+  readonly #loaded = Promise.withResolvers<void>();
   #asked: Asked[] = [];
   #nextId = 0;
   /** Pings since it last said anything: counted, not timed, as a machine may sleep. */
@@ -149,6 +150,7 @@ class Thread {
       this.#worker.once("exit", () => {
         clearInterval(this.#pings);
         onEnd([...this.#jobs.values()]);
+        this.#loaded.resolve();
         resolve();
       });
     });
@@ -197,8 +199,11 @@ class Thread {
     this.#send(asked);
   }
 
+  /** V8 aborts the process when a thread is ended while it evaluates modules that await (nodejs/node#62114). */
   async close(): Promise<void> {
     this.#send("close");
+    this.#worker.ref();
+    await this.#loaded.promise;
     const forced = setTimeout(() => void this.#worker.terminate(), 1_000);
     await this.#ended;
     clearTimeout(forced);
@@ -213,6 +218,7 @@ class Thread {
     if (message === "pong") return;
     if (message === "ready") {
       this.#isReady = true;
+      this.#loaded.resolve();
       return;
     }
     this.#progressAtMs = performance.now();

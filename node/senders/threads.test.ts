@@ -1,4 +1,6 @@
 /** The real threads against recovery in this one, and threads that fail. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { recoverTransactionAddress } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -6,6 +8,7 @@ import { bigIntToFixed, bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
 import { KEYS } from "../../execution/testing/world.ts";
 import { decodeTransaction, isSenderKnown, MAX_TRANSACTION_BYTES, rememberSender } from "../../execution/tx/decode.ts";
 import { signTransaction } from "../../execution/tx/sign.ts";
+import { temporaryDirectory } from "../../test/helpers/devnet-process.ts";
 import { Chain } from "../chain.ts";
 import { CHAIN_ID, FakeStore, propose, RECIPIENT, rich, signed, testGenesis } from "../testing/world.ts";
 import { SenderThreads, type Supervision } from "./threads.ts";
@@ -160,6 +163,20 @@ describe("threads that fail or wait", () => {
     await waiting;
     await closed.warmUp();
     expect(closed.recover(many(20))).toBeUndefined();
+  });
+
+  test("one that still loads is ended when it has", async () => {
+    const temporary = temporaryDirectory();
+    closers.push(() => temporary.remove());
+    const loaded = join(temporary.path, "loaded");
+    const code = `import { writeFileSync } from "node:fs"; import { parentPort } from "node:worker_threads";
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      writeFileSync(${JSON.stringify(loaded)}, ""); parentPort.postMessage("ready"); parentPort.on("message", () => {});`;
+    const script = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+    const threads = new SenderThreads({ chainId: CHAIN_ID, log, supervision: { script, threads: 1 } });
+    void threads.warmUp();
+    await threads.close();
+    expect(existsSync(loaded)).toBe(true);
   });
 
   test("a module that cannot be loaded is no thread", async () => {

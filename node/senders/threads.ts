@@ -220,7 +220,9 @@ class Thread {
     this.#worker.postMessage({ id, packed: job.packed } satisfies ToThread, [job.packed.buffer as ArrayBuffer]);
   }
 
+  /** V8 aborts the process when a thread is ended while it evaluates modules that await (nodejs/node#62114). */
   async end(): Promise<void> {
+    await this.ready;
     this.isReady = false;
     await this.#worker.terminate();
   }
