@@ -167,7 +167,7 @@ describe("threads that fail or wait", () => {
 
   test("one that still loads is ended when it has", async () => {
     const temporary = temporaryDirectory();
-    closers.push(() => temporary.remove());
+    closers.push(async () => temporary.remove());
     const loaded = join(temporary.path, "loaded");
     const code = `import { writeFileSync } from "node:fs"; import { parentPort } from "node:worker_threads";
       await new Promise((resolve) => setTimeout(resolve, 200));
