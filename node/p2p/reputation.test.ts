@@ -38,6 +38,15 @@ describe("reputation", () => {
     expect(reputation.score("a")).toBe(0);
   });
 
+  it("adds up single points that come a moment apart", () => {
+    const { clock, reputation } = setup();
+    for (let i = 0; i < -BAN_SCORE + 5 && !reputation.isBanned("a"); i++) {
+      reputation.penalize("a", PENALTY.rate);
+      pass(clock, 5);
+    }
+    expect(reputation.isBanned("a")).toBe(true);
+  });
+
   it("a ban that is given twice counts once", () => {
     const { reputation } = setup();
     reputation.ban("a");

@@ -51,16 +51,20 @@ export class Reputation {
 
   /** At most 0. */
   score(peer: PeerId): number {
-    const held = this.#held.get(peer);
-    if (held === undefined) return 0;
-    const points = held.points * 2 ** -((this.#clock.nowMs() - held.atMs) / HALF_LIFE_MS);
+    const points = this.#points(peer);
     return points < 1 ? 0 : -points;
   }
 
-  /** True when that was enough for a ban. */
+  #points(peer: PeerId): number {
+    const held = this.#held.get(peer);
+    return held === undefined ? 0 : held.points * 2 ** -((this.#clock.nowMs() - held.atMs) / HALF_LIFE_MS);
+  }
+
+  /** True when that was enough for a ban. Less than a point counts too: single points a moment apart have to add up. */
   penalize(peer: PeerId, points: number): boolean {
-    const score = this.score(peer) - points;
-    this.#held.set(peer, { points: -score, atMs: this.#clock.nowMs() });
+    const held = this.#points(peer) + points;
+    this.#held.set(peer, { points: held, atMs: this.#clock.nowMs() });
+    const score = -held;
     if (score > BAN_SCORE) return false;
     this.ban(peer);
     return true;
