@@ -239,7 +239,10 @@ function environment(node) {
 /** Runs `entry` on the runtime with `args`; this process ends with the same exit code. Signals reach the child once. */
 function run(entry, args) {
   var child;
+  var isTold = false;
   whenNpmEnds(function () {
+    // A signal for the whole group ends npm too: a second one would cut short how the child stops.
+    if (isTold) return;
     if (child) child.kill("SIGTERM");
     else process.exit(128 + 15);
   });
@@ -253,6 +256,7 @@ function run(entry, args) {
     // signals that come together as one.
     ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {
       process.on(signal, function () {
+        isTold = true;
         child.kill(signal);
       });
     });

@@ -19,6 +19,9 @@ export function signalled(log: Logger): Promise<undefined> {
       }
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(signal));
-    process.once("disconnect", () => stop("the launcher ended"));
+    process.once("disconnect", () => {
+      // Who asked for the end and is gone before it has not asked again.
+      if (firstAtMs === undefined) stop("the launcher ended");
+    });
   });
 }

