@@ -64,8 +64,7 @@ export class Reputation {
   penalize(peer: PeerId, points: number): boolean {
     const held = this.#points(peer) + points;
     this.#held.set(peer, { points: held, atMs: this.#clock.nowMs() });
-    const score = -held;
-    if (score > BAN_SCORE) return false;
+    if (-held > BAN_SCORE) return false;
     this.ban(peer);
     return true;
   }
