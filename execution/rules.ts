@@ -1,6 +1,7 @@
 /** What every block of a chain obeys. Fixed by genesis; nothing here is configuration. */
 import type { Common } from "@ethereumjs/common";
 import { TREASURY_ADDRESS } from "../core/addresses.ts";
+import type { MessageRules } from "./tx/message-rules.ts";
 
 export interface ChainRules {
   readonly chainId: bigint;
@@ -28,6 +29,8 @@ export interface ChainRules {
   };
   /** The EVM's rules, in place of the hardfork's: calls on a foreign chain run by the fork of their block. */
   readonly newCommon?: () => Common;
+  /** What that fork makes of messages. Absent: as on this chain. */
+  readonly messages?: MessageRules;
 }
 
 export const isLastOfEpoch = (number: bigint, epochBlocks: bigint): boolean => (number + 1n) % epochBlocks === 0n;

@@ -123,7 +123,7 @@ export class OpenBlock {
   }
 
   /** Runs the system calls that the rules set for this block, before any transaction. When it rejects, give up. */
-  begin(): Promise<void> | undefined {
+  begin(): Promise<unknown> | undefined {
     const data = this.#parts.rules.validatorChanges?.get(this.#header.number);
     return data && systemCall(this.#machine, VALIDATOR_SET_ADDRESS, data, this.#environment);
   }

@@ -15,14 +15,22 @@ export function writeSystemState(
   layer: StateLayer,
   header: Pick<Header, "number" | "parentHash" | "timestamp" | "parentBeaconBlockRoot">,
 ): void {
-  if (isDeployed(layer, HISTORY_ADDRESS)) {
-    layer.setStorage(HISTORY_ADDRESS, slot((header.number - 1n) % HISTORY_WINDOW), header.parentHash);
-  }
-  if (isDeployed(layer, BEACON_ROOTS_ADDRESS)) {
-    const at = header.timestamp % BEACON_ROOTS_WINDOW;
-    layer.setStorage(BEACON_ROOTS_ADDRESS, slot(at), slot(header.timestamp));
-    layer.setStorage(BEACON_ROOTS_ADDRESS, slot(at + BEACON_ROOTS_WINDOW), header.parentBeaconBlockRoot);
-  }
+  writeParentHash(layer, header);
+  writeBeaconRoot(layer, header);
+}
+
+/** EIP-2935. */
+export function writeParentHash(layer: StateLayer, header: Pick<Header, "number" | "parentHash">): void {
+  if (!isDeployed(layer, HISTORY_ADDRESS)) return;
+  layer.setStorage(HISTORY_ADDRESS, slot((header.number - 1n) % HISTORY_WINDOW), header.parentHash);
+}
+
+/** EIP-4788. */
+export function writeBeaconRoot(layer: StateLayer, header: Pick<Header, "timestamp" | "parentBeaconBlockRoot">): void {
+  if (!isDeployed(layer, BEACON_ROOTS_ADDRESS)) return;
+  const at = header.timestamp % BEACON_ROOTS_WINDOW;
+  layer.setStorage(BEACON_ROOTS_ADDRESS, slot(at), slot(header.timestamp));
+  layer.setStorage(BEACON_ROOTS_ADDRESS, slot(at + BEACON_ROOTS_WINDOW), header.parentBeaconBlockRoot);
 }
 
 const slot = (value: bigint): Uint8Array => bigIntToFixed(value, 32);

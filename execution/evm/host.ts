@@ -55,6 +55,12 @@ export interface HostOptions {
  */
 export type Pause = () => Promise<void> | undefined;
 
+/**
+ * Native code that is not where the chain has it, as calls may pretend (eth_simulateV1's movePrecompileToAddress): by the
+ * address that is called, the one whose native code runs there; undefined where there is none any more.
+ */
+export type Relocations = ReadonlyMap<Hex, Hex | undefined>;
+
 export type BlockHashSource = (blockNumber: bigint) => Uint8Array;
 
 /**
@@ -67,6 +73,8 @@ const DELEGATION_PREFIX = Uint8Array.of(0xef, 0x01, 0x00);
 /** Code of precompile accounts. */
 const PRECOMPILE_CODE_BYTE = 0xfe;
 const JUMPDEST = 0x5b;
+/** No address. */
+const NOWHERE: Hex = "0x";
 /** Whose opcodes and prices the own loop knows. */
 const OWN_FORKS: ReadonlySet<string> = new Set([Hardfork.Prague, Hardfork.Osaka]);
 
@@ -74,6 +82,8 @@ export class Host extends EVM {
   blockHash: BlockHashSource;
   /** Only asked with the option `pauses`. */
   pause: Pause = () => undefined;
+  /** For the messages that follow. */
+  relocations: Relocations | undefined;
   readonly #options: HostOptions;
   readonly #codes = analysedCodes();
   readonly #instructions: Instructions;
@@ -196,7 +206,7 @@ export class Host extends EVM {
   protected override async _loadCode(message: Message): Promise<void> {
     if (this.#options.pauses) await this.pause();
     if (message.code === undefined) {
-      const precompile = this.#precompiles.get(message.codeAddress.toString());
+      const precompile = this.#precompiles.get(this.#nativeAt(message.codeAddress.toString()) ?? NOWHERE);
       if (precompile !== undefined) {
         // The closure carries the message: ethereumjs hands a precompile only data and gas.
         message.code = (input: PrecompileInput) => this.#run(precompile, message, input.data, input.gasLimit);
@@ -209,6 +219,24 @@ export class Host extends EVM {
     if (code?.length === 1 && code[0] === PRECOMPILE_CODE_BYTE && (await this.#isDelegated(message.codeAddress))) {
       message.code = EMPTY_BYTES; // EIP-7702: delegation to a precompile runs empty code
     }
+  }
+
+  /** The stateless precompile that runs there. */
+  override getPrecompile(address: Address | Hex): ReturnType<EVM["getPrecompile"]> {
+    const native = this.#nativeAt(address.toString() as Hex);
+    return native === undefined ? undefined : super.getPrecompile(native);
+  }
+
+  #nativeAt(address: Hex): Hex | undefined {
+    const { relocations } = this;
+    return relocations?.has(address) ? relocations.get(address) : address;
+  }
+
+  /** Which kind of native code the chain has there, relocated or not. */
+  nativeKind(address: Uint8Array): "stateless" | "stateful" | undefined {
+    const hex = bytesToHex(address);
+    if (this.#precompiles.has(hex)) return "stateful";
+    return super.getPrecompile(hex) === undefined ? undefined : "stateless";
   }
 
   async #isDelegated(account: Address): Promise<boolean> {

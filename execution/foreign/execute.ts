@@ -10,7 +10,7 @@ import type { ExecutedBlock } from "../../core/chain.ts";
 import { completeReceipts, type ExecutedReceipt } from "../block/receipts.ts";
 import { type BlockHashSource, createHost } from "../evm/host.ts";
 import { LayerStateManager } from "../state/ethereumjs-adapter.ts";
-import { emptyReader, OverlayLayer } from "../state/layer.ts";
+import { copyLayer, emptyReader, OverlayLayer } from "../state/layer.ts";
 import type { SealedState, StateDatabase } from "../state/types.ts";
 import { decodedBlock, foreignBlockFromRaw, headerOf } from "./block.ts";
 import type { Forks } from "./forks.ts";
@@ -120,7 +120,7 @@ class SealingStateManager extends LayerStateManager {
 
   override getStateRoot(): Promise<Uint8Array> {
     if (this.#base === undefined || this.#database === undefined) throw new Error("no block has begun");
-    this.#sealed = this.#database.seal(copyOf(this.layer as OverlayLayer, this.#base.fork() as OverlayLayer));
+    this.#sealed = this.#database.seal(copyLayer(this.layer as OverlayLayer, this.#base.fork() as OverlayLayer));
     return Promise.resolve(this.#sealed.stateRoot);
   }
 
@@ -130,14 +130,6 @@ class SealingStateManager extends LayerStateManager {
     this.setLayer(new OverlayLayer(emptyReader));
     return this.#sealed;
   }
-}
-
-/** Precondition: `copy` is a new layer on the same parent. */
-function copyOf(layer: OverlayLayer, copy: OverlayLayer): OverlayLayer {
-  for (const [key, account] of layer.accounts) copy.accounts.set(key, account);
-  for (const [key, { cleared, slots }] of layer.storages) copy.storages.set(key, { cleared, slots: new Map(slots) });
-  for (const [key, code] of layer.codes) copy.codes.set(key, code);
-  return copy;
 }
 
 function decode(raw: Uint8Array, forks: Forks): ReturnType<typeof foreignBlockFromRaw> {

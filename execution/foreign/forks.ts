@@ -9,6 +9,7 @@ import { type ChainConfig, Common, Hardfork, type HardforksDict, Mainnet } from 
 import { keccak256 } from "../../core/crypto.ts";
 import { ecrecover } from "../common.ts";
 import { kzg } from "../kzg.ts";
+import { GAS_PER_BLOB } from "../tx/intrinsic.ts";
 
 /** In order, with the key of geth's genesis file that says when. Paris is said by no key. */
 const BLOCK_FORKS = [
@@ -69,8 +70,6 @@ export interface ForkPoint {
   readonly difficulty: bigint;
 }
 
-const GAS_PER_BLOB = 131_072n;
-
 export class Forks {
   readonly chainId: bigint;
   readonly #schedule: ForkSchedule;
@@ -81,6 +80,17 @@ export class Forks {
     this.chainId = schedule.chainId;
     this.#schedule = schedule;
     this.#config = chainConfig(schedule);
+  }
+
+  /** EIP-6110: in hex. */
+  get depositContract(): string {
+    return (this.#schedule.depositContract ?? Mainnet.depositContractAddress ?? "").toLowerCase();
+  }
+
+  /** Of a block that nobody made, as geth has it: the parent's, but none where a fork by time says that it is merged. */
+  difficultyAfter(parent: Pick<ForkPoint, "difficulty">, timestamp: bigint): bigint {
+    const isMerged = TIME_FORKS.some(([, key]) => (this.#schedule.times.get(key) ?? timestamp + 1n) <= timestamp);
+    return isMerged ? 0n : parent.difficulty;
   }
 
   /** The name that @ethereumjs/common has for the rules of the block. */

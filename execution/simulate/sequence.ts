@@ -2,20 +2,18 @@
 import type { Header } from "../../core/chain.ts";
 import type { SimulatedInput, SimulationFailure } from "./types.ts";
 
-/** Seconds between blocks where nothing else is said: this chain's usual pace. */
-const BLOCK_SECONDS = 1n;
-
 export type PlacedInput = SimulatedInput & { readonly number: bigint; readonly timestamp: bigint };
 
 export type Sequence =
   | { readonly ok: true; readonly blocks: readonly PlacedInput[] }
   | { readonly ok: false; readonly failure: SimulationFailure };
 
-/** At most `maxBlocks` numbers above `base`, those in gaps included. */
+/** At most `maxBlocks` numbers above `base`, those in gaps included; `blockSeconds` apart where nothing else is said. */
 export function sequence(
   base: Pick<Header, "number" | "timestamp">,
   inputs: readonly SimulatedInput[],
   maxBlocks: number,
+  blockSeconds: bigint,
 ): Sequence {
   const blocks: PlacedInput[] = [];
   let { number, timestamp } = base;
@@ -24,10 +22,10 @@ export function sequence(
     if (wanted <= number) return refuse("block-number", `block numbers must be in order: ${wanted} <= ${number}`);
     if (wanted - base.number > BigInt(maxBlocks)) return refuse("too-many-blocks", "too many blocks");
     for (number += 1n; number < wanted; number++) {
-      timestamp += BLOCK_SECONDS;
+      timestamp += blockSeconds;
       blocks.push({ calls: [], number, timestamp });
     }
-    const time = input.block?.timestamp ?? timestamp + BLOCK_SECONDS;
+    const time = input.block?.timestamp ?? timestamp + blockSeconds;
     if (time <= timestamp) {
       return refuse("block-timestamp", `block timestamps must be in order: ${time} <= ${timestamp}`);
     }

@@ -1,39 +1,40 @@
 /**
- * Blocks of calls, one after the other, on a state that nobody keeps (eth_simulateV1). They are made as the executor
- * makes blocks, but of calls that nobody signed; without deposits, L1 fees and changes of the validator set.
+ * Blocks of calls, one after the other, on a state that nobody keeps (eth_simulateV1). They are made as the chain's
+ * blocks are, but of calls that nobody signed.
  */
-import { MESSAGE_PASSER_ADDRESS, ZERO_ADDRESS } from "../../core/addresses.ts";
-import { bytesToHex, EMPTY_BYTES, ZERO_32 } from "../../core/bytes.ts";
+import { ZERO_ADDRESS } from "../../core/addresses.ts";
+import { bytesToHex } from "../../core/bytes.ts";
 import type { ExecutedBlock, Header, Receipt, Transaction } from "../../core/chain.ts";
-import { nextBaseFee } from "../block/base-fee.ts";
 import { logsBloom, unionOfBlooms } from "../block/bloom.ts";
 import type { ParentBlock } from "../block/execute.ts";
-import { hashHeader, protocolFields } from "../block/header.ts";
+import { hashHeader } from "../block/header.ts";
 import { orderedRoot } from "../block/ordered-root.ts";
 import { encodeReceipt } from "../block/receipt-codec.ts";
-import { writeSystemState } from "../block/system-writes.ts";
 import type { BlockHashSource } from "../evm/host.ts";
 import type { ChainRules } from "../rules.ts";
+import { copyLayer, type OverlayLayer } from "../state/layer.ts";
 import type { SealedState, StateDatabase } from "../state/types.ts";
 import { type CallRequest, prepareCall } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
-import { type HeaderContext, type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
+import { type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
+import { GAS_PER_BLOB } from "../tx/intrinsic.ts";
 import type { Machine } from "../tx/machine.ts";
 import { applyMessage } from "../tx/message.ts";
-import { overrideState } from "../tx/overrides.ts";
+import { overrideState, relocate } from "../tx/overrides.ts";
 import { unsignedTransaction } from "../tx/unsigned.ts";
+import type { BlockForm, BlockForms } from "./forms.ts";
 import { type PlacedInput, sequence } from "./sequence.ts";
 import type { TransferLogs } from "./transfer-logs.ts";
 import type { SimulatedBlock, SimulatedCall, Simulation, SimulationFailure, SimulationRequest } from "./types.ts";
 
 export interface SimulationParts {
-  readonly rules: ChainRules;
+  readonly forms: BlockForms;
   readonly database: Pick<StateDatabase, "seal">;
   /** Of blocks up to the one that the simulation stands on. */
   readonly blockHash: BlockHashSource;
-  /** Of no more use when the simulation rejects. */
-  readonly machine: Machine;
-  /** What the machine's tracer tells; present where transfers are logged. */
+  /** One for the same rules. They are of no more use when the simulation rejects. */
+  readonly machineOf: (rules: ChainRules) => Machine;
+  /** What the machines' tracer tells; present where transfers are logged. */
   readonly transfers?: TransferLogs;
 }
 
@@ -56,21 +57,26 @@ export async function simulate(
   base: ParentBlock,
   state: Pick<SealedState, "fork">,
 ): Promise<Simulation> {
-  const inputs = sequence(base.header, request.blocks, request.maxBlocks);
+  const { forms } = parts;
+  const inputs = sequence(base.header, request.blocks, request.maxBlocks, forms.blockSeconds);
   if (!inputs.ok) return inputs;
-  const { evm } = parts.machine;
   const hashes = new Map<bigint, Uint8Array>();
-  evm.blockHash = (number) => hashes.get(number) ?? parts.blockHash(number);
+  const blockHash: BlockHashSource = (number) => hashes.get(number) ?? parts.blockHash(number);
   const blocks: SimulatedBlock[] = [];
   let parent = base;
   let below = state;
   let gasLeft = request.gasBudget;
   try {
     for (const input of inputs.blocks) {
-      await evm.pause();
-      const open = new SimulatedOpenBlock(parts, request, input, parent, below);
+      const form = forms.next(parent, input, request.isValidating);
+      if (typeof form === "string") throw new Refusal({ code: "override", message: form });
+      const machine = parts.machineOf(form.rules);
+      machine.evm.blockHash = blockHash;
+      await machine.evm.pause();
+      const open = new SimulatedOpenBlock(parts, request, machine, form, below);
+      open.begin(input);
       for (const call of input.calls) gasLeft -= await open.apply(call, gasLeft);
-      const { sealed, ...made } = open.seal();
+      const { sealed, ...made } = await open.seal();
       hashes.set(input.number, made.block.hash);
       blocks.push(made);
       parent = made.block;
@@ -86,64 +92,60 @@ export async function simulate(
 class SimulatedOpenBlock {
   readonly #parts: SimulationParts;
   readonly #request: SimulationRequest;
-  readonly #header: Omit<
-    Header,
-    "gasUsed" | "stateRoot" | "withdrawalsRoot" | "transactionsRoot" | "receiptsRoot" | "logsBloom"
-  > &
-    HeaderContext;
+  readonly #machine: Machine;
+  readonly #form: BlockForm;
+  readonly #below: Pick<SealedState, "fork">;
   readonly #environment: MessageEnvironment;
   readonly #transactions: Transaction[] = [];
   readonly #receipts: Receipt[] = [];
   readonly #calls: SimulatedCall[] = [];
   #gasUsed = 0n;
+  #blobs = 0;
 
   constructor(
     parts: SimulationParts,
     request: SimulationRequest,
-    { block = {}, state, number, timestamp }: PlacedInput,
-    parent: ParentBlock,
+    machine: Machine,
+    form: BlockForm,
     below: Pick<SealedState, "fork">,
   ) {
     this.#parts = parts;
     this.#request = request;
-    const layer = below.fork();
-    parts.machine.stateManager.setLayer(layer);
-    this.#header = {
-      ...protocolFields,
-      extraData: EMPTY_BYTES,
-      prevRandao: ZERO_32,
-      parentBeaconBlockRoot: ZERO_32,
-      coinbase: parent.header.coinbase,
-      gasLimit: parent.header.gasLimit,
-      // Calls are free in a block that is not validated, so that nobody has to be given wei first.
-      baseFeePerGas: request.isValidating ? nextBaseFee(parent.header, parts.rules) : 0n,
-      ...block,
-      parentHash: parent.hash,
-      number,
-      timestamp,
-    };
-    this.#environment = messageEnvironment(this.#header, parts.rules);
-    overrideState(layer, state);
-    writeSystemState(layer, this.#header);
+    this.#machine = machine;
+    this.#form = form;
+    this.#below = below;
+    this.#environment = messageEnvironment(form.header, form.rules);
+    machine.stateManager.setLayer(below.fork());
+  }
+
+  /** Throws Refusal. */
+  begin({ state }: PlacedInput): void {
+    const { evm, stateManager } = this.#machine;
+    const refusal = relocate(evm, state);
+    if (refusal !== undefined) throw new Refusal({ code: "override", message: refusal });
+    overrideState(stateManager.layer, state);
+    this.#form.begin(stateManager.layer);
   }
 
   /** Returns the gas that it used. Throws Refusal. */
   async apply(call: CallRequest, gasLeft: bigint): Promise<bigint> {
-    const { machine, transfers, rules } = this.#parts;
-    const { layer } = machine.stateManager;
+    const { transfers } = this.#parts;
+    const { rules, header } = this.#form;
+    const { layer } = this.#machine.stateManager;
     const { isValidating } = this.#request;
     const gas = this.#gasFor(call, gasLeft);
     const { from = ZERO_ADDRESS } = call;
     const stateNonce = layer.account(from)?.nonce ?? 0n;
     const { nonce = stateNonce } = call;
-    if (isValidating && nonce !== stateNonce) throw new Refusal(wrongNonce(from, nonce, stateNonce));
-    const prepared = prepareCall(layer, { ...call, gas }, this.#header, isValidating);
+    if (isValidating) checkNonce(from, nonce, stateNonce);
+    const prepared = prepareCall(layer, { ...call, gas }, header, rules, isValidating);
     if (!prepared.ok) throw new Refusal(prepared);
     const { message, required } = prepared;
-    const result = await applyMessage(machine, message, required, this.#environment);
+    const result = await applyMessage(this.#machine, message, required, this.#environment);
     const { gasUsed, gasSpent, output, failure, logs } = result;
     this.#gasUsed += gasUsed;
-    const tx = unsignedTransaction(call, message.gasLimit, nonce, rules.chainId);
+    this.#blobs += message.paidBlobs?.versionedHashes.length ?? 0;
+    const tx = unsignedTransaction(call, message.gasLimit, nonce, rules);
     this.#transactions.push(tx);
     this.#receipts.push({
       type: tx.type,
@@ -154,13 +156,21 @@ class SimulatedOpenBlock {
       contractAddress: message.to === undefined ? createdAddress(from, stateNonce) : undefined,
       logsBloom: logsBloom(logs),
       logs,
+      ...(!this.#environment.messages.hasStatus && { postState: this.#stateRoot() }),
     });
     this.#calls.push({ output, gasUsed, gasSpent, failure, logs: transfers?.take() ?? logs });
     return gasUsed;
   }
 
+  /** After the calls so far. */
+  #stateRoot(): Uint8Array {
+    const layer = this.#machine.stateManager.layer as OverlayLayer;
+    const copy = copyLayer(layer, this.#below.fork() as OverlayLayer);
+    return this.#parts.database.seal(copy).stateRoot;
+  }
+
   #gasFor({ gas }: CallRequest, gasLeft: bigint): bigint {
-    const { gasLimit } = this.#header;
+    const { gasLimit } = this.#form.header;
     const room = gasLimit - this.#gasUsed;
     if (gas !== undefined && gas > room) {
       const message = `block gas limit reached: ${this.#gasUsed} >= ${gasLimit}`;
@@ -174,30 +184,46 @@ class SimulatedOpenBlock {
     return wanted < gasLeft ? wanted : gasLeft;
   }
 
-  seal(): SimulatedBlock & { readonly sealed: SealedState } {
-    const { database, machine } = this.#parts;
-    const sealed = database.seal(machine.stateManager.layer);
-    const { blobBaseFee: _, ...fields } = this.#header;
+  async seal(): Promise<SimulatedBlock & { readonly sealed: SealedState }> {
+    const form = this.#form;
+    await form.end(this.#machine, this.#receipts);
+    const sealed = this.#parts.database.seal(this.#machine.stateManager.layer);
+    const { blobBaseFee: _, ...fields } = form.header;
     const header: Header = {
       ...fields,
+      ...form.lateFields(sealed),
       gasUsed: this.#gasUsed,
+      blobGasUsed: BigInt(this.#blobs) * GAS_PER_BLOB,
       stateRoot: sealed.stateRoot,
-      withdrawalsRoot: sealed.storageRoot(MESSAGE_PASSER_ADDRESS),
       transactionsRoot: orderedRoot(this.#transactions.map((tx) => tx.raw)),
       receiptsRoot: orderedRoot(this.#receipts.map(encodeReceipt)),
       logsBloom: unionOfBlooms(this.#receipts.map((receipt) => receipt.logsBloom)),
     };
-    const transactions = this.#transactions;
-    const block: ExecutedBlock = { hash: hashHeader(header), header, transactions, receipts: this.#receipts };
+    const block: ExecutedBlock = {
+      hash: hashHeader(header),
+      header,
+      transactions: this.#transactions,
+      receipts: this.#receipts,
+      ...(form.foreign && { foreign: form.foreign }),
+    };
     return { block, calls: this.#calls, sealed };
   }
 }
 
-function wrongNonce(from: Uint8Array, nonce: bigint, stateNonce: bigint): SimulationFailure {
-  const isLow = nonce < stateNonce;
-  const detail = `address ${bytesToHex(from)}, tx: ${nonce} state: ${stateNonce}`;
-  return {
-    code: isLow ? "nonce-too-low" : "nonce-too-high",
-    message: `nonce too ${isLow ? "low" : "high"}: ${detail}`,
-  };
+/** EIP-2681. */
+const MAX_NONCE = 2n ** 64n - 1n;
+
+/** Throws Refusal. */
+function checkNonce(from: Uint8Array, nonce: bigint, stateNonce: bigint): void {
+  const who = `address ${bytesToHex(from)}`;
+  if (nonce !== stateNonce) {
+    const isLow = nonce < stateNonce;
+    throw new Refusal({
+      code: isLow ? "nonce-too-low" : "nonce-too-high",
+      message: `nonce too ${isLow ? "low" : "high"}: ${who}, tx: ${nonce} state: ${stateNonce}`,
+    });
+  }
+  if (nonce === MAX_NONCE) {
+    throw new Refusal({ code: "nonce-max", message: `nonce has max value: ${who}, nonce: ${nonce}` });
+  }
 }

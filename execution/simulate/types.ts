@@ -1,11 +1,14 @@
 /** What eth_simulateV1 of the execution-apis specification asks for and answers, as domain values. */
-import type { ExecutedBlock, Log } from "../../core/chain.ts";
-import type { CallRequest } from "../tx/call.ts";
+import type { ExecutedBlock, Log, Withdrawal } from "../../core/chain.ts";
+import type { CallRejectionCode, CallRequest } from "../tx/call.ts";
 import type { CallOverrides } from "../tx/overrides.ts";
-import type { RejectionCode } from "../tx/validate.ts";
 
 export interface SimulatedInput extends CallOverrides {
   readonly calls: readonly CallRequest[];
+  /** EIP-4788. */
+  readonly beaconRoot?: Uint8Array;
+  /** EIP-4895, on a chain that has them. */
+  readonly withdrawals?: readonly Withdrawal[];
 }
 
 export interface SimulationRequest {
@@ -38,7 +41,9 @@ export interface SimulatedBlock {
 
 export interface SimulationFailure {
   readonly code:
-    | RejectionCode
+    | CallRejectionCode
+    /** What is pretended cannot be. */
+    | "override"
     | "block-number"
     | "block-timestamp"
     | "too-many-blocks"

@@ -233,3 +233,11 @@ export function hasStorage(state: StateReader, address: Uint8Array): boolean {
   if (state instanceof OverlayLayer) return state.hasStorage(address);
   return hasStorageRoot(state.account(address));
 }
+
+/** What the layer has changed, in `copy`. Precondition: `copy` is a new layer on the same parent. */
+export function copyLayer(layer: OverlayLayer, copy: OverlayLayer): OverlayLayer {
+  for (const [key, account] of layer.accounts) copy.accounts.set(key, account);
+  for (const [key, { cleared, slots }] of layer.storages) copy.storages.set(key, { cleared, slots: new Map(slots) });
+  for (const [key, code] of layer.codes) copy.codes.set(key, code);
+  return copy;
+}

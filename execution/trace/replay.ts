@@ -16,7 +16,7 @@ import type { StateReader } from "../state/types.ts";
 import { type CallRequest, type CallResult, callMessage } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
 import { createMachine } from "../tx/machine.ts";
-import { overrideState, type StateOverrides } from "../tx/overrides.ts";
+import { overrideState, relocate, type StateOverrides } from "../tx/overrides.ts";
 import type { AppliedTransaction } from "../tx/run.ts";
 import { TraceTooLarge } from "./budget.ts";
 import { TracedLayer } from "./traced-layer.ts";
@@ -147,6 +147,8 @@ export async function traceCall(
   const machine = createTracingMachine(parts);
   const layer = new TracedLayer(state);
   overrideState(layer, overrides);
+  const refusal = relocate(machine.evm, overrides);
+  if (refusal !== undefined) throw new TraceRefused(refusal);
   machine.stateManager.setLayer(layer);
   machine.evm.blockHash = parts.blockHash;
   machine.evm.pause = parts.pause;

@@ -4,11 +4,12 @@ import { bigIntMin, bytesToHex, EMPTY_BYTES } from "../../core/bytes.ts";
 import type { Transaction } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
 import type { StateReader } from "../state/types.ts";
-import { type HeaderContext, messageEnvironment } from "./environment.ts";
-import { type GasRequirement, gasRequirement } from "./intrinsic.ts";
+import { type HeaderContext, MIN_BLOB_GAS_PRICE, messageEnvironment } from "./environment.ts";
+import { GAS_PER_BLOB, type GasRequirement, gasRequirement } from "./intrinsic.ts";
 import type { Machine } from "./machine.ts";
 import { applyMessage, type Message } from "./message.ts";
-import { checkGas, type Rejection } from "./validate.ts";
+import { type MessageRules, NEWEST_MESSAGES } from "./message-rules.ts";
+import { checkGas, type RejectionCode } from "./validate.ts";
 
 export interface CallRequest {
   readonly from?: Uint8Array;
@@ -25,6 +26,10 @@ export interface CallRequest {
   readonly nonce?: bigint;
   readonly accessList?: Transaction["accessList"];
   readonly authorizationList?: Transaction["authorizationList"];
+  /** EIP-4844: 32 bytes each. */
+  readonly blobVersionedHashes?: readonly Uint8Array[];
+  /** Wei. */
+  readonly maxFeePerBlobGas?: bigint;
 }
 
 export type CallResult =
@@ -33,7 +38,8 @@ export type CallResult =
   | { readonly ok: false; readonly output: Uint8Array; readonly gasUsed: bigint; readonly reason: string };
 
 /**
- * As geth: nonce and kind of the sender are not looked at, and without a price neither is the fee; then BASEFEE is 0.
+ * As geth: nonce and kind of the sender are not looked at, and without a price neither is the fee; then BASEFEE is 0,
+ * and BLOBBASEFEE in a call with blobs.
  * What is sent must be there. `header` is the environment, its gas limit caps the gas.
  */
 export async function callMessage(
@@ -42,19 +48,36 @@ export async function callMessage(
   header: HeaderContext,
   rules: ChainRules,
 ): Promise<CallResult> {
-  const prepared = prepareCall(machine.stateManager.layer, request, header, false);
+  const prepared = prepareCall(machine.stateManager.layer, request, header, rules, false);
   if (!prepared.ok) return { ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason: prepared.message };
   const { message, required } = prepared;
-  const environment = messageEnvironment(message.gasPrice === 0n ? { ...header, baseFeePerGas: 0n } : header, rules);
+  const free: Partial<HeaderContext> = {
+    ...(message.gasPrice === 0n && { baseFeePerGas: 0n }),
+    ...(message.paidBlobs?.feeWei === 0n && { blobBaseFee: 0n }),
+  };
+  const environment = messageEnvironment({ ...header, ...free }, rules);
   const { output, gasUsed, gasRefunded, failure } = await applyMessage(machine, message, required, environment);
   return failure === undefined
     ? { ok: true, output, gasUsed, gasRefunded }
     : { ok: false, output, gasUsed, reason: failure };
 }
 
+export type CallRejectionCode =
+  | RejectionCode
+  /** The fork has no transactions with it. */
+  | "field-not-supported"
+  | "blobs-invalid"
+  | "blob-fee-cap-too-low";
+
+interface CallRejection {
+  readonly ok: false;
+  readonly code: CallRejectionCode;
+  readonly message: string;
+}
+
 export type PreparedCall =
   | { readonly ok: true; readonly message: Message; readonly required: GasRequirement }
-  | Rejection;
+  | CallRejection;
 
 /**
  * The message that a call is, or why it cannot run, in geth's words. Nonce and kind of the sender are not looked at.
@@ -64,8 +87,12 @@ export function prepareCall(
   state: StateReader,
   request: CallRequest,
   header: HeaderContext,
+  rules: Pick<ChainRules, "messages">,
   paysBaseFee: boolean,
 ): PreparedCall {
+  const messages = rules.messages ?? NEWEST_MESSAGES;
+  const unknown = unknownField(request, messages);
+  if (unknown !== undefined) return refuse("field-not-supported", unknown);
   const feeCap = request.gasPrice ?? request.maxFeePerGas ?? request.maxPriorityFeePerGas ?? 0n;
   const tipCap = request.gasPrice ?? request.maxPriorityFeePerGas ?? 0n;
   const baseFeePerGas = feeCap === 0n && !paysBaseFee ? 0n : header.baseFeePerGas;
@@ -79,6 +106,8 @@ export function prepareCall(
     const detail = `${who}, maxFeePerGas: ${feeCap}, baseFee: ${baseFeePerGas}`;
     return refuse("fee-cap-too-low", `max fee per gas less than block base fee: ${detail}`);
   }
+  const blobs = prepareBlobs(request, header.blobBaseFee ?? MIN_BLOB_GAS_PRICE, who, paysBaseFee);
+  if (!blobs.ok) return blobs;
   const tipPerGas = bigIntMin(tipCap, feeCap - baseFeePerGas);
   const message: Message = {
     from,
@@ -91,9 +120,10 @@ export function prepareCall(
     data: request.data ?? EMPTY_BYTES,
     accessList: request.accessList ?? [],
     authorizationList: request.authorizationList ?? [],
+    ...(blobs.paid && { paidBlobs: blobs.paid }),
   };
   const have = state.account(from)?.balance ?? 0n;
-  const want = message.gasLimit * feeCap + message.value;
+  const want = message.gasLimit * feeCap + message.value + blobs.mostWei;
   if (have < want) {
     return refuse(
       "insufficient-funds",
@@ -102,8 +132,50 @@ export function prepareCall(
         : `insufficient funds for gas * price + value: ${who} have ${have} want ${want}`,
     );
   }
-  const required = gasRequirement(message);
-  return checkGas(message, required) ?? { ok: true, message, required };
+  const required = gasRequirement(message, messages);
+  return checkGas(message, required, messages) ?? { ok: true, message, required };
 }
 
-const refuse = (code: Rejection["code"], message: string): Rejection => ({ ok: false, code, message });
+/** What the fork has no transactions with. */
+function unknownField(request: CallRequest, { types, hasBaseFee, hasBlobFee }: MessageRules): string | undefined {
+  const { maxFeePerGas, maxPriorityFeePerGas, accessList, blobVersionedHashes, maxFeePerBlobGas } = request;
+  if (!hasBaseFee && (maxFeePerGas ?? maxPriorityFeePerGas) !== undefined) {
+    return "maxFeePerGas and maxPriorityFeePerGas are not valid before London is active";
+  }
+  const notSupported = "transaction type not supported";
+  if (accessList !== undefined && !types.has(1)) return `${notSupported}: access list tx`;
+  const isBlob = blobVersionedHashes !== undefined ? !types.has(3) : maxFeePerBlobGas !== undefined && !hasBlobFee;
+  if (isBlob) return `${notSupported}: blob tx`;
+  if (request.authorizationList !== undefined && !types.has(4)) return `${notSupported}: setcode tx`;
+  return undefined;
+}
+
+type PreparedBlobs =
+  | { readonly ok: true; readonly paid: Message["paidBlobs"]; readonly mostWei: bigint }
+  | CallRejection;
+
+/** `mostWei`: what the sender must have for them. As with gas, whoever names no price pays none unless `paysBaseFee`. */
+function prepareBlobs(
+  { to, blobVersionedHashes: versionedHashes, maxFeePerBlobGas: cap = 0n }: CallRequest,
+  blobBaseFee: bigint,
+  who: string,
+  paysBaseFee: boolean,
+): PreparedBlobs {
+  if (versionedHashes === undefined) return { ok: true, paid: undefined, mostWei: 0n };
+  if (to === undefined) return refuse("blobs-invalid", "blob transaction of type create");
+  if (versionedHashes.length === 0) return refuse("blobs-invalid", "blob transaction missing blob hashes");
+  const wrong = versionedHashes.findIndex((hash) => hash[0] !== KZG_VERSION);
+  if (wrong >= 0) return refuse("blobs-invalid", `blob ${wrong} has invalid hash version`);
+  const isFree = cap === 0n && !paysBaseFee;
+  if (cap < blobBaseFee && !isFree) {
+    const detail = `${who} blobGasFeeCap: ${cap}, blobBaseFee: ${blobBaseFee}`;
+    return refuse("blob-fee-cap-too-low", `max fee per blob gas less than block blob gas fee: ${detail}`);
+  }
+  const gas = BigInt(versionedHashes.length) * GAS_PER_BLOB;
+  return { ok: true, paid: { versionedHashes, feeWei: isFree ? 0n : gas * blobBaseFee }, mostWei: gas * cap };
+}
+
+/** EIP-4844: the first byte of a versioned hash. */
+const KZG_VERSION = 0x01;
+
+const refuse = (code: CallRejectionCode, message: string): CallRejection => ({ ok: false, code, message });

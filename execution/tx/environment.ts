@@ -2,6 +2,7 @@
 import { Address } from "@ethereumjs/util";
 import type { Header } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
+import { type MessageRules, NEWEST_MESSAGES } from "./message-rules.ts";
 
 /** The part of a block that @ethereumjs/evm reads. */
 export interface EvmBlock {
@@ -26,18 +27,19 @@ export interface MessageEnvironment {
   readonly baseFeeRecipient: Uint8Array | undefined;
   /** l1-fee.ts; undefined on a chain without an L1. */
   readonly l1FeePrice: bigint | undefined;
+  readonly messages: MessageRules;
 }
 
 export interface HeaderContext
   extends Pick<Header, "number" | "coinbase" | "timestamp" | "prevRandao" | "gasLimit" | "baseFeePerGas"> {
-  /** Wei a unit of blob gas, in calls that pretend one: blocks of this chain carry no blobs. */
+  /** Wei a unit of blob gas, on a foreign chain and in calls that pretend one: blocks of this chain carry no blobs. */
   readonly blobBaseFee?: bigint;
   /** Before the merge, on a foreign chain. */
   readonly difficulty?: bigint;
 }
 
 /** EIP-4844: the price of blob gas when none is in excess. */
-const MIN_BLOB_GAS_PRICE = 1n;
+export const MIN_BLOB_GAS_PRICE = 1n;
 
 export function messageEnvironment(header: HeaderContext, rules: ChainRules, l1FeePrice?: bigint): MessageEnvironment {
   return {
@@ -58,5 +60,6 @@ export function messageEnvironment(header: HeaderContext, rules: ChainRules, l1F
     baseFeePerGas: header.baseFeePerGas,
     baseFeeRecipient: rules.baseFeeRecipient,
     l1FeePrice,
+    messages: rules.messages ?? NEWEST_MESSAGES,
   };
 }

@@ -51,6 +51,7 @@ export class MachinePool {
 
   giveBack(machine: Machine): void {
     machine.stateManager.setLayer(NOTHING);
+    machine.evm.relocations = undefined;
     if (this.#idle.length < MAX_IDLE) this.#idle.push(machine);
   }
 

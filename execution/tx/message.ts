@@ -5,7 +5,7 @@
 import type { EVMResult, ExecResult } from "@ethereumjs/evm";
 import { Address } from "@ethereumjs/util";
 import { L1_FEE_VAULT_ADDRESS } from "../../core/addresses.ts";
-import { bigIntMax, bigIntMin, hexToBytes } from "../../core/bytes.ts";
+import { bigIntMax, bigIntMin, bytesToHex, hexToBytes } from "../../core/bytes.ts";
 import type { AccessListEntry, Authorization, Log } from "../../core/chain.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
 import type { LayerJournal } from "../evm/journal.ts";
@@ -16,6 +16,7 @@ import { delegationCode, isDelegation, recoverAuthority } from "./authorization.
 import type { MessageEnvironment } from "./environment.ts";
 import { AUTHORIZATION_REFUND, type GasRequirement } from "./intrinsic.ts";
 import type { Machine } from "./machine.ts";
+import type { MessageRules } from "./message-rules.ts";
 import { callNatively } from "./native-call.ts";
 import { hasCode } from "./validate.ts";
 
@@ -33,6 +34,8 @@ export interface Message {
   readonly data: Uint8Array;
   readonly accessList: readonly AccessListEntry[];
   readonly authorizationList: readonly Authorization[];
+  /** Of a message with blobs, on a foreign chain. The fee is burned. */
+  readonly paidBlobs?: { readonly versionedHashes: readonly Uint8Array[]; readonly feeWei: bigint };
 }
 
 export interface MessageResult {
@@ -50,12 +53,10 @@ export interface MessageResult {
 }
 
 const NO_ACCOUNT: AccountState = { nonce: 0n, balance: 0n, codeHash: KECCAK_EMPTY, storageRoot: EMPTY_TRIE_ROOT };
-/** EIP-3529. */
-const MAX_REFUND_QUOTIENT = 5n;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 /**
- * Precondition: the sender can pay gasLimit * gasPrice + l1FeeWei + value, and gasLimit covers `required`. Rejects on a failure
+ * Precondition: the sender can pay for gas, L1 fee, blobs and value, and gasLimit covers `required`. Rejects on a failure
  * that is not the message's (damaged store, defect); the layer is then as before, the machine must be thrown away.
  */
 export async function applyMessage(
@@ -86,11 +87,14 @@ async function run(
   required: GasRequirement,
   environment: MessageEnvironment,
 ): Promise<MessageResult> {
+  const { messages } = environment;
   const sender = layer.account(message.from) ?? NO_ACCOUNT;
+  const blobFeeWei = message.paidBlobs?.feeWei ?? 0n;
   layer.setAccount(message.from, {
     ...sender,
-    nonce: sender.nonce + 1n,
-    balance: sender.balance - message.gasLimit * message.gasPrice - message.l1FeeWei,
+    // Only a call that nobody checked has the last nonce: as in geth it goes round.
+    nonce: sender.nonce === MAX_UINT64 ? 0n : sender.nonce + 1n,
+    balance: sender.balance - message.gasLimit * message.gasPrice - message.l1FeeWei - blobFeeWei,
   });
   const gasLimit = message.gasLimit - required.intrinsic;
   const native = callNatively(machine, message, gasLimit, environment);
@@ -100,13 +104,13 @@ async function run(
 
   const spent = required.intrinsic + execResult.executionGasUsed;
   const earned = authorizationRefund + (execResult.gasRefund ?? 0n);
-  const gasRefunded = bigIntMin(earned, spent / MAX_REFUND_QUOTIENT);
+  const gasRefunded = bigIntMin(earned, spent / messages.maxRefundQuotient);
   const gasUsed = bigIntMax(spent - gasRefunded, required.floor);
 
   credit(layer, message.from, (message.gasLimit - gasUsed) * message.gasPrice);
   payFees(layer, gasUsed, message, environment);
   if (native === undefined) {
-    deleteDestroyed(layer, execResult);
+    deleteDestroyed(layer, execResult, messages);
     await machine.journal.cleanup();
   }
   return {
@@ -136,6 +140,9 @@ async function callEvm(
     gasLimit,
     value: message.value,
     data: message.data,
+    ...(message.paidBlobs && {
+      blobVersionedHashes: message.paidBlobs.versionedHashes.map((hash) => bytesToHex(hash)),
+    }),
     skipNonceIncrement: true, // done before, as runTx does: a failed message keeps it
   });
   return { execResult, authorizationRefund };
@@ -149,6 +156,7 @@ export function payFees(
   environment: MessageEnvironment,
 ): void {
   credit(layer, environment.coinbase, gasUsed * message.tipPerGas);
+  if (!environment.messages.deletesEmpty && message.gasPrice > 0n) makeAccount(layer, environment.coinbase);
   if (environment.baseFeeRecipient !== undefined) {
     credit(layer, environment.baseFeeRecipient, gasUsed * (message.gasPrice - message.tipPerGas));
   }
@@ -161,11 +169,15 @@ export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint
   layer.setAccount(address, { ...account, balance: account.balance + amountWei });
 }
 
+function makeAccount(layer: StateLayer, address: Uint8Array): void {
+  if (layer.account(address) === undefined) layer.setAccount(address, NO_ACCOUNT);
+}
+
 /** EIP-2929, EIP-2930, EIP-3651. */
 function warm(journal: LayerJournal, message: Message, environment: MessageEnvironment): void {
   journal.warmAlways(bytesKey(message.from));
   if (message.to !== undefined) journal.warmAlways(bytesKey(message.to));
-  journal.warmAlways(bytesKey(environment.coinbase));
+  if (environment.messages.warmsCoinbase) journal.warmAlways(bytesKey(environment.coinbase));
   for (const { address, storageKeys } of message.accessList) {
     const key = bytesKey(address);
     journal.warmAlways(key);
@@ -199,11 +211,11 @@ function authorize(
   return refund;
 }
 
-/** EIP-6780: only what this transaction created goes. */
-function deleteDestroyed(layer: StateLayer, result: EVMResult["execResult"]): void {
+function deleteDestroyed(layer: StateLayer, result: EVMResult["execResult"], rules: MessageRules): void {
   if (result.selfdestruct === undefined) return;
   for (const address of result.selfdestruct.keys()) {
-    if (result.createdAddresses?.has(address)) layer.setAccount(hexToBytes(address), undefined);
+    const goes = !rules.destroysOnlyCreated || result.createdAddresses?.has(address) === true;
+    if (goes) layer.setAccount(hexToBytes(address), undefined);
   }
 }
 

@@ -23,6 +23,7 @@ export function callNatively(
 ): ExecResult | undefined {
   if (message.to === undefined || message.authorizationList.length > 0) return undefined;
   if (machine.evm.journal.accessList !== undefined) return undefined; // the EVM's journal reports what is touched
+  if (machine.evm.relocations !== undefined) return undefined;
   const precompile = machine.statefulPrecompiles.get(bytesKey(message.to));
   if (precompile === undefined) return undefined;
   const { layer } = machine.stateManager;

@@ -2,7 +2,9 @@
  * What a call may pretend: accounts that are other than in the state, a block that is other than the one it runs in.
  * As geth's `StateOverride` and `BlockOverrides`; plain data.
  */
+import { bytesToHex, type Hex } from "../../core/bytes.ts";
 import { KECCAK_EMPTY } from "../../core/crypto.ts";
+import type { Host } from "../evm/host.ts";
 import { EMPTY_TRIE_ROOT } from "../state/trie-node.ts";
 import type { StateLayer } from "../state/types.ts";
 import type { HeaderContext } from "./environment.ts";
@@ -16,6 +18,8 @@ export interface AccountOverride {
   /** The whole storage: every other slot is zero. Not together with `stateDiff`. */
   readonly state?: StorageOverride;
   readonly stateDiff?: StorageOverride;
+  /** Of a precompile: where its native code is to run instead. */
+  readonly movePrecompileTo?: Uint8Array;
 }
 
 export type StorageOverride = readonly { readonly slot: Uint8Array; readonly value: Uint8Array }[];
@@ -45,6 +49,33 @@ export function overrideState(layer: StateLayer, overrides: StateOverrides = [])
     if (state !== undefined) layer.clearStorage(address);
     for (const { slot, value } of state ?? stateDiff ?? []) layer.setStorage(address, slot, value);
   }
+}
+
+/**
+ * Has native code run where the overrides have it, from now on: moved ones at their new address, and none where a
+ * precompile was moved from or has code of its own. Returns in geth's words why they cannot be had; then nothing changed.
+ */
+export function relocate(
+  evm: Pick<Host, "relocations" | "nativeKind">,
+  overrides: StateOverrides = [],
+): string | undefined {
+  const relocations = new Map<Hex, Hex | undefined>();
+  const overridden = new Set<Hex>(overrides.map(({ address }) => bytesToHex(address)));
+  for (const { address, code, movePrecompileTo } of overrides) {
+    const from = bytesToHex(address);
+    const kind = evm.nativeKind(address);
+    if (movePrecompileTo !== undefined) {
+      const to = bytesToHex(movePrecompileTo);
+      if (kind === undefined) return `account ${from} is not a precompile`;
+      // Its state stays with its address.
+      if (kind === "stateful") return `account ${from} is a stateful precompile, which cannot be moved`;
+      if (overridden.has(to)) return `account ${to} is already overridden`;
+      relocations.set(to, from);
+    }
+    if (kind !== undefined && (code ?? movePrecompileTo) !== undefined) relocations.set(from, undefined);
+  }
+  evm.relocations = relocations.size === 0 ? undefined : relocations;
+  return undefined;
 }
 
 export function overrideHeader<H extends HeaderContext>(header: H, overrides: BlockOverrides = {}): H {

@@ -48,6 +48,7 @@ function unsignedFields(tx: UnsignedTransaction): RlpInput[] {
   if (tx.type === 0) return [nonce, maxFeePerGas, gasLimit, to, value, data];
   const fees = tx.type === 1 ? [maxFeePerGas] : [maxPriorityFeePerGas, maxFeePerGas];
   const fields = [tx.chainId ?? 0n, nonce, ...fees, gasLimit, to, value, data, tx.accessList.map(accessListFields)];
+  if (tx.blobs !== undefined) return [...fields, tx.blobs.maxFeePerBlobGas, tx.blobs.versionedHashes];
   return tx.type === 4 ? [...fields, tx.authorizationList.map(authorizationFields)] : fields;
 }
 

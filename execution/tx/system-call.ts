@@ -11,7 +11,7 @@ import type { Machine } from "./machine.ts";
 const SYSTEM_CALL_GAS = 30_000_000n;
 
 /**
- * Rejects when the call fails, which is a defect of whoever scheduled it, or on damaged storage; the machine and the
+ * Returns what it answers. Rejects when the call fails, which is a defect of whoever scheduled it, or on damaged storage; the machine and the
  * layer must be thrown away then.
  */
 export async function systemCall(
@@ -19,7 +19,7 @@ export async function systemCall(
   to: Uint8Array,
   data: Uint8Array,
   environment: MessageEnvironment,
-): Promise<void> {
+): Promise<Uint8Array> {
   const { evm, stateManager } = machine;
   stateManager.layer.beginTransaction();
   evm.journal.cleanJournal();
@@ -39,4 +39,5 @@ export async function systemCall(
   }
   // Deletes the system's account, which the call touched and which is empty (EIP-161).
   await evm.journal.cleanup();
+  return execResult.returnValue;
 }

@@ -10,6 +10,7 @@ import { bytesKey } from "../state/keys.ts";
 import type { AccountState, StateReader } from "../state/types.ts";
 import { isDelegation } from "./authorization.ts";
 import { type GasRequirement, MAX_INIT_CODE_BYTES } from "./intrinsic.ts";
+import { type MessageRules, NEWEST_MESSAGES } from "./message-rules.ts";
 
 export type RejectionCode =
   | "nonce-too-low"
@@ -100,6 +101,7 @@ export function checkTransaction(
 export function checkGas(
   tx: Pick<Transaction, "gasLimit" | "to" | "data">,
   required: GasRequirement,
+  rules: MessageRules = NEWEST_MESSAGES,
 ): Rejection | undefined {
   if (tx.gasLimit < required.intrinsic) {
     return reject("intrinsic-gas", "intrinsic gas too low", `have ${tx.gasLimit}, want ${required.intrinsic}`);
@@ -108,7 +110,7 @@ export function checkGas(
     const detail = `have ${tx.gasLimit}, want ${required.floor}`;
     return reject("floor-gas", "insufficient gas for floor data gas cost", detail);
   }
-  if (tx.to === undefined && tx.data.length > MAX_INIT_CODE_BYTES) {
+  if (rules.boundsInitCode && tx.to === undefined && tx.data.length > MAX_INIT_CODE_BYTES) {
     const detail = `code size ${tx.data.length} limit ${MAX_INIT_CODE_BYTES}`;
     return reject("init-code-too-large", "max initcode size exceeded", detail);
   }

@@ -2,21 +2,22 @@
  * A foreign chain: another Ethereum chain that was imported block by block, each executed by the rules of its fork. It
  * has no consensus here: what was imported is the chain, and nothing is added but by another import.
  */
-import type { Common } from "@ethereumjs/common";
 import { equalsBytes, ZERO_32 } from "../../core/bytes.ts";
-import type { ExecutedBlock, Header } from "../../core/chain.ts";
+import type { ExecutedBlock } from "../../core/chain.ts";
 import { encodeBlock } from "../../execution/block/block-codec.ts";
 import { decodeForeignBlock } from "../../execution/foreign/block.ts";
 import { ForeignExecutor } from "../../execution/foreign/execute.ts";
-import { Forks } from "../../execution/foreign/forks.ts";
+import { type ForkPoint, Forks } from "../../execution/foreign/forks.ts";
 import { buildForeignGenesis, type ForeignGenesis } from "../../execution/foreign/genesis.ts";
 import { BASE_FEE_RULES, baseFeeAfter, blobTerms, excessBlobGasAfter } from "../../execution/foreign/header-rules.ts";
+import { ForeignForms, SLOT_SECONDS } from "../../execution/foreign/simulate.ts";
 import type { ChainRules } from "../../execution/rules.ts";
 import { openStateDatabase } from "../../execution/state/database.ts";
 import { StoreError } from "../../execution/state/errors.ts";
 import { Batch, type LevelStore } from "../../execution/state/level-store.ts";
 import { memoryStore } from "../../execution/state/memory-store.ts";
 import type { AccountProof, SealedState, StateDatabase, StateReader } from "../../execution/state/types.ts";
+import { messageRulesOf } from "../../execution/tx/message-rules.ts";
 import type { BlockLogs } from "../block-logs.ts";
 import type { BlockSelector, ChainApi, TransactionLocation } from "../chain-api.ts";
 import {
@@ -48,6 +49,7 @@ export class ForeignChain implements ChainApi, RunnableChain {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly forks: Forks;
+  readonly forms: ForeignForms;
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
   readonly #committed: CommittedBlocks;
@@ -60,6 +62,7 @@ export class ForeignChain implements ChainApi, RunnableChain {
     this.chainId = forks.chainId;
     this.genesisHash = genesisHash;
     this.forks = forks;
+    this.forms = new ForeignForms(forks, (point) => this.rulesOf(point));
     this.#store = store;
     this.#state = openState(store, head);
     this.#committed = new CommittedBlocks(store.reader, foreignDecoder(forks), 0n, head.header.number);
@@ -115,9 +118,9 @@ export class ForeignChain implements ChainApi, RunnableChain {
     return this.#state.at(block.header.stateRoot)?.reader;
   }
 
-  /** For calls: code runs by the rules of the block's fork; what a transaction costs before that is counted by the newest. */
-  rulesOf(header: Header): ChainRules {
-    const fork = this.forks.forkOf(header);
+  /** For calls, by the rules of the block's fork. */
+  rulesOf(point: ForkPoint): ChainRules {
+    const fork = this.forks.forkOf(point);
     let rules = this.#rules.get(fork);
     if (rules === undefined) {
       rules = foreignRules(this.forks, fork);
@@ -136,30 +139,28 @@ export class ForeignChain implements ChainApi, RunnableChain {
   }
 
   nextBaseFee(): bigint {
-    const { header } = this.#committed.head;
-    return this.#commonAfter(header, header.timestamp).isActivatedEIP(1559) ? baseFeeAfter(header) : 0n;
+    return this.next().header.baseFeePerGas;
   }
 
-  next(timestamp: bigint): ExecutedBlock {
+  /** A slot after the head, whatever time it is: nobody makes that block. */
+  next(): ExecutedBlock {
     const { header, hash } = this.#committed.head;
-    const time = timestamp > header.timestamp ? timestamp : header.timestamp + 1n;
-    const common = this.#commonAfter(header, time);
+    const [number, timestamp] = [header.number + 1n, header.timestamp + SLOT_SECONDS];
+    const difficulty = this.forks.difficultyAfter(header, timestamp);
+    const common = this.forks.common(this.forks.forkOf({ number, timestamp, difficulty }));
     const next = {
       ...header,
       parentHash: hash,
-      number: header.number + 1n,
-      timestamp: time,
-      baseFeePerGas: this.nextBaseFee(),
+      number,
+      timestamp,
+      difficulty,
+      baseFeePerGas: common.isActivatedEIP(1559) ? baseFeeAfter(header) : 0n,
       gasUsed: 0n,
       blobGasUsed: 0n,
       excessBlobGas: common.isActivatedEIP(4844) ? excessBlobGasAfter(header, common) : 0n,
     };
     const parts = { uncles: [], withdrawals: [], ...blobTerms(next, common) };
     return { hash: ZERO_32, header: next, transactions: [], receipts: [], foreign: parts };
-  }
-
-  #commonAfter({ number, difficulty }: Header, timestamp: bigint): Common {
-    return this.forks.common(this.forks.forkOf({ number: number + 1n, timestamp, difficulty }));
   }
 
   /** Nothing is ever committed while it is served. */
@@ -229,6 +230,7 @@ function foreignRules(forks: Forks, fork: string): ChainRules {
     gasLimit: 0n,
     blockBytes: 0,
     newCommon: () => forks.newCommon(fork),
+    messages: messageRulesOf(forks.common(fork)),
   };
 }
 

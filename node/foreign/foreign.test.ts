@@ -183,6 +183,57 @@ describe("JSON-RPC over it", () => {
       expect(await run("0x5f", LAST_BLOCK)).toBe("0x");
       await expect(run("0x48", 1n)).rejects.toThrow(/invalid opcode/);
 
+      // What the fork has no transactions with is refused; the type is not looked at.
+      const plain = { from: bytesToHex(SENDERS[0]!), to: `0x${"f1".repeat(20)}` };
+      const number = (at: bigint) => `0x${at.toString(16)}`;
+      const BERLIN = 20n;
+      const CANCUN = MERGE_BLOCK + 4n;
+      const authorization = { chainId: "0x0", address: plain.to, nonce: "0x0", yParity: "0x0", r: "0x0", s: "0x0" };
+      const blobVersionedHashes = [`0x01${"cd".repeat(31)}`];
+      for (const [fields, since] of [
+        [{ accessList: [] }, BERLIN],
+        [{ maxFeePerGas: "0x0", maxPriorityFeePerGas: "0x0" }, BERLIN + 2n],
+        [{ maxFeePerBlobGas: "0x1" }, CANCUN],
+        [{ blobVersionedHashes }, CANCUN],
+        [{ authorizationList: [authorization] }, CANCUN + 2n],
+      ] as const) {
+        for (const method of ["eth_call", "eth_estimateGas", "eth_createAccessList"]) {
+          const early = ask(method, [{ ...plain, ...fields }, number(since - 1n)]);
+          await expect(early).rejects.toThrow(/not supported|not valid before London/);
+          await ask(method, [{ ...plain, ...fields }, number(since)]);
+        }
+      }
+      for (const type of ["0x0", "0x4", "0x7f"]) expect(await ask("eth_call", [{ ...plain, type }, "0x1"])).toBe("0x");
+      // What calldata costs: 68 gas a byte, 16, and at least 40.
+      const spent = async (after: bigint) => {
+        const calls = [{ ...plain, input: "0x0011" }];
+        const [block]: { gasUsed: string }[] = await ask("eth_simulateV1", [
+          { blockStateCalls: [{ calls }] },
+          number(after),
+        ]);
+        return Number(block!.gasUsed);
+      };
+      expect(await Promise.all([0n, BERLIN, LAST_BLOCK].map(spent))).toEqual([21_072, 21_020, 21_050]);
+      // BLOBHASH(0) and, where nothing is paid for it, BLOBBASEFEE.
+      const read = { [plain.to]: { code: "0x5f495f524a60205260405ff3" } };
+      const blobs = { ...plain, blobVersionedHashes };
+      expect(await ask("eth_call", [blobs, "latest", read])).toBe(`${blobVersionedHashes[0]}${"0".repeat(64)}`);
+      await expect(ask("eth_call", [{ ...blobs, to: undefined }, "latest"])).rejects.toThrow(/of type create/);
+      await expect(ask("eth_call", [{ ...blobs, blobVersionedHashes: [] }, "latest"])).rejects.toThrow(/missing blob/);
+      const wrong = { ...blobs, blobVersionedHashes: [`0x02${"cd".repeat(31)}`] };
+      await expect(ask("eth_call", [wrong, "latest"])).rejects.toThrow(/blob 0 has invalid hash version/);
+      const cheap = { ...blobs, maxFeePerBlobGas: "0x1" };
+      await expect(ask("eth_call", [cheap, "latest", {}, { blobBaseFee: "0x2" }])).rejects.toThrow(
+        /max fee per blob gas less than block blob gas fee/,
+      );
+      // As many wei as they may cost must be there.
+      const dear = { ...blobs, from: `0x${"f2".repeat(20)}`, maxFeePerBlobGas: "0x10" };
+      const owning = (wei: bigint) => ({ [dear.from]: { balance: `0x${wei.toString(16)}` } });
+      await expect(ask("eth_call", [dear, "latest", owning(16n * 131_072n - 1n)])).rejects.toThrow(
+        /insufficient funds/,
+      );
+      expect(await ask("eth_call", [dear, "latest", owning(16n * 131_072n)])).toBe("0x");
+
       const balances = await Promise.all(
         [0n, LAST_BLOCK].map((blockNumber) => client.getBalance({ address: bytesToHex(SENDERS[0]!), blockNumber })),
       );
@@ -194,7 +245,6 @@ describe("JSON-RPC over it", () => {
       await expect(client.sendRawTransaction({ serializedTransaction: "0x00" })).rejects.toThrow(
         /takes no transactions/,
       );
-      await expect(ask("eth_simulateV1", [{ blockStateCalls: [{}] }])).rejects.toThrow(/does not exist/);
       // Only what --http.api names is offered.
       await expect(ask("net_version", [])).rejects.toThrow(/does not exist/);
       expect(await ask("rpc_modules", [])).toEqual({ eth: "1.0", rpc: "1.0" });
@@ -204,6 +254,68 @@ describe("JSON-RPC over it", () => {
     }
   });
 });
+
+type Fields = Record<string, unknown>;
+
+// In the second one a transaction before Prague costs less than 21,000 gas.
+test.each([7, 14])(
+  "a block simulated from its transactions comes to what the block came to (seed %i)",
+  async (seed) => {
+    const { genesis, blocks } = await makeForeignChain(seed);
+    writeFileSync(at("simulated.rlp"), concatBytes(...blocks));
+    writeFileSync(at("simulated.json"), genesis);
+    await importing(`simulated-${seed}`, at("simulated.rlp"), "--genesis", at("simulated.json"));
+    const directory = await openDataDirectory(at(`simulated-${seed}`), false);
+    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"], rpc: rpcConfig({}) };
+    const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
+    try {
+      const client = createPublicClient({ transport: http(served.url) });
+      const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+      let compared = 0;
+      for (let number = 1n; number <= LAST_BLOCK; number++) {
+        const at = (of: bigint) => `0x${of.toString(16)}`;
+        const block: Fields & { uncles: unknown[]; transactions: Fields[] } = await ask("eth_getBlockByNumber", [
+          at(number),
+          true,
+        ]);
+        // What miners of uncles get is in no simulated block.
+        if (block.uncles.length > 0) continue;
+        const blockOverrides = {
+          time: block.timestamp,
+          gasLimit: block.gasLimit,
+          feeRecipient: block.miner,
+          ...(number >= MERGE_BLOCK && { prevRandao: block.mixHash, difficulty: "0x0" }),
+          ...(block.parentBeaconBlockRoot !== undefined && { beaconRoot: block.parentBeaconBlockRoot }),
+          ...(block.withdrawals !== undefined && { withdrawals: block.withdrawals }),
+        };
+        const calls = block.transactions.map(asCall);
+        const [simulated]: Fields[] = await ask("eth_simulateV1", [
+          { blockStateCalls: [{ blockOverrides, calls }], validation: true },
+          at(number - 1n),
+        ]);
+        for (const name of Object.keys(block)) {
+          if (!["hash", "extraData", "transactions", "transactionsRoot", "size", "nonce"].includes(name)) {
+            expect([number, name, simulated![name]]).toEqual([number, name, block[name]]);
+          }
+        }
+        expect(Object.keys(simulated!).sort()).toEqual([...Object.keys(block), "calls"].sort());
+        compared++;
+      }
+      expect(compared).toBeGreaterThan(20);
+    } finally {
+      await served.close();
+      await directory.close();
+    }
+  },
+);
+
+/** The transaction as whoever did not sign it would ask for it. */
+function asCall(tx: Fields): Fields {
+  const names = ["from", "to", "value", "input", "nonce", "gas", "authorizationList", "blobVersionedHashes"];
+  const fees = Number(tx.type) < 2 ? ["gasPrice"] : ["maxFeePerGas", "maxPriorityFeePerGas", "maxFeePerBlobGas"];
+  const known = [...names, ...fees, "accessList"].filter((name) => tx[name] !== undefined && tx[name] !== null);
+  return Object.fromEntries(known.map((name) => [name, tx[name]]));
+}
 
 async function findTransaction(client: ReturnType<typeof createPublicClient>, type: number): Promise<string> {
   for (let number = 0n; number <= LAST_BLOCK; number++) {

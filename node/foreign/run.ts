@@ -57,8 +57,6 @@ export async function serveForeign(
     }),
     decode: () => ({ ok: false, message: READ_ONLY }),
     runner: new Calls(chain, []),
-    // Simulated blocks obey OpenLedger's rules, which this chain does not have.
-    withheld: ["eth_simulateV1"],
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     namespaces: [...listener.apis, "rpc"],
     log: log.child({ module: "rpc" }),

@@ -18,6 +18,8 @@ import {
 
 /** More cannot be paid for within the gas of a call. */
 const MAX_LIST_ITEMS = 10_000;
+/** More fit into no block of any chain. */
+const MAX_BLOBS = 1_024;
 
 const accessListEntry: Decoder<AccessListEntry> = (value) => {
   const entry = object(value);
@@ -56,9 +58,6 @@ export const callRequest: Decoder<CallRequest & { readonly chainId?: bigint }> =
       'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data',
     );
   }
-  if (field(request, "blobVersionedHashes", list(hash, 16, "blobs")) !== undefined) {
-    throw new InvalidValue("blob transactions are not supported: this chain carries no blobs");
-  }
   const gasPrice = field(request, "gasPrice", uint256);
   const maxFeePerGas = field(request, "maxFeePerGas", uint256);
   const maxPriorityFeePerGas = field(request, "maxPriorityFeePerGas", uint256);
@@ -80,6 +79,8 @@ export const callRequest: Decoder<CallRequest & { readonly chainId?: bigint }> =
     nonce: field(request, "nonce", uint64),
     accessList: field(request, "accessList", list(accessListEntry, MAX_LIST_ITEMS, "access list entries")),
     authorizationList: field(request, "authorizationList", list(authorization, MAX_LIST_ITEMS, "authorizations")),
+    blobVersionedHashes: field(request, "blobVersionedHashes", list(hash, MAX_BLOBS, "blobs")),
+    maxFeePerBlobGas: field(request, "maxFeePerBlobGas", uint256),
     chainId: field(request, "chainId", uint256),
   });
 };

@@ -105,7 +105,7 @@ export function logsOfBlock(block: BlockLogs, criteria: LogCriteria): JsonObject
   return found;
 }
 
-/** Logs of a query. Throws RpcError when the range or the result is too large. */
+/** Logs of a query. Throws RpcError when the range or the result is too large, or the range not yet there. */
 export async function findLogs(chain: ChainApi, query: LogQuery, limits: RpcLimits): Promise<JsonObject[]> {
   if (query.blockHash !== undefined) {
     const block = chain.find({ hash: query.blockHash });
@@ -118,6 +118,8 @@ export async function findLogs(chain: ChainApi, query: LogQuery, limits: RpcLimi
   if (to - from >= BigInt(limits.logBlocks)) {
     throw invalidParams(`query exceeds max block range ${limits.logBlocks}: have ${to - from + 1n} blocks`);
   }
+  // Not a part of what was asked for: nobody would see that the rest is missing.
+  if (to > chain.head.number) throw invalidParams("block range extends beyond current head block");
   const { logs } = await logsInRange(chain, query, from, to, (found, reached) => {
     checked(found, limits, from, reached);
     return false;

@@ -1,7 +1,7 @@
 /** State and block overrides of calls, by geth's names. An unknown name is refused: it would change nothing. */
-import { bytesToBigInt, bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex } from "../../core/bytes.ts";
+import type { Withdrawal } from "../../core/chain.ts";
 import type { AccountOverride, BlockOverrides, StateOverrides, StorageOverride } from "../../execution/tx/overrides.ts";
-import { PRECOMPILES } from "../../precompiles/table.ts";
 import { present } from "./call-request.ts";
 import {
   address,
@@ -11,18 +11,12 @@ import {
   hash,
   InvalidValue,
   isObject,
+  list,
   object,
   show,
   uint64,
   uint256,
 } from "./values.ts";
-
-/** Ethereum's own are 0x01 to 0x11 and 0x0100. */
-const isPrecompile = (account: Uint8Array): boolean => {
-  const number = bytesToBigInt(account);
-  const isEthereums = (number > 0n && number <= 0x11n) || number === 0x100n;
-  return isEthereums || PRECOMPILES.some((precompile) => equalsBytes(precompile.address, account));
-};
 
 const ACCOUNT_FIELDS = new Set(["nonce", "balance", "code", "state", "stateDiff", "movePrecompileToAddress"]);
 const BLOCK_FIELDS = new Set([
@@ -53,15 +47,8 @@ export const stateOverrides: Decoder<StateOverrides> = (value) => {
 function accountOverride(account: Uint8Array, value: unknown): AccountOverride {
   const fields = known(value, ACCOUNT_FIELDS);
   const name = bytesToHex(account);
-  if (field(fields, "movePrecompileToAddress", address) !== undefined) {
-    throw new InvalidValue(
-      `account ${name}: precompiles cannot be moved on this node; leave movePrecompileToAddress out`,
-    );
-  }
+  const movePrecompileTo = field(fields, "movePrecompileToAddress", address);
   const code = field(fields, "code", data);
-  if (code !== undefined && isPrecompile(account)) {
-    throw new InvalidValue(`account ${name} is a precompile, whose code cannot be overridden`);
-  }
   const state = field(fields, "state", storage);
   const stateDiff = field(fields, "stateDiff", storage);
   if (state !== undefined && stateDiff !== undefined) {
@@ -69,22 +56,57 @@ function accountOverride(account: Uint8Array, value: unknown): AccountOverride {
   }
   const nonce = field(fields, "nonce", uint64);
   const balance = field(fields, "balance", uint256);
-  return { address: account, ...present({ nonce, balance, code, state, stateDiff }) };
+  return { address: account, ...present({ nonce, balance, code, state, stateDiff, movePrecompileTo }) };
 }
 
 const storage: Decoder<StorageOverride> = (value) =>
   Object.entries(object(value)).map(([slot, word]) => ({ slot: hash(slot), value: hash(word) }));
 
-/** `difficulty` changes nothing, as after the merge; what is not of a call's environment is refused. */
+/** `difficulty` changes nothing after the merge; what is not of a call's environment is refused. */
 export const blockOverrides: Decoder<BlockOverrides> = (value) => {
-  const fields = known(value, BLOCK_FIELDS);
+  const fields = object(value);
   for (const name of ["beaconRoot", "withdrawals"]) {
     if (fields[name] !== undefined && fields[name] !== null) {
       throw new InvalidValue(`block override "${name}" is not supported for this RPC method`);
     }
   }
-  field(fields, "difficulty", uint256);
+  return environmentOf(value);
+};
+
+/** No slot has more (EIP-4895). */
+const MAX_WITHDRAWALS = 1_000;
+
+const withdrawal: Decoder<Withdrawal> = (value) => {
+  const entry = object(value);
+  const part = <T>(name: string, decode: Decoder<T>): T => {
+    const found = field(entry, name, decode);
+    if (found === undefined) throw new InvalidValue(`withdrawal without ${name}`);
+    return found;
+  };
+  return {
+    index: part("index", uint64),
+    validatorIndex: part("validatorIndex", uint64),
+    address: part("address", address),
+    amountGwei: part("amount", uint64),
+  };
+};
+
+/** Those of a simulated block: also of what the protocol does in it. */
+export const simulatedBlockOverrides: Decoder<{
+  readonly block: BlockOverrides;
+  readonly beaconRoot?: Uint8Array;
+  readonly withdrawals?: readonly Withdrawal[];
+}> = (value) => {
+  const fields = object(value);
+  const beaconRoot = field(fields, "beaconRoot", hash);
+  const withdrawals = field(fields, "withdrawals", list(withdrawal, MAX_WITHDRAWALS, "withdrawals"));
+  return { block: environmentOf(value), ...present({ beaconRoot, withdrawals }) };
+};
+
+function environmentOf(value: unknown): BlockOverrides {
+  const fields = known(value, BLOCK_FIELDS);
   return present({
+    difficulty: field(fields, "difficulty", uint256),
     number: field(fields, "number", uint64),
     timestamp: field(fields, "time", uint64),
     gasLimit: field(fields, "gasLimit", uint64),
@@ -93,7 +115,7 @@ export const blockOverrides: Decoder<BlockOverrides> = (value) => {
     baseFeePerGas: field(fields, "baseFeePerGas", uint256),
     blobBaseFee: field(fields, "blobBaseFee", uint256),
   });
-};
+}
 
 function known(value: unknown, names: ReadonlySet<string>): Record<string, unknown> {
   if (!isObject(value)) throw new InvalidValue(`want an object, have ${show(value)}`);

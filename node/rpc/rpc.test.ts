@@ -176,16 +176,6 @@ describe("arguments", () => {
     ],
     [
       "eth_call",
-      [{}, "latest", { "0x0000000000000000000000000000000000000001": { movePrecompileToAddress: address } }],
-      "invalid argument 2: account 0x0000000000000000000000000000000000000001: precompiles cannot be moved on this node; leave movePrecompileToAddress out",
-    ],
-    [
-      "eth_call",
-      [{}, "latest", { "0x0000000000000000000000000000000000000901": { code: "0x00" } }],
-      "invalid argument 2: account 0x0000000000000000000000000000000000000901 is a precompile, whose code cannot be overridden",
-    ],
-    [
-      "eth_call",
       [{}, "latest", {}, { beaconRoot: TOPIC }],
       'invalid argument 3: block override "beaconRoot" is not supported for this RPC method',
     ],
@@ -203,6 +193,8 @@ describe("arguments", () => {
       [{ fromBlock: "0x0", toBlock: "0x2710" }],
       "query exceeds max block range 10000: have 10001 blocks",
     ],
+    ["eth_getLogs", [{ fromBlock: "0x0", toBlock: "0xff" }], "block range extends beyond current head block"],
+    ["eth_getStorageValues", [{}], "empty request"],
     ["eth_getProof", [address, Array(1_025).fill("0x0")], "too many storage keys: 1025, limit 1024"],
     ["eth_feeHistory", ["0x1", "latest", Array(101).fill(1)], "over the query limit 100 of reward percentiles"],
     ["eth_feeHistory", ["0x1", "latest", [50, 40]], "invalid reward percentile: #0:50 >= #1:40"],

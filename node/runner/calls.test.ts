@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesToBigInt, bytesToHex, concatBytes } from "../../core/bytes.ts";
 import type { ExecutedBlock, Transaction } from "../../core/chain.ts";
+import { OwnForms } from "../../execution/simulate/forms.ts";
 import { simulate } from "../../execution/simulate/simulate.ts";
 import { TransferLogs } from "../../execution/simulate/transfer-logs.ts";
 import type { SimulatedInput, SimulationRequest } from "../../execution/simulate/types.ts";
@@ -121,7 +122,8 @@ async function simulatedState(world: Parameters<typeof loadGenesis>[1], blocks: 
   const machine = createTracingMachine({ rules: chain.rules, precompiles: PRECOMPILES });
   const transfers = new TransferLogs();
   machine.evm.tracer = transfers;
-  const parts = { rules: chain.rules, database: { seal }, blockHash: hashOfBlock, machine, transfers };
+  const forms = new OwnForms(chain.rules);
+  const parts = { forms, database: { seal }, blockHash: hashOfBlock, machineOf: () => machine, transfers };
   const request = { ...WHOLE, isValidating: false, logsTransfers: true, blocks };
   return { before: state.reader, after: states, simulation: await simulate(parts, request, chain.headBlock, state) };
 }

@@ -4,6 +4,7 @@ import { Gate } from "../../core/gate.ts";
 import type { Precompile } from "../../core/precompile.ts";
 import type { ParentBlock } from "../../execution/block/execute.ts";
 import type { ChainRules } from "../../execution/rules.ts";
+import { OwnForms } from "../../execution/simulate/forms.ts";
 import { simulate } from "../../execution/simulate/simulate.ts";
 import { TransferLogs } from "../../execution/simulate/transfer-logs.ts";
 import type { Simulation, SimulationRequest } from "../../execution/simulate/types.ts";
@@ -14,7 +15,13 @@ import { type AccessListResult, createAccessList } from "../../execution/tx/acce
 import { type CallRequest, type CallResult, callMessage } from "../../execution/tx/call.ts";
 import { estimateGas, type GasEstimate } from "../../execution/tx/estimate.ts";
 import { type Machine, MachinePool } from "../../execution/tx/machine.ts";
-import { type CallOverrides, NO_OVERRIDES, overrideHeader, overrideState } from "../../execution/tx/overrides.ts";
+import {
+  type CallOverrides,
+  NO_OVERRIDES,
+  overrideHeader,
+  overrideState,
+  relocate,
+} from "../../execution/tx/overrides.ts";
 import { pacer, TimeSpent } from "../pace.ts";
 import type { Environment, EstimateBounds, HeldState, RunnableChain, Runner } from "./types.ts";
 
@@ -54,8 +61,7 @@ export class Calls implements Runner {
     const result = await this.#inTurn(environment.stateRoot, ({ state }) => {
       const layer = state.fork();
       overrideState(layer, overrides.state);
-      const rules = this.#chain.rulesOf(environment);
-      return this.#call(request, overrideHeader(environment, overrides.block), rules, layer);
+      return this.#call(request, environment, overrides, layer);
     });
     return result instanceof NotRun ? failed(result.message) : result;
   }
@@ -70,7 +76,11 @@ export class Calls implements Runner {
       overrideState(layer, overrides.state);
       const header = overrideHeader(environment, overrides.block);
       const rules = this.#chain.rulesOf(environment);
-      return this.#use(rules, layer, (machine) => createAccessList(machine, request, header, layer, rules));
+      return this.#use(rules, layer, async (machine): Promise<AccessListResult> => {
+        const refusal = relocate(machine.evm, overrides.state);
+        if (refusal !== undefined) return { ok: false, message: refusal };
+        return createAccessList(machine, request, header, layer, rules);
+      });
     });
     return result instanceof NotRun ? { ok: false, message: result.message } : result;
   }
@@ -85,29 +95,35 @@ export class Calls implements Runner {
     const result = await this.#inTurn(environment.stateRoot, ({ state }) => {
       const pretended = new OverlayLayer(state.reader);
       overrideState(pretended, overrides.state);
-      const header = overrideHeader(environment, overrides.block);
+      const { gasLimit } = overrideHeader(environment, overrides.block);
       const rules = this.#chain.rulesOf(environment);
       const call = (attempt: CallRequest): Promise<CallResult> => {
         if (performance.now() > deadline) throw new TimeSpent(`${withinMs} ms for the whole estimate`);
-        return this.#call(attempt, header, rules, new OverlayLayer(pretended));
+        return this.#call(attempt, environment, overrides, new OverlayLayer(pretended));
       };
-      return estimateGas({ state: pretended, call }, request, rules, header.gasLimit, gas);
+      return estimateGas({ state: pretended, call }, request, rules, gasLimit, gas);
     });
     return result instanceof NotRun ? { ok: false, message: result.message } : result;
   }
 
   async simulate(request: SimulationRequest, base: ParentBlock): Promise<Simulation> {
     const rules = this.#chain.rulesOf(base.header);
+    const forms = this.#chain.forms ?? new OwnForms(rules);
     const result = await this.#inTurn(base.header.stateRoot, ({ state, database }) => {
-      const parts = { rules, blockHash: this.#blockHash, database };
-      if (!request.logsTransfers) {
-        return this.#use(rules, state.fork(), (machine) => simulate({ ...parts, machine }, request, base, state));
+      const parts = { forms, blockHash: this.#blockHash, database };
+      if (!request.logsTransfers && this.#chain.forms === undefined) {
+        const run = (machine: Machine) => simulate({ ...parts, machineOf: () => machine }, request, base, state);
+        return this.#use(rules, state.fork(), run);
       }
-      const machine = createTracingMachine({ rules, precompiles: this.#precompiles });
-      const transfers = new TransferLogs();
-      machine.evm.tracer = transfers;
-      machine.evm.pause = pacer(this.#workMs);
-      return simulate({ ...parts, machine, transfers }, request, base, state);
+      const pause = pacer(this.#workMs);
+      const transfers = request.logsTransfers ? new TransferLogs() : undefined;
+      const machineOf = keptBy((rules: ChainRules) => {
+        const machine = createTracingMachine({ rules, precompiles: this.#precompiles });
+        machine.evm.tracer = transfers;
+        machine.evm.pause = pause;
+        return machine;
+      });
+      return simulate({ ...parts, machineOf, ...(transfers && { transfers }) }, request, base, state);
     });
     if (!(result instanceof NotRun)) return result;
     return { ok: false, failure: { code: result.isLate ? "timeout" : "busy", message: result.message } };
@@ -121,8 +137,19 @@ export class Calls implements Runner {
     return this.#chain.proofAt(stateRoot, address, slots);
   }
 
-  #call(request: CallRequest, header: Environment, rules: ChainRules, layer: StateLayer): Promise<CallResult> {
-    return this.#use(rules, layer, (machine) => callMessage(machine, request, header, rules));
+  /** Precondition: the layer has the overrides of state. */
+  #call(
+    request: CallRequest,
+    environment: Environment,
+    overrides: CallOverrides,
+    layer: StateLayer,
+  ): Promise<CallResult> {
+    const header = overrideHeader(environment, overrides.block);
+    const rules = this.#chain.rulesOf(environment);
+    return this.#use(rules, layer, async (machine) => {
+      const refusal = relocate(machine.evm, overrides.state);
+      return refusal === undefined ? callMessage(machine, request, header, rules) : failed(refusal);
+    });
   }
 
   #use<T>(rules: ChainRules, layer: StateLayer, run: (machine: Machine) => Promise<T>): Promise<T> {
@@ -160,6 +187,18 @@ export class Calls implements Runner {
     });
     return result ?? new NotRun("too many calls are running: try again later");
   }
+}
+
+/** Makes one for each key, when it is asked for. */
+function keptBy<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make(key);
+    made.set(key, value);
+    return value;
+  };
 }
 
 const failed = (reason: string): CallResult => ({ ok: false, output: EMPTY_BYTES, gasUsed: 0n, reason });

@@ -5,6 +5,7 @@
 import type { ExecutedBlock, Header } from "../../core/chain.ts";
 import type { ParentBlock } from "../../execution/block/execute.ts";
 import type { ChainRules } from "../../execution/rules.ts";
+import type { BlockForms } from "../../execution/simulate/forms.ts";
 import type { Simulation, SimulationRequest } from "../../execution/simulate/types.ts";
 import type { AccountProof, SealedState, StateDatabase } from "../../execution/state/types.ts";
 import type { TracerChoice } from "../../execution/trace/tracers.ts";
@@ -95,6 +96,8 @@ export interface RunnableChain {
   readonly head: { readonly number: bigint };
   /** The same object for the same rules. */
   rulesOf(header: Header): ChainRules;
+  /** How simulated blocks come about. Absent: as this chain's. */
+  readonly forms?: BlockForms;
   find(selector: BlockSelector): ExecutedBlock | undefined;
   hashAt(number: bigint): Uint8Array | undefined;
   /** Undefined when there is no such state here, or no longer. */

@@ -28,11 +28,12 @@ export const ethFill: Methods = {
     if (asked.to === undefined && (asked.data === undefined || asked.data.length === 0)) {
       throw invalidParams("contract creation without any data provided");
     }
+    if (asked.blobVersionedHashes !== undefined) throw invalidParams("transactions with blobs are not taken here");
     const call = { ...asked, ...fees(context, asked) };
     // The caller's gas limit is kept, also where a call would be capped.
     const gasLimit = asked.gas ?? (await estimate(context, prepared(context, asked), environmentAt(context, PENDING)));
     const nonce = asked.nonce ?? (await pendingNonce(context, asked.from ?? ZERO_ADDRESS));
-    const tx = unsignedTransaction(call, gasLimit, nonce, context.chain.chainId);
+    const tx = unsignedTransaction(call, gasLimit, nonce, context.chain);
     const { blockHash, blockNumber, blockTimestamp, transactionIndex, ...shape } = formatTransaction(tx);
     return { raw: bytesToHex(tx.raw), tx: shape };
   }),

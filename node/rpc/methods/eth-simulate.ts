@@ -10,16 +10,16 @@ import { callRequest, present } from "../call-request.ts";
 import { type Methods, method, type RpcContext } from "../context.ts";
 import { invalidParams, RPC_ERROR, RpcError } from "../errors.ts";
 import { formatBlock, formatLog, type JsonObject, toQuantity } from "../format.ts";
-import { blockOverrides, stateOverrides } from "../overrides.ts";
+import { simulatedBlockOverrides, stateOverrides } from "../overrides.ts";
 import { callError, REVERTED } from "../revert.ts";
 import { blockSelector, LATEST, stateAt } from "../selectors.ts";
 import { boolean, type Decoder, field, list, object, optional, required } from "../values.ts";
 
-/** Codes of the specification. */
+/** Codes of the specification, and geth's where it has none. */
 const CODES: Readonly<Record<SimulationFailure["code"], number>> = {
   "nonce-too-low": -38010,
   "nonce-too-high": -38011,
-  "nonce-max": -38011,
+  "nonce-max": RPC_ERROR.internal,
   "fee-cap-too-low": -38012,
   "intrinsic-gas": -38013,
   "floor-gas": -38013,
@@ -31,6 +31,10 @@ const CODES: Readonly<Record<SimulationFailure["code"], number>> = {
   "init-code-too-large": -38025,
   "too-many-blocks": -38026,
   "gas-budget": -38026,
+  override: RPC_ERROR.server,
+  "field-not-supported": RPC_ERROR.server,
+  "blobs-invalid": RPC_ERROR.internal,
+  "blob-fee-cap-too-low": RPC_ERROR.internal,
   "tip-above-fee-cap": RPC_ERROR.invalidParams,
   "gas-limit-too-high": RPC_ERROR.invalidParams,
   timeout: -32016,
@@ -53,9 +57,10 @@ interface Payload {
 
 const simulatedInput: Decoder<Payload["blocks"][number]> = (value) => {
   const input = object(value);
-  const block = field(input, "blockOverrides", blockOverrides);
+  const block = field(input, "blockOverrides", simulatedBlockOverrides);
   const state = field(input, "stateOverrides", stateOverrides);
-  return { calls: field(input, "calls", list(callRequest, MAX_ITEMS, "calls")) ?? [], ...present({ block, state }) };
+  const calls = field(input, "calls", list(callRequest, MAX_ITEMS, "calls")) ?? [];
+  return { calls, ...block, ...present({ state }) };
 };
 
 const payload: Decoder<Payload> = (value) => {

@@ -108,6 +108,7 @@ export const ethState: Methods = {
     [required(slotsByAccount), optional(blockSelector, LATEST)],
     ({ chain, limits }, [wanted, at]) => {
       const count = wanted.reduce((sum, { keys }) => sum + keys.length, 0);
+      if (count === 0) throw invalidParams("empty request");
       if (count > limits.proofSlots) throw invalidParams(`too many slots: ${count}, limit ${limits.proofSlots}`);
       const { state } = stateAt(chain, at);
       const valuesOf = ({ of, keys }: SlotsOfAccount) =>
