@@ -87,6 +87,10 @@ export class Forks {
     return (this.#schedule.depositContract ?? Mainnet.depositContractAddress ?? "").toLowerCase();
   }
 
+  isDaoFork(number: bigint): boolean {
+    return this.#schedule.blocks.get("daoForkBlock") === number;
+  }
+
   /** Of a block that nobody made, as geth has it: the parent's, but none where a fork by time says that it is merged. */
   difficultyAfter(parent: Pick<ForkPoint, "difficulty">, timestamp: bigint): bigint {
     const isMerged = TIME_FORKS.some(([, key]) => (this.#schedule.times.get(key) ?? timestamp + 1n) <= timestamp);

@@ -334,6 +334,6 @@ class Maker {
 type JsonAuthorization = Readonly<Record<"chainId" | "address" | "nonce" | "yParity" | "r" | "s", `0x${string}`>>;
 
 /** The ten blocks from the DAO fork on say so. */
-const DAO_BLOCK = BigInt((BLOCK_KEYS.indexOf("daoForkBlock") + 1) * BLOCKS_A_FORK);
+export const DAO_BLOCK = BigInt((BLOCK_KEYS.indexOf("daoForkBlock") + 1) * BLOCKS_A_FORK);
 const DAO_EXTRA = new TextEncoder().encode("dao-hard-fork");
 const isDaoBlock = (number: bigint): boolean => number >= DAO_BLOCK && number < DAO_BLOCK + 10n;

@@ -31,7 +31,7 @@ interface Frame {
 const REVERTED = "execution reverted";
 /** Of a frame in JSON without its data. */
 const FRAME_BYTES = 260;
-const LOG_BYTES = 110;
+const LOG_BYTES = 125;
 const TOPIC_BYTES = 69;
 
 export class CallTracer implements Tracer {
@@ -42,6 +42,10 @@ export class CallTracer implements Tracer {
   /** The outermost first. */
   readonly #open: Frame[] = [];
   #depth = -1;
+  /** Of the block, those that failed frames of this message made not among them. */
+  #logs = 0;
+  /** How many there were when each open frame began. */
+  readonly #logsAtEntry: number[] = [];
   #top: Frame | undefined;
 
   constructor(config: CallTracerConfig, budget: TraceBudget, describeRevert: DescribeRevert) {
@@ -52,10 +56,12 @@ export class CallTracer implements Tracer {
 
   start(message: TracedMessage): void {
     this.#message = message;
+    this.#logs = message.logsBefore;
   }
 
   enter(entry: FrameEntry): void {
     this.#depth = entry.depth;
+    this.#logsAtEntry.push(this.#logs);
     if (this.#isLeftOut(entry.depth)) return;
     this.#budget.spend(FRAME_BYTES);
     this.#budget.spendHex(entry.input);
@@ -73,6 +79,8 @@ export class CallTracer implements Tracer {
 
   exit(exit: FrameExit): void {
     const depth = this.#depth--;
+    const logsAtEntry = this.#logsAtEntry.pop()!;
+    if (exit.error !== undefined) this.#logs = logsAtEntry;
     if (this.#isLeftOut(depth)) return;
     const frame = this.#open.pop()!;
     frame.gasUsed = quantity(exit.gasUsed);
@@ -86,6 +94,7 @@ export class CallTracer implements Tracer {
   }
 
   log({ address, topics, data }: Log): void {
+    const index = this.#logs++;
     if (!this.#config.withLog || this.#isLeftOut(this.#depth)) return;
     this.#budget.spend(LOG_BYTES + topics.length * TOPIC_BYTES);
     this.#budget.spendHex(data);
@@ -95,6 +104,8 @@ export class CallTracer implements Tracer {
       address: bytesToHex(address),
       topics: topics.map((topic) => bytesToHex(topic)),
       data: bytesToHex(data),
+      // As the receipt's logIndex.
+      index: quantity(BigInt(index)),
       // Where it lies between the frame's calls.
       position: quantity(BigInt(frame.calls?.length ?? 0)),
     });

@@ -12,12 +12,12 @@ import { type ExecutionParts, OpenBlock, type ParentBlock } from "../block/execu
 import { l1AttributesOf } from "../block/receipts.ts";
 import type { BlockHashSource, Pause } from "../evm/host.ts";
 import type { ChainRules } from "../rules.ts";
-import type { StateReader } from "../state/types.ts";
+import type { SealedState, StateReader } from "../state/types.ts";
 import { type CallRequest, type CallResult, callMessage } from "../tx/call.ts";
 import { createdAddress } from "../tx/derive.ts";
 import { createMachine } from "../tx/machine.ts";
 import { overrideState, relocate, type StateOverrides } from "../tx/overrides.ts";
-import type { AppliedTransaction } from "../tx/run.ts";
+import type { AppliedTransaction, TransactionOutcome } from "../tx/run.ts";
 import { TraceTooLarge } from "./budget.ts";
 import { TracedLayer } from "./traced-layer.ts";
 import { TracingHost } from "./tracing-host.ts";
@@ -42,6 +42,24 @@ export interface ReplayedBlock {
   readonly transactions: readonly Transaction[];
 }
 
+/** A block that is open to be run again. */
+export interface ReplayingBlock {
+  /** What the protocol does before the transactions. */
+  begin(): Promise<unknown> | undefined;
+  /** See OpenBlock. */
+  apply(tx: Transaction): TransactionOutcome | Promise<TransactionOutcome>;
+}
+
+/** Opens a block as its chain does. */
+export type OpenReplay = (
+  parts: ExecutionParts,
+  block: ReplayedBlock,
+  state: Pick<SealedState, "fork">,
+) => ReplayingBlock;
+
+const openOwn: OpenReplay = (parts, { parent, header, transactions }, state) =>
+  new OpenBlock(parts, parent, state, header, l1AttributesOf(transactions));
+
 /** Everything runs through the EVM: see createTracingMachine. */
 const EVERYTHING = { has: () => true };
 
@@ -56,14 +74,15 @@ type TracingMachine = ReturnType<typeof createTracingMachine>;
 /** A block that is run again, transaction by transaction. Of no more use when something was thrown. */
 export class Replay {
   readonly #block: ReplayedBlock;
-  readonly #open: OpenBlock;
+  readonly #open: ReplayingBlock;
   readonly #machine: TracingMachine;
   readonly #feeRecipients: readonly Uint8Array[];
   #next = 0;
+  #logs = 0;
   /** What ended the replay: the executor may have taken it for a deposit's own failure. */
   #interruption: unknown;
 
-  private constructor(parts: ReplayParts, block: ReplayedBlock) {
+  private constructor(parts: ReplayParts, block: ReplayedBlock, open: OpenReplay) {
     this.#block = block;
     const machine = createTracingMachine(parts);
     this.#machine = machine;
@@ -95,15 +114,14 @@ export class Replay {
         if (error instanceof TraceTooLarge) this.#interruption = error;
       },
     };
-    const { parent, state, header, transactions } = block;
-    const fork = () => new TracedLayer(state);
-    this.#open = new OpenBlock(execution, parent, { fork }, header, l1AttributesOf(transactions));
-    this.#feeRecipients = feeRecipients(header, parts.rules);
+    const fork = () => new TracedLayer(block.state);
+    this.#open = open(execution, block, { fork });
+    this.#feeRecipients = feeRecipients(block.header, parts.rules);
   }
 
-  /** Does what a block begins with. */
-  static async begin(parts: ReplayParts, block: ReplayedBlock): Promise<Replay> {
-    const replay = new Replay(parts, block);
+  /** Does what a block begins with. `open`: on another chain than our own. */
+  static async begin(parts: ReplayParts, block: ReplayedBlock, open: OpenReplay = openOwn): Promise<Replay> {
+    const replay = new Replay(parts, block, open);
     await replay.#open.begin();
     return replay;
   }
@@ -120,13 +138,15 @@ export class Replay {
   async next(tracer?: Tracer): Promise<AppliedTransaction> {
     const tx = this.#block.transactions[this.#next++]!;
     if (tracer !== undefined) {
-      tracer.start?.({ ...messageOf(tx, this.state), feeRecipients: this.#feeRecipients }, this.state);
+      const place = { logsBefore: this.#logs, feeRecipients: this.#feeRecipients };
+      tracer.start?.({ ...messageOf(tx, this.state), ...place }, this.state);
       this.#machine.evm.tracer = tracer;
     }
     const outcome = await this.#open.apply(tx);
     this.#machine.evm.tracer = undefined;
     if (this.#interruption !== undefined) throw this.#interruption;
     if (!outcome.ok) throw new TraceRefused(outcome.message);
+    this.#logs += outcome.logs.length;
     tracer?.end?.({ gasUsed: outcome.gasUsed, output: outcome.output, error: outcome.failure });
     return outcome;
   }
@@ -162,6 +182,7 @@ export async function traceCall(
     value,
     input: data,
     authorizationList,
+    logsBefore: 0,
     feeRecipients: feeRecipients(header, parts.rules),
   };
   tracer.start?.(message, layer);

@@ -17,6 +17,8 @@ export interface TracedMessage {
   readonly value: bigint;
   readonly input: Uint8Array;
   readonly authorizationList: readonly Authorization[];
+  /** In the same block. */
+  readonly logsBefore: number;
   /** Who may get fees of it: the coinbase first. */
   readonly feeRecipients: readonly Uint8Array[];
 }

@@ -1,12 +1,12 @@
 /** Runs one transaction on a layer: refused without a trace, or applied with all that its receipt needs. */
 import { bigIntMax } from "../../core/bytes.ts";
-import type { Log, Transaction } from "../../core/chain.ts";
+import type { Blobs, Log, Transaction } from "../../core/chain.ts";
 import type { ChainRules } from "../rules.ts";
 import { bytesKey } from "../state/keys.ts";
 import type { AccountState, StateLayer } from "../state/types.ts";
 import { createdAddress, effectiveTip } from "./derive.ts";
 import type { MessageEnvironment } from "./environment.ts";
-import { type GasRequirement, gasRequirement } from "./intrinsic.ts";
+import { GAS_PER_BLOB, type GasRequirement, gasRequirement } from "./intrinsic.ts";
 import { l1DataFee } from "./l1-fee.ts";
 import type { Machine } from "./machine.ts";
 import { applyMessage, credit, type Message, payFees } from "./message.ts";
@@ -49,7 +49,7 @@ export function runTransaction(
   const { layer } = machine.stateManager;
   const { baseFeePerGas, l1FeePrice } = environment;
   const sender = layer.account(tx.from);
-  const required = gasRequirement(tx);
+  const required = gasRequirement(tx, environment.messages);
   const l1FeeWei = l1FeePrice === undefined ? 0n : l1DataFee(tx.raw, l1FeePrice);
   const rejection = checkTransaction(tx, sender, layer, required, baseFeePerGas, l1FeeWei, gasLeft, rules);
   if (rejection !== undefined) return rejection;
@@ -66,11 +66,18 @@ export function runTransaction(
     data: tx.data,
     accessList: tx.accessList,
     authorizationList: tx.authorizationList,
+    ...(tx.blobs && { paidBlobs: paidBlobs(tx.blobs, environment) }),
   };
   return (
     transfer(machine, layer, message, sender, required, environment) ??
     execute(machine, tx, message, required, environment)
   );
+}
+
+/** On a foreign chain. */
+function paidBlobs({ versionedHashes }: Blobs, { block }: MessageEnvironment): NonNullable<Message["paidBlobs"]> {
+  const feeWei = BigInt(versionedHashes.length) * GAS_PER_BLOB * block.header.getBlobGasPrice();
+  return { versionedHashes, feeWei };
 }
 
 /**

@@ -94,7 +94,7 @@ export function checkTransaction(
   }
   if (tx.gasLimit > gasLeft)
     return reject("gas-limit-reached", "gas limit reached", `have ${gasLeft}, want ${tx.gasLimit}`);
-  return checkGas(tx, required);
+  return checkGas(tx, required, rules.messages);
 }
 
 /** The checks that also a call without a signature must pass. */

@@ -10,6 +10,7 @@ import { ForeignExecutor } from "../../execution/foreign/execute.ts";
 import { type ForkPoint, Forks } from "../../execution/foreign/forks.ts";
 import { buildForeignGenesis, type ForeignGenesis } from "../../execution/foreign/genesis.ts";
 import { BASE_FEE_RULES, baseFeeAfter, blobTerms, excessBlobGasAfter } from "../../execution/foreign/header-rules.ts";
+import { replayForeign } from "../../execution/foreign/replay.ts";
 import { ForeignForms, SLOT_SECONDS } from "../../execution/foreign/simulate.ts";
 import type { ChainRules } from "../../execution/rules.ts";
 import { openStateDatabase } from "../../execution/state/database.ts";
@@ -33,7 +34,7 @@ import {
 } from "../chain-store.ts";
 import { CommittedBlocks } from "../committed-blocks.ts";
 import { DataError } from "../errors.ts";
-import type { HeldState, RunnableChain } from "../runner/types.ts";
+import type { ForeignRules, HeldState, RunnableChain } from "../runner/types.ts";
 
 /** Blocks that are executed and not yet written, until their number or their state's memory is reached. */
 const HELD_BLOCKS = 256;
@@ -49,7 +50,7 @@ export class ForeignChain implements ChainApi, RunnableChain {
   readonly chainId: bigint;
   readonly genesisHash: Uint8Array;
   readonly forks: Forks;
-  readonly forms: ForeignForms;
+  readonly foreign: ForeignRules;
   readonly #store: LevelStore;
   readonly #state: StateDatabase;
   readonly #committed: CommittedBlocks;
@@ -62,7 +63,13 @@ export class ForeignChain implements ChainApi, RunnableChain {
     this.chainId = forks.chainId;
     this.genesisHash = genesisHash;
     this.forks = forks;
-    this.forms = new ForeignForms(forks, (point) => this.rulesOf(point));
+    const commonOf = (header: ForkPoint) => forks.common(forks.forkOf(header));
+    this.foreign = {
+      forms: new ForeignForms(forks, (point) => this.rulesOf(point)),
+      openReplay: (parts, block, state) => replayForeign(parts, block, state, commonOf(block.header)),
+      decode: (raw) => decodeForeignBlock(raw, forks),
+      refusalOf: ({ header }) => (forks.isDaoFork(header.number) ? "the DAO's accounts are emptied in it" : undefined),
+    };
     this.#store = store;
     this.#state = openState(store, head);
     this.#committed = new CommittedBlocks(store.reader, foreignDecoder(forks), 0n, head.header.number);
@@ -221,14 +228,17 @@ export class ForeignChain implements ChainApi, RunnableChain {
   };
 }
 
-/** For calls: nobody makes blocks by them. */
+/** EIP-7934's, for blocks that come as bytes to be traced. */
+const MAX_BLOCK_BYTES = 8 * 1024 * 1024;
+
+/** For calls and traces: nobody makes blocks by them. */
 function foreignRules(forks: Forks, fork: string): ChainRules {
   return {
     ...BASE_FEE_RULES,
     chainId: forks.chainId,
     hardfork: forks.common(fork).gteHardfork("osaka") ? "osaka" : "prague",
     gasLimit: 0n,
-    blockBytes: 0,
+    blockBytes: MAX_BLOCK_BYTES,
     newCommon: () => forks.newCommon(fork),
     messages: messageRulesOf(forks.common(fork)),
   };

@@ -7,7 +7,13 @@ import { createBlockHeaderFromRPC } from "@ethereumjs/block";
 import { createPublicClient, http, keccak256, toRlp } from "viem";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
-import { LAST_BLOCK, type MadeChain, MERGE_BLOCK, makeForeignChain } from "../../execution/testing/foreign-chain.ts";
+import {
+  DAO_BLOCK,
+  LAST_BLOCK,
+  type MadeChain,
+  MERGE_BLOCK,
+  makeForeignChain,
+} from "../../execution/testing/foreign-chain.ts";
 import { CONTRACTS, SENDERS } from "../../execution/testing/world.ts";
 import { openDataDirectory } from "../data-directory.ts";
 import { importForeign } from "../db-cli/import.ts";
@@ -308,6 +314,60 @@ test.each([7, 14])(
     }
   },
 );
+
+test("traces say what receipts say, under every fork", async () => {
+  await importing("traced", at("chain.rlp"), "--genesis", at("genesis.json"));
+  const directory = await openDataDirectory(at("traced"), false);
+  const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth", "debug"], rpc: rpcConfig({}) };
+  const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
+  try {
+    const client = createPublicClient({ transport: http(served.url) });
+    const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+    const tracerConfig = { callTracer: { withLog: true }, noopTracer: {}, prestateTracer: {} };
+    let logged = 0;
+    for (let number = 1; number <= Number(LAST_BLOCK); number++) {
+      const at = `0x${number.toString(16)}`;
+      const traced = ask("debug_traceBlockByNumber", [at, { tracer: "muxTracer", tracerConfig }]);
+      if (BigInt(number) === DAO_BLOCK) {
+        await expect(traced).rejects.toThrow(/the DAO's accounts are emptied in it/);
+        continue;
+      }
+      const traces: { txHash: string; result: { callTracer: TracedFrame } }[] = await traced;
+      const steps: { result: { gas: number; failed: boolean } }[] = await ask("debug_traceBlockByNumber", [at]);
+      const receipts: Fields[] = await ask("eth_getBlockReceipts", [at]);
+      expect(traces.map(({ txHash }) => txHash)).toEqual(receipts.map(({ transactionHash }) => transactionHash));
+      for (const [i, { callTracer }] of traces.map(({ result }) => result).entries()) {
+        const { gasUsed, status, logs } = receipts[i] as Record<"gasUsed" | "status", string> & { logs: Fields[] };
+        expect([number, i, callTracer.gasUsed]).toEqual([number, i, gasUsed]);
+        expect(steps[i]!.result).toMatchObject({ gas: Number(gasUsed), failed: callTracer.error !== undefined });
+        if (status !== undefined) expect(callTracer.error === undefined).toBe(status === "0x1");
+        const indices = logs.map(({ logIndex }) => logIndex);
+        expect(indicesOf(callTracer)).toEqual(indices);
+        logged += indices.length;
+      }
+      const last = traces.at(-1)!;
+      expect(await ask("debug_traceTransaction", [last.txHash, { tracer: "muxTracer", tracerConfig }])).toEqual(
+        last.result,
+      );
+      const raw = await ask("debug_getRawBlock", [at]);
+      expect(await ask("debug_traceBlock", [raw, { tracer: "muxTracer", tracerConfig }])).toEqual(traces);
+    }
+    expect(logged).toBeGreaterThan(0);
+  } finally {
+    await served.close();
+    await directory.close();
+  }
+});
+
+interface TracedFrame {
+  readonly gasUsed: string;
+  readonly error?: string;
+  readonly calls?: readonly TracedFrame[];
+  readonly logs?: readonly { readonly index: string }[];
+}
+
+const indicesOf = ({ calls = [], logs = [] }: TracedFrame): string[] =>
+  [...logs.map(({ index }) => index), ...calls.flatMap(indicesOf)].sort((a, b) => Number(a) - Number(b));
 
 /** The transaction as whoever did not sign it would ask for it. */
 function asCall(tx: Fields): Fields {

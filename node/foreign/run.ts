@@ -5,10 +5,12 @@ import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../help.ts";
 import type { Logger } from "../log.ts";
+import { debugTrace } from "../rpc/methods/debug-trace.ts";
 import { LocalPool } from "../rpc/pool.ts";
 import { createRpc } from "../rpc/rpc.ts";
 import { startRpcServer } from "../rpc/server.ts";
 import { Calls } from "../runner/calls.ts";
+import { Traces } from "../runner/traces.ts";
 import { signalled } from "../signals.ts";
 import { ForeignChain } from "./chain.ts";
 import { readMarker } from "./directory.ts";
@@ -50,13 +52,16 @@ export async function serveForeign(
   log: Logger,
 ): Promise<{ readonly chain: ForeignChain; readonly url: string; close(): Promise<void> }> {
   const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
+  const calls = new Calls(chain, []);
+  const traces = new Traces(chain, []);
   const rpc = createRpc({
     chain,
     pool: new LocalPool(new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }), () => {
       throw new Error(READ_ONLY);
     }),
     decode: () => ({ ok: false, message: READ_ONLY }),
-    runner: new Calls(chain, []),
+    runner: calls,
+    methods: debugTrace(traces),
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     namespaces: [...listener.apis, "rpc"],
     log: log.child({ module: "rpc" }),

@@ -108,10 +108,11 @@ export class Calls implements Runner {
 
   async simulate(request: SimulationRequest, base: ParentBlock): Promise<Simulation> {
     const rules = this.#chain.rulesOf(base.header);
-    const forms = this.#chain.forms ?? new OwnForms(rules);
+    const { foreign } = this.#chain;
+    const forms = foreign?.forms ?? new OwnForms(rules);
     const result = await this.#inTurn(base.header.stateRoot, ({ state, database }) => {
       const parts = { forms, blockHash: this.#blockHash, database };
-      if (!request.logsTransfers && this.#chain.forms === undefined) {
+      if (!request.logsTransfers && foreign === undefined) {
         const run = (machine: Machine) => simulate({ ...parts, machineOf: () => machine }, request, base, state);
         return this.#use(rules, state.fork(), run);
       }

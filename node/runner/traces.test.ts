@@ -34,7 +34,7 @@ interface CallFrame {
   readonly output?: Hex;
   readonly error?: string;
   readonly calls?: readonly CallFrame[];
-  readonly logs?: readonly { readonly data: Hex; readonly position: Hex }[];
+  readonly logs?: readonly { readonly data: Hex; readonly index: Hex; readonly position: Hex }[];
 }
 
 interface Account {
@@ -183,7 +183,8 @@ describe("random blocks", () => {
             expect(structLogger).toMatchObject({ gas: Number(receipt.gasUsed), failed });
             expect(callTracer.gasUsed).toBe(`0x${receipt.gasUsed.toString(16)}`);
             expect(callTracer.error !== undefined).toBe(failed);
-            expect(logsOf(callTracer)).toEqual(receipt.logs.map(({ data }) => bytesToHex(data)));
+            const before = block.receipts.slice(0, index).reduce((sum, { logs }) => sum + logs.length, 0);
+            expect(logsOf(callTracer)).toEqual(receipt.logs.map(({ data }, i) => [bytesToHex(data), before + i]));
             checkGas(callTracer, [...structLogger.structLogs], 1);
             const again = await runOn(prestateTracer, block, index, chain);
             expect([again.status, again.gasUsed, again.logs]).toEqual([receipt.status, receipt.gasUsed, receipt.logs]);
@@ -206,12 +207,15 @@ describe("random blocks", () => {
   });
 });
 
-/** Data of the logs of a frame and its calls, as they were emitted. */
-function logsOf(frame: CallFrame): string[] {
+/** Data and indices of the logs of a frame and its calls, as they were emitted. */
+function logsOf(frame: CallFrame): [string, number][] {
   const [calls, logs] = [frame.calls ?? [], [...(frame.logs ?? [])]];
-  const emitted: string[] = [];
+  const emitted: [string, number][] = [];
   for (let position = 0; position <= calls.length; position++) {
-    while (logs[0] !== undefined && Number(logs[0].position) === position) emitted.push(logs.shift()!.data);
+    while (logs[0] !== undefined && Number(logs[0].position) === position) {
+      const { data, index } = logs.shift()!;
+      emitted.push([data, Number(index)]);
+    }
     if (position < calls.length) emitted.push(...logsOf(calls[position]!));
   }
   return emitted;

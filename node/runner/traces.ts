@@ -108,7 +108,8 @@ export class Traces implements TraceRunner {
       if (refusal !== undefined) throw new TraceError(`block ${header.number} is not valid: ${refusal}`);
       let pause = work.untraced();
       const parts = this.#parts(header, () => pause());
-      const replay = await Replay.begin(parts, { parent, state, header, transactions });
+      const open = this.#chain.foreign?.openReplay;
+      const replay = await Replay.begin(parts, { parent, state, header, transactions }, open);
       const budget = new TraceBudget(options.maxBytes);
       const traces: TransactionTrace[] = [];
       const last = plan === "all" ? transactions.length - 1 : "end" in plan ? plan.end - 1 : plan.traced;
@@ -137,13 +138,17 @@ export class Traces implements TraceRunner {
     const { blockBytes, chainId } = this.#chain.rulesOf(this.#chain.find({ tag: "latest" })!.header);
     if (raw.length > blockBytes)
       throw new TraceError(`block has ${raw.length} bytes, at most ${blockBytes} are allowed`);
-    const decoded = decodeBlock(raw, chainId);
+    const { foreign } = this.#chain;
+    const decoded = foreign === undefined ? decodeBlock(raw, chainId) : foreign.decode(raw);
     if (!decoded.ok) throw new TraceError(`could not decode block: ${decoded.reason}`);
     return decoded.block;
   }
 
   /** Why no node would run the block; then what it did is not to be told. */
-  #refusalOf({ header, transactions }: DecodedBlock, parent: ParentBlock, state: StateReader): string | undefined {
+  #refusalOf(block: DecodedBlock, parent: ParentBlock, state: StateReader): string | undefined {
+    const { header, transactions } = block;
+    const { foreign } = this.#chain;
+    if (foreign !== undefined) return foreign.refusalOf(block);
     const rules = this.#chain.rulesOf(header);
     const early = checkBeforeExecution(header, parent, rules);
     if (early !== undefined) return early;

@@ -3,11 +3,13 @@
  * may run in other threads.
  */
 import type { ExecutedBlock, Header } from "../../core/chain.ts";
+import type { BlockDecoding, DecodedBlock } from "../../execution/block/block-codec.ts";
 import type { ParentBlock } from "../../execution/block/execute.ts";
 import type { ChainRules } from "../../execution/rules.ts";
 import type { BlockForms } from "../../execution/simulate/forms.ts";
 import type { Simulation, SimulationRequest } from "../../execution/simulate/types.ts";
 import type { AccountProof, SealedState, StateDatabase } from "../../execution/state/types.ts";
+import type { OpenReplay } from "../../execution/trace/replay.ts";
 import type { TracerChoice } from "../../execution/trace/tracers.ts";
 import type { Json } from "../../execution/trace/types.ts";
 import type { AccessListResult } from "../../execution/tx/access-list.ts";
@@ -91,13 +93,23 @@ export interface HeldState {
   release(): void;
 }
 
+/** How blocks of a chain that is not one of ours come about. */
+export interface ForeignRules {
+  readonly forms: BlockForms;
+  /** Runs a block again. */
+  readonly openReplay: OpenReplay;
+  decode(raw: Uint8Array): BlockDecoding;
+  /** Why a block cannot be run again; undefined when it can. It may not be one of the chain's. */
+  refusalOf(block: DecodedBlock): string | undefined;
+}
+
 /** What it runs on. */
 export interface RunnableChain {
   readonly head: { readonly number: bigint };
   /** The same object for the same rules. */
   rulesOf(header: Header): ChainRules;
-  /** How simulated blocks come about. Absent: as this chain's. */
-  readonly forms?: BlockForms;
+  /** Of a chain that is not one of ours. */
+  readonly foreign?: ForeignRules;
   find(selector: BlockSelector): ExecutedBlock | undefined;
   hashAt(number: bigint): Uint8Array | undefined;
   /** Undefined when there is no such state here, or no longer. */
