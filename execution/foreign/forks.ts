@@ -56,6 +56,8 @@ export interface ForkSchedule {
   readonly blocks: ReadonlyMap<string, bigint>;
   /** Unix seconds. */
   readonly times: ReadonlyMap<string, bigint>;
+  /** Of forks by block, also those that change nothing here; ascending, without 0 (EIP-2124). */
+  readonly startBlocks: readonly bigint[];
   /** By the fork's name in lower case. Absent: Ethereum's own. */
   readonly blobs: ReadonlyMap<string, BlobSchedule>;
   /** Signers seal blocks and get their fees (EIP-225). */
@@ -85,6 +87,25 @@ export class Forks {
   /** EIP-6110: in hex. */
   get depositContract(): string {
     return (this.#schedule.depositContract ?? Mainnet.depositContractAddress ?? "").toLowerCase();
+  }
+
+  /** Those by time that the schedule has, in their order. */
+  get byTime(): { readonly fork: string; readonly at: bigint }[] {
+    return TIME_FORKS.flatMap(([fork, key]) => {
+      const at = this.#schedule.times.get(key);
+      return at === undefined ? [] : [{ fork, at }];
+    });
+  }
+
+  /**
+   * EIP-2124: blocks and times that started the forks up to a block and a time, each once. After the merge every fork by
+   * block has been.
+   */
+  startsUntil(genesisTime: bigint, number: bigint, timestamp: bigint): bigint[] {
+    const times = this.byTime.map(({ at }) => at);
+    const isMerged = times.some((at) => at <= timestamp);
+    const blocks = this.#schedule.startBlocks.filter((at) => isMerged || at <= number);
+    return [...blocks, ...new Set(times.filter((at) => at > genesisTime && at <= timestamp))];
   }
 
   isDaoFork(number: bigint): boolean {

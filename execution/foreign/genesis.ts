@@ -106,6 +106,9 @@ export function parseForeignGenesis(json: unknown): ForeignGenesis {
   return genesis;
 }
 
+/** Keys of geth's that start nothing which is not started by others, or nothing without another key. */
+const OTHER_FORK_BLOCK_KEYS = ["daoForkBlock", "eip155Block", "mergeNetsplitBlock"];
+
 function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
   const { problems } = read;
   const at = (key: string): readonly (readonly [string, bigint])[] => {
@@ -146,6 +149,9 @@ function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
     chainId,
     blocks,
     times,
+    startBlocks: [...new Set([...blocks.values(), ...OTHER_FORK_BLOCK_KEYS.flatMap(at).map(([, number]) => number)])]
+      .filter((number) => number > 0n)
+      .sort((a, b) => (a < b ? -1 : 1)),
     blobs: new Map(blobs),
     isClique: typeof config.clique === "object" && config.clique !== null,
     depositContract: typeof depositContract === "string" ? depositContract : undefined,

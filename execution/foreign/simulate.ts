@@ -25,10 +25,14 @@ import { fieldCountOf } from "./genesis.ts";
 import { baseFeeAfter, blobTerms, excessBlobGasAfter } from "./header-rules.ts";
 
 const WEI_A_GWEI = 10n ** 9n;
+/** EIP-7002. */
+export const WITHDRAWAL_REQUESTS = hexToBytes("0x00000961ef480eb55e80d19ad83579a64c007002");
+/** EIP-7251. */
+export const CONSOLIDATION_REQUESTS = hexToBytes("0x0000bbddc7ce488642fb579f8b00f3a590007251");
 /** EIP-7685: what the calls of EIP-7002 and EIP-7251 answer, by the type of the request. */
 const REQUEST_CONTRACTS = [
-  [0x01, 7002, hexToBytes("0x00000961ef480eb55e80d19ad83579a64c007002")],
-  [0x02, 7251, hexToBytes("0x0000bbddc7ce488642fb579f8b00f3a590007251")],
+  [0x01, 7002, WITHDRAWAL_REQUESTS],
+  [0x02, 7251, CONSOLIDATION_REQUESTS],
 ] as const;
 
 /** Ethereum's slot. */

@@ -189,6 +189,16 @@ describe("JSON-RPC over it", () => {
       expect(await run("0x5f", LAST_BLOCK)).toBe("0x");
       await expect(run("0x48", 1n)).rejects.toThrow(/invalid opcode/);
 
+      const config: { current: Record<string, unknown>; next: unknown; last: unknown } = await ask("eth_config", []);
+      expect([config.next, config.last]).toEqual([null, null]);
+      expect(config.current).toMatchObject({
+        activationTime: Number((LAST_BLOCK - 1n) * 12n),
+        blobSchedule: { target: 6, max: 9, baseFeeUpdateFraction: 5_007_716 },
+        chainId: "0x1467f3",
+        forkId: expect.stringMatching(/^0x[0-9a-f]{8}$/),
+        precompiles: { ID: `0x${"4".padStart(40, "0")}`, P256VERIFY: `0x${"100".padStart(40, "0")}` },
+      });
+
       // What the fork has no transactions with is refused; the type is not looked at.
       const plain = { from: bytesToHex(SENDERS[0]!), to: `0x${"f1".repeat(20)}` };
       const number = (at: bigint) => `0x${at.toString(16)}`;

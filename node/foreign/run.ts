@@ -6,6 +6,7 @@ import { EXIT } from "../errors.ts";
 import { VERSION } from "../help.ts";
 import type { Logger } from "../log.ts";
 import { debugTrace } from "../rpc/methods/debug-trace.ts";
+import { ethConfig } from "../rpc/methods/eth-config.ts";
 import { LocalPool } from "../rpc/pool.ts";
 import { createRpc } from "../rpc/rpc.ts";
 import { startRpcServer } from "../rpc/server.ts";
@@ -14,6 +15,7 @@ import { Traces } from "../runner/traces.ts";
 import { signalled } from "../signals.ts";
 import { ForeignChain } from "./chain.ts";
 import { readMarker } from "./directory.ts";
+import { plannedRules } from "./planned-rules.ts";
 
 export interface ForeignServing {
   readonly listener: NonNullable<NodeConfig["http"]>;
@@ -52,6 +54,7 @@ export async function serveForeign(
   log: Logger,
 ): Promise<{ readonly chain: ForeignChain; readonly url: string; close(): Promise<void> }> {
   const chain = await ForeignChain.open(directory.store, readMarker(directory.path));
+  const genesis = { hash: chain.genesisHash, timestamp: chain.block(0n)!.header.timestamp };
   const calls = new Calls(chain, []);
   const traces = new Traces(chain, []);
   const rpc = createRpc({
@@ -61,7 +64,10 @@ export async function serveForeign(
     }),
     decode: () => ({ ok: false, message: READ_ONLY }),
     runner: calls,
-    methods: debugTrace(traces),
+    methods: {
+      ...debugTrace(traces),
+      ...ethConfig(() => plannedRules(chain.forks, genesis, chain.find({ tag: "latest" })!.header)),
+    },
     clientVersion: `openledger/v${VERSION}/${process.platform}-${process.arch}/node${process.versions.node}`,
     namespaces: [...listener.apis, "rpc"],
     log: log.child({ module: "rpc" }),

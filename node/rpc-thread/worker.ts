@@ -7,6 +7,7 @@ import { ChainView } from "../chain-view.ts";
 import { readEpochEnd } from "../checkpoint-store.ts";
 import { admin } from "../rpc/methods/admin.ts";
 import { debugTrace } from "../rpc/methods/debug-trace.ts";
+import { ethConfig, ownRules } from "../rpc/methods/eth-config.ts";
 import { openledger } from "../rpc/methods/openledger.ts";
 import { optimism } from "../rpc/methods/optimism.ts";
 import { createRpc } from "../rpc/rpc.ts";
@@ -52,6 +53,7 @@ await serveInThread<FromRpc, ToRpc>(async ({ log: said, tell, onTold }) => {
     methods: {
       ...admin({ network: () => link.ask("network"), datadir: data.datadir }),
       ...debugTrace(runner),
+      ...ethConfig(() => ownRules(view, chain.rules)),
       ...openledger(certified),
       ...(rollup && optimism({ ...rollup, l1: () => link.ask("l1") })),
     },

@@ -49,6 +49,7 @@ export const METHODS: Readonly<Record<string, readonly Kind[]>> = {
   eth_getStorageAt: ["account", "quantity", "block"],
   eth_getStorageValues: ["slotsByAccount", "block"],
   eth_getProof: ["account", "slots", "block"],
+  eth_config: [],
   eth_call: ["call", "block", "overrides", "blockOverrides"],
   eth_estimateGas: ["call", "block", "overrides", "blockOverrides"],
   eth_createAccessList: ["call", "block", "overrides", "blockOverrides"],

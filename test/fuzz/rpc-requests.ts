@@ -42,6 +42,8 @@ const TRACERS = [
   "__proto__",
   "",
 ];
+/** Accounts with native code, Ethereum's and our own. */
+const NATIVE = ["1", "4", "5", "a", "11", "100", "901", "902"].map((last) => `0x${last.padStart(40, "0")}`);
 const KEY = keccak256(new TextEncoder().encode("a sender of nonsense"));
 
 /** Nested so deep. */
@@ -319,19 +321,9 @@ export class RequestMaker {
       case "call":
         return this.#call();
       case "overrides":
-        return random.chance(0.5)
-          ? {}
-          : {
-              [random.pick(accounts)]: random.pick<unknown>([
-                { balance: "0x1" },
-                { code: this.#bytes(40) },
-                { nonce: "0x5" },
-                { state: {} },
-                { codes: 1 },
-              ]),
-            };
+        return random.chance(0.5) ? {} : this.#overrides();
       case "blockOverrides":
-        return random.chance(0.5) ? {} : { number: number(), time: number(), baseFeePerGas: number() };
+        return random.chance(0.5) ? {} : this.#blockOverrides();
       case "filter":
         return this.#filter();
       case "filterId":
@@ -344,7 +336,11 @@ export class RequestMaker {
         return random.pick<unknown>([[], [50], [0, 50, 100], [100, 0], [-1], [101], ["5"]]);
       case "simulation": {
         const calls = Array.from({ length: random.below(4) }, () => this.#call());
-        const blocks = Array.from({ length: random.below(3) }, () => ({ calls }));
+        const blocks = Array.from({ length: random.below(3) }, () => ({
+          calls,
+          ...(random.chance(0.2) && { stateOverrides: this.#overrides() }),
+          ...(random.chance(0.2) && { blockOverrides: this.#blockOverrides() }),
+        }));
         return { blockStateCalls: blocks, validation: random.chance(0.2), traceTransfers: random.chance(0.5) };
       }
       case "trace":
@@ -356,6 +352,37 @@ export class RequestMaker {
       case "milliseconds":
         return random.pick<unknown>([0, 1, 20, "0x10", -1]);
     }
+  }
+
+  #overrides(): Record<string, unknown> {
+    const random = this.#random;
+    const { accounts } = this.#words;
+    const account = () => random.pick([...accounts, ...NATIVE]);
+    const fields = () =>
+      random.pick<unknown>([
+        { balance: "0x1" },
+        { code: this.#bytes(40) },
+        { nonce: random.pick(["0x5", "0xffffffffffffffff"]) },
+        { state: {} },
+        { codes: 1 },
+        { movePrecompileToAddress: account() },
+      ]);
+    return Object.fromEntries(Array.from({ length: 1 + random.below(3) }, () => [account(), fields()]));
+  }
+
+  #blockOverrides(): Record<string, unknown> {
+    const random = this.#random;
+    const number = () => random.pick(["0x0", "0x1", "0x5", "0xffffffff", MAX]);
+    return {
+      ...(random.chance(0.3) && { number: number() }),
+      ...(random.chance(0.3) && { time: number() }),
+      ...(random.chance(0.3) && { baseFeePerGas: number(), blobBaseFee: number() }),
+      ...(random.chance(0.1) && { gasLimit: number() }),
+      ...(random.chance(0.1) && { beaconRoot: this.#bytes(32) }),
+      ...(random.chance(0.1) && {
+        withdrawals: [{ index: number(), validatorIndex: "0x0", address: random.pick(NATIVE), amount: number() }],
+      }),
+    };
   }
 
   #call(): Record<string, unknown> {
@@ -372,6 +399,7 @@ export class RequestMaker {
         nonce: random.pick(["0x0", MAX]),
         type: random.pick(["0x0", "0x2", "0x3", "0x7e"]),
       }),
+      ...(random.chance(0.05) && { blobVersionedHashes: [this.#bytes(32)], maxFeePerBlobGas: "0x1" }),
     };
   }
 

@@ -180,7 +180,7 @@ function authorizations({ slots }: Plan) {
 
 async function expectation(plan: Plan, hardfork: string, data: 0 | 1, gas: 0 | 1, value: 0 | 1): Promise<object> {
   const blocks = new Map(FORK_BLOCK_KEYS.map((key) => [key, 0n]));
-  const rest = { times: new Map(), blobs: new Map(), isClique: false, depositContract: undefined };
+  const rest = { times: new Map(), blobs: new Map(), isClique: false, startBlocks: [], depositContract: undefined };
   const common = new Forks({ chainId: CHAIN_ID, blocks, ...rest }).newCommon(hardfork);
   const state = new MerkleStateManager({ common });
   for (const { address, balance, nonce, code } of preAccounts(plan)) {

@@ -100,6 +100,7 @@ class Run {
       times: new Map(),
       blobs: new Map(blobs),
       isClique: false,
+      startBlocks: [],
       depositContract: undefined,
     });
   }
