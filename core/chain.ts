@@ -26,7 +26,10 @@ export interface Header {
   readonly excessBlobGas: bigint;
   readonly parentBeaconBlockRoot: Uint8Array;
   readonly requestsHash: Uint8Array;
-  /** How many of these a header from before Prague has, on a foreign chain; the others are 0. Absent: all. */
+  /** EIP-7928 and EIP-7843: present on a foreign chain from Amsterdam on, both. */
+  readonly blockAccessListHash?: Uint8Array;
+  readonly slotNumber?: bigint;
+  /** How many of the first 21 a header from before Prague has, on a foreign chain; the others are 0. Absent: all. */
   readonly fieldCount?: 15 | 16 | 17 | 20;
 }
 

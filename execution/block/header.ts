@@ -91,5 +91,6 @@ function headerFields(header: Header): RlpInput[] {
     header.excessBlobGas,
     header.parentBeaconBlockRoot,
     header.requestsHash,
+    ...(header.blockAccessListHash === undefined ? [] : [header.blockAccessListHash, header.slotNumber ?? 0n]),
   ];
 }

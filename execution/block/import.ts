@@ -61,8 +61,8 @@ export async function importBlock(input: ImportInput): Promise<ImportedBlock> {
 
 const refuse = (reason: string): ImportedBlock => ({ ok: false, reason });
 
-/** A header that follows from the rules has all fields, so `fieldCount` is none of them. */
-type Field = Exclude<keyof Header, "fieldCount">;
+/** A header that follows from the rules has all fields and none of Amsterdam's, so what says so is none of them. */
+type Field = Exclude<keyof Header, "fieldCount" | "blockAccessListHash" | "slotNumber">;
 
 /** What follows from the parent and the rules: cheap, so it comes first. */
 export function checkBeforeExecution(header: Header, parent: ParentBlock, rules: ChainRules): string | undefined {

@@ -115,6 +115,10 @@ export function headerOf(header: BlockHeader): Header {
     excessBlobGas: header.excessBlobGas ?? 0n,
     parentBeaconBlockRoot: header.parentBeaconBlockRoot ?? ZERO_32,
     requestsHash: header.requestsHash ?? ZERO_32,
+    ...(header.blockAccessListHash && {
+      blockAccessListHash: header.blockAccessListHash,
+      slotNumber: header.slotNumber ?? 0n,
+    }),
     ...(count < 21 && { fieldCount: count as NonNullable<Header["fieldCount"]> }),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { isBlob4844Tx } from "@ethereumjs/tx";
 import { createVM, type RunBlockResult, runBlock, type VM } from "@ethereumjs/vm";
-import { bytesToHex, equalsBytes } from "../../core/bytes.ts";
+import { bytesToHex, EMPTY_BYTES, equalsBytes } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
 import { completeReceipts, type ExecutedReceipt } from "../block/receipts.ts";
 import { type BlockHashSource, createHost } from "../evm/host.ts";
@@ -73,6 +73,11 @@ export class ForeignExecutor {
       // A damaged store must not look like an invalid block.
       if ((error as Error).name === "StoreError") throw error;
       throw new InvalidForeignBlock(header.number, shortReason(error), { cause: error });
+    }
+    const accessListHash = vm.evm.blockLevelAccessList?.hash();
+    const { blockAccessListHash } = header;
+    if (blockAccessListHash !== undefined && !equalsBytes(blockAccessListHash, accessListHash ?? EMPTY_BYTES)) {
+      throw new InvalidForeignBlock(header.number, "invalid block access list hash");
     }
     const sealed = stateManager.end();
     const block = decodedBlock(foreign);

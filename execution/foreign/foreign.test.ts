@@ -8,12 +8,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex, trimLeadingZeros } from "../../core/bytes.ts";
 import type { ExecutedBlock } from "../../core/chain.ts";
 import { encodeBlock } from "../block/block-codec.ts";
+import { hashHeader } from "../block/header.ts";
 import { orderedRoot } from "../block/ordered-root.ts";
 import { encodeReceipt } from "../block/receipt-codec.ts";
 import { openStateDatabase } from "../state/database.ts";
 import { memoryStore } from "../state/memory-store.ts";
 import {
   FOREIGN_CHAIN_ID,
+  LAST_AMSTERDAM_BLOCK,
   LAST_BLOCK,
   type MadeChain,
   MERGE_BLOCK,
@@ -63,7 +65,26 @@ describe("a chain across all forks", () => {
   test("comes to the same states, whatever its programs do", async () => {
     expect(done).toHaveLength(Number(LAST_BLOCK) + 1);
     const [seed] = fc.sample(fc.integer({ min: 0 }), 1);
-    await expect(replay(await makeForeignChain(seed!, 2))).resolves.toHaveLength(done.length);
+    await expect(replay(await makeForeignChain(seed!, { transactionsABlock: 2 }))).resolves.toHaveLength(done.length);
+  });
+
+  test("goes on to Amsterdam, whose headers say more", async () => {
+    const chain = await makeForeignChain(9, { isAmsterdam: true });
+    const blocks = await replay(chain);
+    expect(blocks).toHaveLength(Number(LAST_AMSTERDAM_BLOCK) + 1);
+    const { header, hash } = blocks.at(-1)!;
+    expect([header.slotNumber, header.fieldCount]).toEqual([LAST_AMSTERDAM_BLOCK + 1_000n, undefined]);
+    expect(hashHeader(header)).toEqual(hash);
+    for (const block of blocks.slice(-3)) {
+      expect(orderedRoot(block.receipts.map(encodeReceipt))).toEqual(block.header.receiptsRoot);
+    }
+    // An access list that is another's is found out.
+    const [first, last] = chain.blocks.slice(-2) as [Uint8Array, Uint8Array];
+    const other = Uint8Array.from(first);
+    const at = Buffer.from(other).indexOf(blocks.at(-2)!.header.blockAccessListHash!);
+    other[at]! ^= 1;
+    const wrong = { ...chain, blocks: [...chain.blocks.slice(0, -2), other, last] };
+    await expect(replay(wrong)).rejects.toThrow(/invalid block access list hash/);
   });
 
   test("has receipts whose root is the header's, with a state root in them until Byzantium", () => {
@@ -321,7 +342,7 @@ describe("a genesis file", () => {
   test("that cannot be used names every reason", () => {
     const text = file(
       { alloc: { ab: {}, ["aa".repeat(20)]: { balance: "many" } } },
-      { eip155Block: 1, amsterdamTime: 5, bpo3Time: 9, chainId: 2 ** 60 },
+      { eip155Block: 1, verkleTime: 5, bpo3Time: 9, chainId: 2 ** 60 },
     );
     const message = (() => {
       try {
@@ -331,7 +352,7 @@ describe("a genesis file", () => {
         return (error as Error).message;
       }
     })();
-    for (const part of ["alloc.ab", "balance must be", "eip155Block", "amsterdamTime", "bpo3Time", "above 2^53"]) {
+    for (const part of ["alloc.ab", "balance must be", "eip155Block", "verkleTime", "bpo3Time", "above 2^53"]) {
       expect(message).toContain(part);
     }
   });

@@ -1,6 +1,6 @@
 /**
  * Which of Ethereum's rules a block of a foreign chain obeys, by the fork schedule of its genesis file, and those rules
- * as @ethereumjs/common knows them: from Frontier to Osaka and the forks that only change the blobs of a block.
+ * as @ethereumjs/common knows them: from Frontier to Amsterdam, and the forks that only change the blobs of a block.
  *
  * As in geth, a block is after the merge when its difficulty is 0; forks by time count from then on only.
  */
@@ -38,6 +38,7 @@ const TIME_FORKS = [
   [Hardfork.Bpo3, "bpo3Time"],
   [Hardfork.Bpo4, "bpo4Time"],
   [Hardfork.Bpo5, "bpo5Time"],
+  [Hardfork.Amsterdam, "amsterdamTime"],
 ] as const;
 
 export const FORK_BLOCK_KEYS: readonly string[] = BLOCK_FORKS.map(([, key]) => key);

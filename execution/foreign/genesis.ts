@@ -126,7 +126,7 @@ function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
   // geth: where Petersburg is not named it comes with Constantinople, which nobody uses without.
   const constantinople = blocks.get("constantinopleBlock");
   if (constantinople !== undefined && !blocks.has("petersburgBlock")) blocks.set("petersburgBlock", constantinople);
-  for (const key of ["amsterdamTime", "verkleTime"]) {
+  for (const key of ["verkleTime"]) {
     if (config[key] !== undefined && config[key] !== null) problems.push(`config.${key}: this fork is not known here`);
   }
   const chainId = read.integer(config.chainId, "config.chainId");
@@ -261,6 +261,11 @@ export function buildForeignGenesis(
     receiptsRoot: EMPTY_TRIE_ROOT,
     withdrawalsRoot: count < 17 ? new Uint8Array(32) : EMPTY_TRIE_ROOT,
     logsBloom: EMPTY_BLOOM,
+    // The hash of no access list is that of no uncles: keccak(rlp([])).
+    ...(forks.common(forks.forkOf(fields)).isActivatedEIP(7928) && {
+      blockAccessListHash: protocolFields.uncleHash,
+      slotNumber: 0n,
+    }),
     ...(count < 21 && { fieldCount: count as 15 | 16 | 17 | 20 }),
   };
   const foreign = { uncles: [], withdrawals: [], ...blobTerms(header, forks.common(forks.forkOf(header))) };

@@ -48,11 +48,13 @@ export class ForeignForms implements BlockForms {
     this.#rulesOf = rulesOf;
   }
 
-  next(parent: ParentBlock, input: PlacedInput, isValidating: boolean): BlockForm {
+  next(parent: ParentBlock, input: PlacedInput, isValidating: boolean): BlockForm | string {
     const difficulty = input.block?.difficulty ?? this.#forks.difficultyAfter(parent.header, input.timestamp);
     const point = { number: input.number, timestamp: input.timestamp, difficulty };
     const fork = this.#forks.forkOf(point);
-    return new ForeignForm(this.#forks, fork, this.#rulesOf(point), parent, { ...input, difficulty }, isValidating);
+    const rules = this.#rulesOf(point);
+    if (rules.messages?.refusal !== undefined) return rules.messages.refusal;
+    return new ForeignForm(this.#forks, fork, rules, parent, { ...input, difficulty }, isValidating);
   }
 }
 

@@ -49,9 +49,16 @@ const TIME_KEYS = ["shanghaiTime", "cancunTime", "pragueTime", "osakaTime"];
 export const MERGE_BLOCK = BigInt((BLOCK_KEYS.length + 1) * BLOCKS_A_FORK);
 const TIME_FORK_BLOCK = (index: number): bigint => MERGE_BLOCK + BigInt((index + 1) * BLOCKS_A_FORK);
 export const LAST_BLOCK = TIME_FORK_BLOCK(TIME_KEYS.length) - 1n;
+/** Of a chain that goes on to Amsterdam. */
+export const LAST_AMSTERDAM_BLOCK = LAST_BLOCK + BigInt(BLOCKS_A_FORK);
 
 /** Code that is EIP-2935's and EIP-4788's in name only: what counts is that there is some. */
 const SYSTEM_CODE = "0x5b00";
+/** EIP-8282: without their code no block of Amsterdam is valid. */
+const BUILDER_REQUESTS = [
+  "0x0000bff46984e3725691fa540a8c7589300d8282",
+  "0x000064d678505ad48f8ccb093bc65613800e8282",
+] as const;
 const BEACON_ROOTS = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
 /** CREATE2 of a contract that dies when it is called, called at once: again and again the same address. */
 const PHOENIX = new Uint8Array(20).fill(0xd1);
@@ -94,9 +101,13 @@ const transactionPlan: fc.Arbitrary<TransactionPlan> = fc.record({
   slots: fc.array(fc.nat(3), { maxLength: 2 }),
 });
 
-/** The same chain for the same seed. */
-export async function makeForeignChain(seed: number, transactionsABlock = 4): Promise<MadeChain> {
-  const count = Number(LAST_BLOCK) * transactionsABlock;
+/** The same chain for the same seed. To Osaka, or to Amsterdam, as @ethereumjs/vm has it by now. */
+export async function makeForeignChain(
+  seed: number,
+  { isAmsterdam = false, transactionsABlock = 4 } = {},
+): Promise<MadeChain> {
+  const lastBlock = isAmsterdam ? LAST_AMSTERDAM_BLOCK : LAST_BLOCK;
+  const count = Number(lastBlock) * transactionsABlock;
   const [plan] = fc.sample<Plan>(
     fc.record({
       codes: fc.array(code, { minLength: CONTRACTS.length, maxLength: CONTRACTS.length }),
@@ -105,10 +116,10 @@ export async function makeForeignChain(seed: number, transactionsABlock = 4): Pr
     { seed, numRuns: 1 },
   );
   if (plan === undefined) throw new Error("no sample");
-  const genesis = genesisText(plan.codes);
+  const genesis = genesisText(plan.codes, isAmsterdam);
   const maker = await Maker.from(genesis);
   const blocks: Uint8Array[] = [];
-  for (let number = 1n; number <= LAST_BLOCK; number++) {
+  for (let number = 1n; number <= lastBlock; number++) {
     const first = (Number(number) - 1) * transactionsABlock;
     const block = await maker.next(plan.transactions.slice(first, first + transactionsABlock));
     blocks.push(block.serialize());
@@ -116,7 +127,7 @@ export async function makeForeignChain(seed: number, transactionsABlock = 4): Pr
   return { genesis, blocks };
 }
 
-function genesisText(codes: readonly Uint8Array[]): string {
+function genesisText(codes: readonly Uint8Array[], isAmsterdam: boolean): string {
   const balance = `0x${(10n ** 24n).toString(16)}`;
   const config = {
     chainId: Number(FOREIGN_CHAIN_ID),
@@ -126,6 +137,7 @@ function genesisText(codes: readonly Uint8Array[]): string {
     grayGlacierBlock: (BLOCK_KEYS.indexOf("arrowGlacierBlock") + 1) * BLOCKS_A_FORK,
     terminalTotalDifficulty: Number(DIFFICULTY * MERGE_BLOCK),
     ...Object.fromEntries(TIME_KEYS.map((key, index) => [key, Number(TIME_FORK_BLOCK(index) * SLOT)])),
+    ...(isAmsterdam && { amsterdamTime: Number((LAST_BLOCK + 1n) * SLOT) }),
     blobSchedule: { cancun: { target: 0, max: 6, baseFeeUpdateFraction: 100_000 } },
     ethash: {},
   };
@@ -138,6 +150,9 @@ function genesisText(codes: readonly Uint8Array[]): string {
     [PHOENIX, { balance: "0x0", code: bytesToHex(phoenix()) }] as const,
     [HISTORY_ADDRESS, { balance: "0x0", nonce: "1", code: SYSTEM_CODE }] as const,
     [hexToBytes(BEACON_ROOTS), { balance: "0", nonce: "1", code: SYSTEM_CODE }] as const,
+    ...(isAmsterdam ? BUILDER_REQUESTS : []).map(
+      (address) => [hexToBytes(address), { balance: "0", nonce: "1", code: SYSTEM_CODE }] as const,
+    ),
   ];
   const alloc = Object.fromEntries(entries.map(([address, account]) => [bytesToHex(address).slice(2), account]));
   return JSON.stringify({
@@ -228,6 +243,7 @@ class Maker {
       ...(difficulty === 0n && { mixHash: keccak256(bigIntToFixed(number, 8)) }),
       ...(has(1559) && { baseFeePerGas: this.#baseFee() }),
       ...(has(4844) && { excessBlobGas: this.#parent.calcNextExcessBlobGas(common) }),
+      ...(has(7843) && { slotNumber: number + 1_000n }),
       ...(has(4788) && { parentBeaconBlockRoot: keccak256(bigIntToFixed(timestamp, 8)) }),
     };
     const options = { common, skipConsensusFormatValidation: true };
@@ -244,7 +260,9 @@ class Maker {
       return new Block(header, transactions, uncles, withdrawals, options);
     };
     const draft = make({});
-    const result = await runBlock(await this.#vm(fork), { block: draft, generate: true, skipBlockValidation: true });
+    const vm = await this.#vm(fork);
+    const result = await runBlock(vm, { block: draft, generate: true, skipBlockValidation: true });
+    const accessList = vm.evm.blockLevelAccessList;
     const block = make({
       stateRoot: result.stateRoot,
       logsBloom: result.logsBloom,
@@ -252,6 +270,7 @@ class Maker {
       receiptTrie: result.receiptsRoot,
       transactionsTrie: await draft.genTxTrie(),
       uncleHash: keccak256(RLP.encode(uncles.map((uncle) => uncle.raw()))),
+      ...(accessList && { blockAccessListHash: accessList.hash() }),
       ...(result.requestsHash !== undefined && { requestsHash: result.requestsHash }),
       ...(withdrawals !== undefined && { withdrawalsRoot: await genWithdrawalsTrieRoot(withdrawals) }),
     });

@@ -137,7 +137,9 @@ export function prepareCall(
 }
 
 /** What the fork has no transactions with. */
-function unknownField(request: CallRequest, { types, hasBaseFee, hasBlobFee }: MessageRules): string | undefined {
+function unknownField(request: CallRequest, rules: MessageRules): string | undefined {
+  const { refusal, types, hasBaseFee, hasBlobFee } = rules;
+  if (refusal !== undefined) return refusal;
   const { maxFeePerGas, maxPriorityFeePerGas, accessList, blobVersionedHashes, maxFeePerBlobGas } = request;
   if (!hasBaseFee && (maxFeePerGas ?? maxPriorityFeePerGas) !== undefined) {
     return "maxFeePerGas and maxPriorityFeePerGas are not valid before London is active";

@@ -3,6 +3,8 @@ import { type Common, Hardfork } from "@ethereumjs/common";
 import type { Transaction } from "../../core/chain.ts";
 
 export interface MessageRules {
+  /** Why messages cannot be run by them, in words for the caller. */
+  readonly refusal?: string;
   /** Types that a message may have by its fields. */
   readonly types: ReadonlySet<Transaction["type"]>;
   /** EIP-1559; before, there is a gas price only. */
@@ -45,7 +47,7 @@ export const NEWEST_MESSAGES: MessageRules = {
   hasStatus: true,
 };
 
-/** Of a fork of Ethereum, Frontier to Osaka. */
+/** Of a fork of Ethereum, Frontier to Osaka. Amsterdam's messages have gas of two dimensions (EIP-8037), others refunds. */
 export function messageRulesOf(common: Common): MessageRules {
   const has = (eip: number) => common.isActivatedEIP(eip);
   const isAfter = (fork: Hardfork) => common.gteHardfork(fork);
@@ -55,6 +57,7 @@ export function messageRulesOf(common: Common): MessageRules {
   if (has(4844)) types.push(3);
   if (has(7702)) types.push(4);
   return {
+    ...(isAfter(Hardfork.Amsterdam) && { refusal: "nothing is run by Amsterdam's rules here but imported blocks" }),
     types: new Set(types),
     hasBaseFee: has(1559),
     hasBlobFee: has(4844),

@@ -68,7 +68,11 @@ export class ForeignChain implements ChainApi, RunnableChain {
       forms: new ForeignForms(forks, (point) => this.rulesOf(point)),
       openReplay: (parts, block, state) => replayForeign(parts, block, state, commonOf(block.header)),
       decode: (raw) => decodeForeignBlock(raw, forks),
-      refusalOf: ({ header }) => (forks.isDaoFork(header.number) ? "the DAO's accounts are emptied in it" : undefined),
+      refusalOf: ({ header }) => {
+        if (forks.isDaoFork(header.number)) return "is not traced: the DAO's accounts are emptied in it";
+        const { messages } = this.rulesOf(header);
+        return messages?.refusal && `is not traced: ${messages.refusal}`;
+      },
     };
     this.#store = store;
     this.#state = openState(store, head);

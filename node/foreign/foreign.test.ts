@@ -9,6 +9,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
 import {
   DAO_BLOCK,
+  LAST_AMSTERDAM_BLOCK,
   LAST_BLOCK,
   type MadeChain,
   MERGE_BLOCK,
@@ -271,6 +272,37 @@ describe("JSON-RPC over it", () => {
   });
 });
 
+test("Amsterdam's blocks are served, but nothing else is run by its rules", async () => {
+  const { genesis, blocks } = await makeForeignChain(9, { isAmsterdam: true });
+  writeFileSync(at("amsterdam.rlp"), concatBytes(...blocks));
+  writeFileSync(at("amsterdam.json"), genesis);
+  await importing("amsterdam", at("amsterdam.rlp"), "--genesis", at("amsterdam.json"));
+  const directory = await openDataDirectory(at("amsterdam"), false);
+  const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth", "debug"], rpc: rpcConfig({}) };
+  const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
+  try {
+    const client = createPublicClient({ transport: http(served.url) });
+    const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+    const block: Record<string, `0x${string}`> = await ask("eth_getBlockByNumber", ["latest", false]);
+    expect(keccak256(toRlp(headerFields(block)))).toBe(block.hash);
+    expect(BigInt(block.slotNumber!)).toBe(LAST_AMSTERDAM_BLOCK + 1_000n);
+    expect(await ask("eth_getBlockReceipts", ["latest"])).toHaveLength(4);
+    const config: { current: Fields; next: unknown } = await ask("eth_config", []);
+    expect([config.current.activationTime, config.next]).toEqual([Number((LAST_AMSTERDAM_BLOCK - 1n) * 12n), null]);
+    const refused = /nothing is run by Amsterdam's rules/;
+    const call = { to: `0x${"f1".repeat(20)}` };
+    for (const method of ["eth_call", "eth_estimateGas", "eth_createAccessList", "debug_traceCall"]) {
+      await expect(ask(method, [call, "latest"])).rejects.toThrow(refused);
+      await ask(method, [call, `0x${LAST_BLOCK.toString(16)}`]);
+    }
+    await expect(ask("eth_simulateV1", [{ blockStateCalls: [{}] }, "latest"])).rejects.toThrow(refused);
+    await expect(ask("debug_traceBlockByNumber", ["latest"])).rejects.toThrow(refused);
+  } finally {
+    await served.close();
+    await directory.close();
+  }
+});
+
 type Fields = Record<string, unknown>;
 
 // In the second one a transaction before Prague costs less than 21,000 gas.
@@ -404,8 +436,10 @@ function headerFields(block: Record<string, `0x${string}`>): `0x${string}`[] {
   const bytes = ["parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom"];
   const numbers = ["difficulty", "number", "gasLimit", "gasUsed", "timestamp"];
   const later = ["withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"];
-  const order = [...bytes, ...numbers, "extraData", "mixHash", "nonce", "baseFeePerGas", ...later];
-  const isNumber = (name: string) => [...numbers, "baseFeePerGas", "blobGasUsed", "excessBlobGas"].includes(name);
+  const amsterdam = ["blockAccessListHash", "slotNumber"];
+  const order = [...bytes, ...numbers, "extraData", "mixHash", "nonce", "baseFeePerGas", ...later, ...amsterdam];
+  const isNumber = (name: string) =>
+    [...numbers, "baseFeePerGas", "blobGasUsed", "excessBlobGas", "slotNumber"].includes(name);
   return order.flatMap((name) => {
     const value = block[name];
     if (value === undefined) return [];

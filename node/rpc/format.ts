@@ -52,6 +52,10 @@ export function formatHeader(header: Header, hash: Uint8Array): JsonObject {
       parentBeaconBlockRoot: bytesToHex(header.parentBeaconBlockRoot),
     }),
     ...(count >= ALL_FIELDS && { requestsHash: bytesToHex(header.requestsHash) }),
+    ...(header.blockAccessListHash && {
+      blockAccessListHash: bytesToHex(header.blockAccessListHash),
+      slotNumber: toQuantity(header.slotNumber ?? 0n),
+    }),
   };
 }
 

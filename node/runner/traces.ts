@@ -105,7 +105,7 @@ export class Traces implements TraceRunner {
     }
     return this.#onStateAfter(parent, async (state) => {
       const refusal = this.#refusalOf(block, parent, state);
-      if (refusal !== undefined) throw new TraceError(`block ${header.number} is not valid: ${refusal}`);
+      if (refusal !== undefined) throw new TraceError(`block ${header.number} ${refusal}`);
       let pause = work.untraced();
       const parts = this.#parts(header, () => pause());
       const open = this.#chain.foreign?.openReplay;
@@ -144,16 +144,16 @@ export class Traces implements TraceRunner {
     return decoded.block;
   }
 
-  /** Why no node would run the block; then what it did is not to be told. */
+  /** What is wrong with a block that no node would run; then what it did is not to be told. */
   #refusalOf(block: DecodedBlock, parent: ParentBlock, state: StateReader): string | undefined {
     const { header, transactions } = block;
     const { foreign } = this.#chain;
     if (foreign !== undefined) return foreign.refusalOf(block);
     const rules = this.#chain.rulesOf(header);
     const early = checkBeforeExecution(header, parent, rules);
-    if (early !== undefined) return early;
+    if (early !== undefined) return `is not valid: ${early}`;
     const deposits = checkDeposits({ transactions, timestamp: header.timestamp }, state, rules);
-    return deposits.ok ? undefined : deposits.reason;
+    return deposits.ok ? undefined : `is not valid: ${deposits.reason}`;
   }
 
   #parts(header: Header, pause: ReplayParts["pause"]): ReplayParts {

@@ -99,7 +99,7 @@ export interface ForeignRules {
   /** Runs a block again. */
   readonly openReplay: OpenReplay;
   decode(raw: Uint8Array): BlockDecoding;
-  /** Why a block cannot be run again; undefined when it can. It may not be one of the chain's. */
+  /** Words after "block n", where it cannot be run again. It may not be one of the chain's. */
   refusalOf(block: DecodedBlock): string | undefined;
 }
 
