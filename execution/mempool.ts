@@ -43,7 +43,7 @@ export interface NextBlock {
 export interface MempoolOptions {
   readonly next: NextBlock;
   readonly limits?: Partial<MempoolLimits>;
-  readonly rules?: Pick<ChainRules, "hardfork">;
+  readonly rules?: Pick<ChainRules, "hardfork" | "messages">;
 }
 
 export interface SenderContent {
@@ -55,7 +55,7 @@ export interface SenderContent {
 
 export class Mempool {
   readonly limits: MempoolLimits;
-  readonly #rules: Pick<ChainRules, "hardfork">;
+  readonly #rules: Pick<ChainRules, "hardfork" | "messages">;
   #next: NextBlock;
   #sequence = 0;
   readonly #places: Places;

@@ -7,6 +7,7 @@ import { isDelegation } from "../tx/authorization.ts";
 import { effectiveTip } from "../tx/derive.ts";
 import { gasRequirement, MAX_INIT_CODE_BYTES } from "../tx/intrinsic.ts";
 import { dataGas, l1FeeOf } from "../tx/l1-fee.ts";
+import { NEWEST_MESSAGES } from "../tx/message-rules.ts";
 import { hasCode, type RejectionCode } from "../tx/validate.ts";
 import type { PoolEntry } from "./sender.ts";
 
@@ -44,6 +45,8 @@ const MAX_NONCE = 2n ** 64n - 1n;
 export type RefusalCode =
   | RejectionCode
   | "already-known"
+  /** On a foreign chain, whose head's fork has no such transactions. */
+  | "type-not-supported"
   | "oversized"
   | "tip-too-low"
   | "underpriced"
@@ -83,8 +86,12 @@ export function checkForm(
   tx: Transaction,
   limits: MempoolLimits,
   blockGasLimit: bigint,
-  rules: Pick<ChainRules, "hardfork">,
+  rules: Pick<ChainRules, "hardfork" | "messages">,
 ): Refusal | undefined {
+  const { messages = NEWEST_MESSAGES } = rules;
+  if (messages.refusal !== undefined || !messages.types.has(tx.type)) {
+    return refuse("type-not-supported", messages.refusal ?? "transaction type not supported");
+  }
   if (tx.raw.length > limits.transactionBytes) {
     return refuse("oversized", `oversized data: transaction size ${tx.raw.length}, limit ${limits.transactionBytes}`);
   }
@@ -102,7 +109,7 @@ export function checkForm(
     return refuse("tip-above-fee-cap", `max priority fee per gas higher than max fee per gas: ${fees}`);
   }
   if (tx.nonce >= MAX_NONCE) return refuse("nonce-max", "nonce has max value");
-  const { intrinsic, floor } = gasRequirement(tx);
+  const { intrinsic, floor } = gasRequirement(tx, messages);
   if (tx.gasLimit < intrinsic) {
     return refuse("intrinsic-gas", `intrinsic gas too low: gas ${tx.gasLimit}, minimum needed ${intrinsic}`);
   }

@@ -4,18 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createBlockHeaderFromRPC } from "@ethereumjs/block";
-import { createPublicClient, http, keccak256, toRlp } from "viem";
+import { createPublicClient, http, keccak256, type PublicClient, toRlp } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bytesToHex, concatBytes } from "../../core/bytes.ts";
 import {
   DAO_BLOCK,
+  FOREIGN_CHAIN_ID,
   LAST_AMSTERDAM_BLOCK,
   LAST_BLOCK,
   type MadeChain,
   MERGE_BLOCK,
   makeForeignChain,
 } from "../../execution/testing/foreign-chain.ts";
-import { CONTRACTS, SENDERS } from "../../execution/testing/world.ts";
+import { CONTRACTS, KEYS, SENDERS } from "../../execution/testing/world.ts";
 import { openDataDirectory } from "../data-directory.ts";
 import { importForeign } from "../db-cli/import.ts";
 import { runImport } from "../db-cli/import-cli.ts";
@@ -55,6 +57,27 @@ const quiet = async <T>(run: () => Promise<T>): Promise<T> => {
     process.stdout.write = write;
   }
 };
+/** Serves the directory for the length of `use`. */
+async function serving(
+  datadir: string,
+  apis: readonly string[],
+  use: (served: { readonly client: PublicClient; readonly ask: Ask; readonly chain: ForeignChain }) => Promise<void>,
+): Promise<void> {
+  const directory = await openDataDirectory(datadir, false);
+  const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis, rpc: rpcConfig({}) };
+  const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
+  try {
+    const client = createPublicClient({ transport: http(served.url) });
+    const ask: Ask = (method, params) => client.request({ method, params } as never);
+    await use({ client, ask, chain: served.chain });
+  } finally {
+    await served.close();
+    await directory.close();
+  }
+}
+
+type Ask = (method: string, params: unknown[]) => Promise<never>;
+
 const importing = (datadir: string, ...args: string[]) => quiet(() => runImport([...args, "--datadir", at(datadir)]));
 
 describe("openledger import", () => {
@@ -122,12 +145,7 @@ describe("openledger import", () => {
 describe("JSON-RPC over it", () => {
   test("shows every fork's blocks, and calls run by the rules of theirs", async () => {
     await importing("served", at("chain.rlp"), "--genesis", at("genesis.json"));
-    const directory = await openDataDirectory(at("served"), false);
-    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"], rpc: rpcConfig({}) };
-    const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
-    try {
-      const client = createPublicClient({ transport: http(served.url) });
-      const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+    await serving(at("served"), ["eth"], async ({ client, ask, chain }) => {
       expect(await client.getBlockNumber()).toBe(LAST_BLOCK);
 
       // Headers have the fields of their fork, and only those: they hash to their hash.
@@ -170,7 +188,7 @@ describe("JSON-RPC over it", () => {
       expect(history.baseFeePerBlobGas[Number(blockNumber)]).toBe(blobGasPrice);
       expect(await ask("eth_blobBaseFee", [])).toBe(history.baseFeePerBlobGas.at(-2));
       const header = createBlockHeaderFromRPC(await ask("eth_getBlockByNumber", ["latest", false]), {
-        common: served.chain.forks.common("osaka"),
+        common: chain.forks.common("osaka"),
       });
       expect(BigInt(history.baseFeePerBlobGas.at(-1)!)).toBe(header.calcNextBlobGasPrice(header.common));
       expect(BigInt(history.baseFeePerGas.at(-1)!)).toBe(header.calcNextBaseFee());
@@ -259,16 +277,21 @@ describe("JSON-RPC over it", () => {
       const proof = await client.getProof({ address: bytesToHex(CONTRACTS[0]!), storageKeys: [], blockNumber: 3n });
       expect(keccak256(proof.accountProof[0]!)).toBe((await client.getBlock({ blockNumber: 3n })).stateRoot);
 
-      await expect(client.sendRawTransaction({ serializedTransaction: "0x00" })).rejects.toThrow(
-        /takes no transactions/,
-      );
+      // What is sent waits for a block that nobody makes.
+      const account = privateKeyToAccount(bytesToHex(KEYS[0]!));
+      const nonce = await client.getTransactionCount({ address: account.address });
+      const fields = { chainId: Number(FOREIGN_CHAIN_ID), nonce, to: account.address, gas: 21_000n };
+      const sent = await account.signTransaction({ ...fields, type: "legacy", gasPrice: 10n ** 10n });
+      const hash = await client.sendRawTransaction({ serializedTransaction: sent });
+      expect(await client.getTransaction({ hash })).toMatchObject({ blockNumber: null, nonce });
+      expect(await client.getTransactionCount({ address: account.address, blockTag: "pending" })).toBe(nonce + 1);
+      await expect(client.sendRawTransaction({ serializedTransaction: sent })).rejects.toThrow(/already known/);
+      const stale = await account.signTransaction({ ...fields, type: "legacy", nonce: 0, gasPrice: 10n ** 10n });
+      await expect(client.sendRawTransaction({ serializedTransaction: stale })).rejects.toThrow(/[Nn]once too low/);
       // Only what --http.api names is offered.
       await expect(ask("net_version", [])).rejects.toThrow(/does not exist/);
       expect(await ask("rpc_modules", [])).toEqual({ eth: "1.0", rpc: "1.0" });
-    } finally {
-      await served.close();
-      await directory.close();
-    }
+    });
   });
 });
 
@@ -277,12 +300,7 @@ test("Amsterdam's blocks are served, but nothing else is run by its rules", asyn
   writeFileSync(at("amsterdam.rlp"), concatBytes(...blocks));
   writeFileSync(at("amsterdam.json"), genesis);
   await importing("amsterdam", at("amsterdam.rlp"), "--genesis", at("amsterdam.json"));
-  const directory = await openDataDirectory(at("amsterdam"), false);
-  const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth", "debug"], rpc: rpcConfig({}) };
-  const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
-  try {
-    const client = createPublicClient({ transport: http(served.url) });
-    const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+  await serving(at("amsterdam"), ["eth", "debug"], async ({ ask }) => {
     const block: Record<string, `0x${string}`> = await ask("eth_getBlockByNumber", ["latest", false]);
     expect(keccak256(toRlp(headerFields(block)))).toBe(block.hash);
     expect(BigInt(block.slotNumber!)).toBe(LAST_AMSTERDAM_BLOCK + 1_000n);
@@ -297,10 +315,7 @@ test("Amsterdam's blocks are served, but nothing else is run by its rules", asyn
     }
     await expect(ask("eth_simulateV1", [{ blockStateCalls: [{}] }, "latest"])).rejects.toThrow(refused);
     await expect(ask("debug_traceBlockByNumber", ["latest"])).rejects.toThrow(refused);
-  } finally {
-    await served.close();
-    await directory.close();
-  }
+  });
 });
 
 type Fields = Record<string, unknown>;
@@ -313,12 +328,7 @@ test.each([7, 14])(
     writeFileSync(at("simulated.rlp"), concatBytes(...blocks));
     writeFileSync(at("simulated.json"), genesis);
     await importing(`simulated-${seed}`, at("simulated.rlp"), "--genesis", at("simulated.json"));
-    const directory = await openDataDirectory(at(`simulated-${seed}`), false);
-    const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth"], rpc: rpcConfig({}) };
-    const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
-    try {
-      const client = createPublicClient({ transport: http(served.url) });
-      const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+    await serving(at(`simulated-${seed}`), ["eth"], async ({ ask }) => {
       let compared = 0;
       for (let number = 1n; number <= LAST_BLOCK; number++) {
         const at = (of: bigint) => `0x${of.toString(16)}`;
@@ -350,21 +360,13 @@ test.each([7, 14])(
         compared++;
       }
       expect(compared).toBeGreaterThan(20);
-    } finally {
-      await served.close();
-      await directory.close();
-    }
+    });
   },
 );
 
 test("traces say what receipts say, under every fork", async () => {
   await importing("traced", at("chain.rlp"), "--genesis", at("genesis.json"));
-  const directory = await openDataDirectory(at("traced"), false);
-  const listener = { address: "127.0.0.1", port: 0, corsOrigins: [], apis: ["eth", "debug"], rpc: rpcConfig({}) };
-  const served = await serveForeign(directory, { listener, vhosts: [] }, LOG);
-  try {
-    const client = createPublicClient({ transport: http(served.url) });
-    const ask = (method: string, params: unknown[]) => client.request({ method, params } as never) as Promise<never>;
+  await serving(at("traced"), ["eth", "debug"], async ({ ask }) => {
     const tracerConfig = { callTracer: { withLog: true }, noopTracer: {}, prestateTracer: {} };
     let logged = 0;
     for (let number = 1; number <= Number(LAST_BLOCK); number++) {
@@ -395,10 +397,7 @@ test("traces say what receipts say, under every fork", async () => {
       expect(await ask("debug_traceBlock", [raw, { tracer: "muxTracer", tracerConfig }])).toEqual(traces);
     }
     expect(logged).toBeGreaterThan(0);
-  } finally {
-    await served.close();
-    await directory.close();
-  }
+  });
 });
 
 interface TracedFrame {

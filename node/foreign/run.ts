@@ -1,5 +1,6 @@
 /** `openledger node` on a directory with a foreign chain: JSON-RPC over what was imported, until a signal. */
 import { Mempool } from "../../execution/mempool.ts";
+import { decodeTransaction } from "../../execution/tx/decode.ts";
 import type { NodeConfig } from "../config.ts";
 import { type DataDirectory, openDataDirectory } from "../data-directory.ts";
 import { EXIT } from "../errors.ts";
@@ -21,8 +22,6 @@ export interface ForeignServing {
   readonly listener: NonNullable<NodeConfig["http"]>;
   readonly vhosts: readonly string[];
 }
-
-const READ_ONLY = "this node serves an imported chain, which takes no transactions";
 
 /** Resolves to the exit code. Rejects with DataError or OperationError when it cannot start. */
 export async function runForeign(datadir: string, serving: ForeignServing, log: Logger): Promise<number> {
@@ -59,10 +58,8 @@ export async function serveForeign(
   const traces = new Traces(chain, []);
   const rpc = createRpc({
     chain,
-    pool: new LocalPool(new Mempool({ next: { baseFeePerGas: chain.nextBaseFee(), gasLimit: 0n } }), () => {
-      throw new Error(READ_ONLY);
-    }),
-    decode: () => ({ ok: false, message: READ_ONLY }),
+    pool: poolOf(chain),
+    decode: decodeTransaction,
     runner: calls,
     methods: {
       ...debugTrace(traces),
@@ -87,4 +84,11 @@ export async function serveForeign(
       await server.close();
     },
   };
+}
+
+/** Holds what is sent, as a node does that nobody makes blocks for: it is never in one, and gone with the process. */
+function poolOf(chain: ForeignChain): LocalPool {
+  const { header } = chain.next();
+  const mempool = new Mempool({ next: header, rules: chain.rulesOf(header) });
+  return new LocalPool(mempool, (tx) => mempool.add(tx, chain.state(chain.find({ tag: "latest" })!)!, Date.now()));
 }

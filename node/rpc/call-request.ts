@@ -11,6 +11,7 @@ import {
   InvalidValue,
   list,
   object,
+  partsOf,
   quantity,
   uint64,
   uint256,
@@ -32,12 +33,7 @@ const accessListEntry: Decoder<AccessListEntry> = (value) => {
 };
 
 const authorization: Decoder<Authorization> = (value) => {
-  const tuple = object(value);
-  const part = <T>(name: string, decode: Decoder<T>): T => {
-    const found = field(tuple, name, decode);
-    if (found === undefined) throw new InvalidValue(`authorization without ${name}`);
-    return found;
-  };
+  const part = partsOf(object(value), "authorization");
   return {
     chainId: part("chainId", uint256),
     address: part("address", address),

@@ -121,7 +121,7 @@ describe("eth_getLogs", () => {
       ],
     ],
     ["address and topic", { address: hex(address(1)), topics: [hex(topic(1))] }, [[3, 0]]],
-    ["a range", { fromBlock: "0x2", toBlock: "0x99" }, [[3, 0]]],
+    ["a range", { fromBlock: "0x2", toBlock: "0x3" }, [[3, 0]]],
     ["latest by default", { fromBlock: null }, [[3, 0]]],
   ])("%s", async (_name, filter, expected) => {
     expect(await scenario().find(filter)).toEqual(expected);

@@ -13,6 +13,7 @@ import {
   isObject,
   list,
   object,
+  partsOf,
   show,
   uint64,
   uint256,
@@ -77,12 +78,7 @@ export const blockOverrides: Decoder<BlockOverrides> = (value) => {
 const MAX_WITHDRAWALS = 1_000;
 
 const withdrawal: Decoder<Withdrawal> = (value) => {
-  const entry = object(value);
-  const part = <T>(name: string, decode: Decoder<T>): T => {
-    const found = field(entry, name, decode);
-    if (found === undefined) throw new InvalidValue(`withdrawal without ${name}`);
-    return found;
-  };
+  const part = partsOf(object(value), "withdrawal");
   return {
     index: part("index", uint64),
     validatorIndex: part("validatorIndex", uint64),

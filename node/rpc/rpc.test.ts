@@ -492,7 +492,7 @@ test("the README names every method, and what it says is not offered is not ther
     txpool,
     debugRaw,
   ];
-  const own = [...groups.flatMap(Object.keys), ...Object.keys(ethLogs(DEFAULT_RPC_LIMITS))];
+  const own = [...groups.flatMap(Object.keys), ...Object.keys(ethLogs(DEFAULT_RPC_LIMITS)), "eth_config"];
   expect([...new Set(names)].sort()).toEqual(own.sort());
   const { fail } = setup();
   const others = namesIn(notOffered?.slice(0, notOffered.indexOf("A block from before"))).filter(

@@ -96,6 +96,15 @@ export function field<T>(object: Readonly<Record<string, unknown>>, name: string
   }
 }
 
+/** Fields that an object must have; `what` names it where one is missing. */
+export const partsOf =
+  (entry: Readonly<Record<string, unknown>>, what: string) =>
+  <T>(name: string, decode: Decoder<T>): T => {
+    const found = field(entry, name, decode);
+    if (found === undefined) throw new InvalidValue(`${what} without ${name}`);
+    return found;
+  };
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@ import { hexToBytes } from "../../../core/bytes.ts";
 import type { ExecutedBlock } from "../../../core/chain.ts";
 import { Mempool } from "../../../execution/mempool.ts";
 import { decodeTransaction } from "../../../execution/tx/decode.ts";
+import { ethConfig, ownRules } from "../methods/eth-config.ts";
 import { LocalPool } from "../pool.ts";
 import { createRpc, type Rpc, type RpcOptions } from "../rpc.ts";
 import { BASE_FEE_WEI, FakeChain } from "./fake-chain.ts";
@@ -24,6 +25,7 @@ export function setup(options: Partial<RpcOptions> = {}) {
     decode: decodeTransaction,
     runner: chain,
     clientVersion: "openledger/test",
+    methods: ethConfig(() => ownRules(chain, { chainId: chain.chainId, hardfork: "osaka" })),
     log: { error: (fields) => errors.push(fields), debug: () => {} },
     ...options,
   });
