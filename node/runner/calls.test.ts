@@ -234,3 +234,18 @@ test("simulated blocks see each other's hashes and states; gaps are filled; noth
   expect(chain.headState.account(SENDERS[1]!)).toBeUndefined();
   expect(chain.headBlock.header.stateRoot).toBe(stateRoot);
 });
+
+test("a simulated block takes a beacon root, and no withdrawals, which this chain has not", async () => {
+  const chain = await openChain([rich(0)]);
+  const calls = new Calls(chain, PRECOMPILES);
+  const beaconRoot = new Uint8Array(32).fill(0xbe);
+  const ask = (input: Partial<SimulatedInput>) =>
+    calls.simulate({ ...WHOLE, blocks: [{ calls: [], ...input }] }, chain.headBlock);
+  const made = await ask({ beaconRoot, withdrawals: [] });
+  expect(made).toMatchObject({ ok: true, blocks: [{ block: { header: { parentBeaconBlockRoot: beaconRoot } } }] });
+  const withdrawal = { index: 0n, validatorIndex: 0n, address: SENDERS[0]!, amountGwei: 1n };
+  expect(await ask({ withdrawals: [withdrawal] })).toEqual({
+    ok: false,
+    failure: { code: "override", message: "this chain has no withdrawals" },
+  });
+});
