@@ -3,7 +3,7 @@ import { EMPTY_BYTES, equalsBytes } from "../core/bytes.ts";
 import type { ExecutedBlock, Header, Log } from "../core/chain.ts";
 import { keccak256 } from "../core/crypto.ts";
 import { RlpError, type RlpSpan, rlpChildren, rlpDecode, rlpSpanAt, rlpWhole } from "../core/rlp.ts";
-import { headerFromRlp } from "../execution/block/header.ts";
+import { headerSummaryFromRlp } from "../execution/block/header.ts";
 import type { KeyValueReader } from "../execution/state/types.ts";
 import { damagedBlock, readable, readChecked, readRawUnchecked } from "./chain-store.ts";
 
@@ -105,7 +105,7 @@ const ADDRESS_BYTES = 20;
 const TOPIC_ITEM_BYTES = 33;
 
 class StoredLogs implements BlockLogs {
-  readonly header: Header;
+  readonly header: BlockLogs["header"];
   readonly #reader: KeyValueReader;
   readonly #number: bigint;
   readonly #raw: Uint8Array;
@@ -128,7 +128,7 @@ class StoredLogs implements BlockLogs {
     const { payload, end } = rlpWhole(raw);
     const header = rlpSpanAt(raw, payload, end);
     this.#headerBytes = raw.subarray(header.start, header.end);
-    this.header = headerFromRlp(rlpDecode(this.#headerBytes));
+    this.header = headerSummaryFromRlp(rlpDecode(this.#headerBytes));
   }
 
   get hash(): Uint8Array {

@@ -68,6 +68,16 @@ export function headerFromRlp(item: RlpItem): Header {
   };
 }
 
+/** What a search among blocks looks at, of a header of any fork. Throws RlpError. */
+export function headerSummaryFromRlp(item: RlpItem): Pick<Header, "number" | "timestamp" | "logsBloom"> {
+  const fields = rlpList(item, "header");
+  return {
+    logsBloom: rlpFixed(fields[6], 256, "logsBloom"),
+    number: rlpUint(fields[8], 8, "number"),
+    timestamp: rlpUint(fields[11], 8, "timestamp"),
+  };
+}
+
 function headerFields(header: Header): RlpInput[] {
   return [
     header.parentHash,

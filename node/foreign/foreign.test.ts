@@ -218,6 +218,24 @@ describe("JSON-RPC over it", () => {
         precompiles: { ID: `0x${"4".padStart(40, "0")}`, P256VERIFY: `0x${"100".padStart(40, "0")}` },
       });
 
+      // Logs and numbers of transactions are those of the blocks, however they are looked for.
+      const every = { fromBlock: "earliest", toBlock: "latest" };
+      const logged: Fields[] = await ask("eth_getLogs", [every]);
+      const counted: string[] = [];
+      const expected: Fields[] = [];
+      for (let at = 0n; at <= LAST_BLOCK; at++) {
+        const receipts: { logs: Fields[] }[] = await ask("eth_getBlockReceipts", [`0x${at.toString(16)}`]);
+        expected.push(...receipts.flatMap(({ logs }) => logs));
+        counted.push(`0x${receipts.length}`);
+      }
+      expect(logged.length).toBeGreaterThan(0);
+      expect(logged).toEqual(expected);
+      const counts = Array.from({ length: Number(LAST_BLOCK) + 1 }, (_, at) => `0x${at.toString(16)}`);
+      expect(await Promise.all(counts.map((at) => ask("eth_getBlockTransactionCountByNumber", [at])))).toEqual(counted);
+      const { topics, address } = logged.find(({ topics }) => (topics as string[]).length > 0)!;
+      const alike = expected.filter((log) => log.address === address && String(log.topics).startsWith(String(topics)));
+      expect(await ask("eth_getLogs", [{ ...every, address, topics }])).toEqual(alike);
+
       // What the fork has no transactions with is refused; the type is not looked at.
       const plain = { from: bytesToHex(SENDERS[0]!), to: `0x${"f1".repeat(20)}` };
       const number = (at: bigint) => `0x${at.toString(16)}`;
