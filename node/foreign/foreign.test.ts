@@ -18,6 +18,8 @@ import {
   makeForeignChain,
 } from "../../execution/testing/foreign-chain.ts";
 import { CONTRACTS, KEYS, SENDERS } from "../../execution/testing/world.ts";
+import { RequestMaker } from "../../test/fuzz/rpc-requests.ts";
+import { Random } from "../../test/sim/random.ts";
 import { openDataDirectory } from "../data-directory.ts";
 import { importForeign } from "../db-cli/import.ts";
 import { runImport } from "../db-cli/import-cli.ts";
@@ -415,6 +417,36 @@ test("traces say what receipts say, under every fork", async () => {
       expect(await ask("debug_traceBlock", [raw, { tracer: "muxTracer", tracerConfig }])).toEqual(traces);
     }
     expect(logged).toBeGreaterThan(0);
+  });
+});
+
+test("whatever is asked of any block, the answer is no internal error", async () => {
+  await importing("asked", at("chain.rlp"), "--genesis", at("genesis.json"));
+  const apis = ["eth", "debug", "net", "web3", "txpool"];
+  await serving(at("asked"), apis, async ({ client, chain }) => {
+    const blocks = Array.from({ length: Number(LAST_BLOCK) + 1 }, (_, number) => chain.block(BigInt(number))!);
+    const transactions = blocks.flatMap((block) => block.transactions);
+    const random = new Random(5);
+    const maker = new RequestMaker(random, {
+      accounts: [...new Set(transactions.flatMap(({ from, to }) => [from, to ?? from]).map((one) => bytesToHex(one)))],
+      hashes: [...blocks, ...transactions].map(({ hash }) => bytesToHex(hash)),
+      chainId: chain.chainId,
+      head: () => Number(LAST_BLOCK),
+    });
+    const elsewhere = (param: unknown) =>
+      param === "latest" || param === "pending" ? `0x${random.below(Number(LAST_BLOCK) + 1).toString(16)}` : param;
+    let answered = 0;
+    for (let i = 0; i < 600; i++) {
+      const { method, params } = maker.call();
+      const asked = Array.isArray(params) ? params.map(elsewhere) : params;
+      const failure = await client.request({ method, params: asked } as never, { retryCount: 0 }).then(
+        () => undefined,
+        (error: { readonly code?: number }) => error,
+      );
+      if (failure === undefined) answered++;
+      expect([method, asked, failure?.code]).not.toEqual([method, asked, -32_603]);
+    }
+    expect(answered).toBeGreaterThan(200);
   });
 });
 
