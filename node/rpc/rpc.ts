@@ -107,7 +107,8 @@ export function createRpc(options: RpcOptions): Rpc {
     now: Date.now,
     ...options,
     limits,
-    namespaces,
+    // Not those that have no methods here.
+    namespaces: new Set([...methods.keys()].map(namespaceOf)),
     syncStatus,
     syncing: new SyncFeed(syncStatus),
     blocks: new BlockFeed(chain, (err) => log.error({ err }, "subscription failed")),
