@@ -163,10 +163,11 @@ export function payFees(
   credit(layer, L1_FEE_VAULT_ADDRESS, message.l1FeeWei);
 }
 
+/** As in geth a balance goes round, which only one that a call pretends can. */
 export function credit(layer: StateLayer, address: Uint8Array, amountWei: bigint): void {
   if (amountWei === 0n) return;
   const account = layer.account(address) ?? NO_ACCOUNT;
-  layer.setAccount(address, { ...account, balance: account.balance + amountWei });
+  layer.setAccount(address, { ...account, balance: BigInt.asUintN(256, account.balance + amountWei) });
 }
 
 function makeAccount(layer: StateLayer, address: Uint8Array): void {

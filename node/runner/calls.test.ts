@@ -235,6 +235,17 @@ test("simulated blocks see each other's hashes and states; gaps are filled; noth
   expect(chain.headBlock.header.stateRoot).toBe(stateRoot);
 });
 
+test("a balance that nobody can have goes round", async () => {
+  const chain = await openChain([rich(0)]);
+  const owner = new Uint8Array(20).fill(0xf1);
+  const call: CallRequest = { from: SENDERS[0]!, to: SENDERS[0]!, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n };
+  const state = [{ address: owner, balance: 2n ** 256n - 1n }];
+  const block = { coinbase: owner, baseFeePerGas: 0n };
+  const request = { ...WHOLE, isValidating: false, blocks: [{ calls: [call], state, block }] };
+  const made = await new Calls(chain, PRECOMPILES).simulate(request, chain.headBlock);
+  expect(made).toMatchObject({ ok: true, blocks: [{ calls: [{ gasUsed: 21_000n, failure: undefined }] }] });
+});
+
 test("a simulated block takes a beacon root, and no withdrawals, which this chain has not", async () => {
   const chain = await openChain([rich(0)]);
   const calls = new Calls(chain, PRECOMPILES);
