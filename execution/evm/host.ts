@@ -223,6 +223,7 @@ export class Host extends EVM {
 
   /** The stateless precompile that runs there. */
   override getPrecompile(address: Address | Hex): ReturnType<EVM["getPrecompile"]> {
+    if (this.relocations === undefined) return super.getPrecompile(address);
     const native = this.#nativeAt(address.toString() as Hex);
     return native === undefined ? undefined : super.getPrecompile(native);
   }

@@ -59,6 +59,10 @@ export function relocate(
   evm: Pick<Host, "relocations" | "nativeKind">,
   overrides: StateOverrides = [],
 ): string | undefined {
+  if (overrides.length === 0) {
+    evm.relocations = undefined;
+    return undefined;
+  }
   const relocations = new Map<Hex, Hex | undefined>();
   const overridden = new Set<Hex>(overrides.map(({ address }) => bytesToHex(address)));
   for (const { address, code, movePrecompileTo } of overrides) {
