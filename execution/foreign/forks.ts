@@ -115,8 +115,7 @@ export class Forks {
 
   /** Of a block that nobody made, as geth has it: the parent's, but none where a fork by time says that it is merged. */
   difficultyAfter(parent: Pick<ForkPoint, "difficulty">, timestamp: bigint): bigint {
-    const isMerged = TIME_FORKS.some(([, key]) => (this.#schedule.times.get(key) ?? timestamp + 1n) <= timestamp);
-    return isMerged ? 0n : parent.difficulty;
+    return this.byTime.some(({ at }) => at <= timestamp) ? 0n : parent.difficulty;
   }
 
   /** The name that @ethereumjs/common has for the rules of the block. */
