@@ -340,9 +340,10 @@ describe("a genesis file", () => {
   });
 
   test("that cannot be used names every reason", () => {
+    const blobSchedule = { osaka: { target: 0, max: 0, baseFeeUpdateFraction: 0 } };
     const text = file(
       { alloc: { ab: {}, ["aa".repeat(20)]: { balance: "many" } } },
-      { eip155Block: 1, verkleTime: 5, bpo3Time: 9, chainId: 2 ** 60 },
+      { eip155Block: 1, verkleTime: 5, bpo3Time: 9, chainId: 2 ** 60, blobSchedule },
     );
     const message = (() => {
       try {
@@ -352,7 +353,16 @@ describe("a genesis file", () => {
         return (error as Error).message;
       }
     })();
-    for (const part of ["alloc.ab", "balance must be", "eip155Block", "verkleTime", "bpo3Time", "above 2^53"]) {
+    for (const part of [
+      "alloc.ab",
+      "balance must be",
+      "eip155Block",
+      "verkleTime",
+      "bpo3Time",
+      "above 2^53",
+      "osaka.max must",
+      "osaka.baseFeeUpdateFraction must",
+    ]) {
       expect(message).toContain(part);
     }
   });

@@ -106,7 +106,7 @@ export function parseForeignGenesis(json: unknown): ForeignGenesis {
   return genesis;
 }
 
-/** Keys of geth's that start nothing which is not started by others, or nothing without another key. */
+/** Forks by block of EIP-2124's fork identifier besides `FORK_BLOCK_KEYS`; the DAO's counts even where it was not supported. */
 const OTHER_FORK_BLOCK_KEYS = ["daoForkBlock", "eip155Block", "mergeNetsplitBlock"];
 
 function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
@@ -126,9 +126,7 @@ function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
   // geth: where Petersburg is not named it comes with Constantinople, which nobody uses without.
   const constantinople = blocks.get("constantinopleBlock");
   if (constantinople !== undefined && !blocks.has("petersburgBlock")) blocks.set("petersburgBlock", constantinople);
-  for (const key of ["verkleTime"]) {
-    if (config[key] !== undefined && config[key] !== null) problems.push(`config.${key}: this fork is not known here`);
-  }
+  if ((config.verkleTime ?? null) !== null) problems.push("config.verkleTime: this fork is not known here");
   const chainId = read.integer(config.chainId, "config.chainId");
   if (chainId > BigInt(Number.MAX_SAFE_INTEGER)) problems.push(`config.chainId ${chainId} is above 2^53 - 1`);
   const blobs = Object.entries(read.object(config.blobSchedule ?? {}, "config.blobSchedule")).map(
@@ -136,7 +134,12 @@ function scheduleOf(config: JsonObject, read: Values): ForkSchedule {
       const path = `config.blobSchedule.${fork}`;
       const entry = read.object(value, path);
       const of = (key: string) => read.integer(entry[key], `${path}.${key}`);
-      return [fork, { target: of("target"), max: of("max"), baseFeeUpdateFraction: of("baseFeeUpdateFraction") }];
+      const schedule = { target: of("target"), max: of("max"), baseFeeUpdateFraction: of("baseFeeUpdateFraction") };
+      // Prices are divided by both.
+      for (const key of ["max", "baseFeeUpdateFraction"] as const) {
+        if (schedule[key] === 0n) problems.push(`${path}.${key} must not be 0`);
+      }
+      return [fork, schedule];
     },
   );
   for (const key of ["bpo3Time", "bpo4Time", "bpo5Time"]) {
