@@ -18,7 +18,7 @@ import type { StateLayer } from "../state/types.ts";
 import { messageEnvironment } from "../tx/environment.ts";
 import type { Machine } from "../tx/machine.ts";
 import { credit } from "../tx/message.ts";
-import { systemCall } from "../tx/system-call.ts";
+import { SystemCallFailed, systemCall } from "../tx/system-call.ts";
 import { hasCode } from "../tx/validate.ts";
 import type { ForkPoint, Forks } from "./forks.ts";
 import { fieldCountOf } from "./genesis.ts";
@@ -63,7 +63,7 @@ class ForeignForm implements BlockForm {
   readonly header: OpenHeader;
   readonly foreign: ForeignParts;
   readonly #common: Common;
-  readonly #depositContract: string | undefined;
+  readonly #depositContract: string;
   #requests: readonly Uint8Array[] = [];
 
   constructor(
@@ -112,17 +112,21 @@ class ForeignForm implements BlockForm {
     if (this.#common.isActivatedEIP(4788)) writeBeaconRoot(layer, this.header);
   }
 
-  async end(machine: Machine, receipts: readonly Receipt[]): Promise<void> {
+  async end(machine: Machine, receipts: readonly Receipt[]): Promise<string | undefined> {
     const common = this.#common;
     const { layer } = machine.stateManager;
     if (common.isActivatedEIP(7685)) {
-      const environment = messageEnvironment(this.header, this.rules);
-      const requests = [concatBytes(Uint8Array.of(0x00), ...this.#deposits(receipts))];
-      for (const [type, eip, contract] of REQUEST_CONTRACTS) {
-        const account = layer.account(contract);
-        if (!common.isActivatedEIP(eip) || account === undefined || !hasCode(account)) continue;
-        const answer = await systemCall(machine, contract, EMPTY_BYTES, environment);
-        requests.push(concatBytes(Uint8Array.of(type), answer));
+      const deposits = this.#deposits(receipts);
+      if (deposits.some((data) => data.length !== DEPOSIT_BYTES)) {
+        return `the deposit contract logged a deposit that has not ${DEPOSIT_BYTES} bytes`;
+      }
+      const requests = [concatBytes(Uint8Array.of(0x00), ...deposits.map(depositRequest))];
+      try {
+        requests.push(...(await this.#askContracts(machine)));
+      } catch (error) {
+        // Their code is what the caller pretends it to be.
+        if (error instanceof SystemCallFailed) return error.message;
+        throw error;
       }
       this.#requests = requests.filter((request) => request.length > 1);
     }
@@ -130,15 +134,30 @@ class ForeignForm implements BlockForm {
     if (this.header.difficulty > 0n && common.consensusType() === "pow") {
       credit(layer, this.header.coinbase, minerReward(common));
     }
+    return undefined;
   }
 
-  /** EIP-6110. */
+  /** Rejects with SystemCallFailed. */
+  async #askContracts(machine: Machine): Promise<Uint8Array[]> {
+    const { layer } = machine.stateManager;
+    const environment = messageEnvironment(this.header, this.rules);
+    const requests: Uint8Array[] = [];
+    for (const [type, eip, contract] of REQUEST_CONTRACTS) {
+      const account = layer.account(contract);
+      if (!this.#common.isActivatedEIP(eip) || account === undefined || !hasCode(account)) continue;
+      const answer = await systemCall(machine, contract, EMPTY_BYTES, environment);
+      requests.push(concatBytes(Uint8Array.of(type), answer));
+    }
+    return requests;
+  }
+
+  /** EIP-6110: the data of the events. */
   #deposits(receipts: readonly Receipt[]): Uint8Array[] {
     const contract = this.#depositContract;
     return receipts.flatMap(({ logs }) =>
       logs
         .filter(({ address, topics }) => bytesToHex(address) === contract && isDeposit(topics[0]))
-        .map(({ data }) => depositRequest(data)),
+        .map(({ data }) => data),
     );
   }
 
@@ -162,10 +181,12 @@ const encodeWithdrawal = ({ index, validatorIndex, address, amountGwei }: Withdr
   rlpEncode([index, validatorIndex, address, amountGwei]);
 
 /** keccak256("DepositEvent(bytes,bytes,bytes,bytes,bytes)"). */
-const DEPOSIT_TOPIC = "0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5";
+export const DEPOSIT_TOPIC = "0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5";
 const isDeposit = (topic: Uint8Array | undefined): boolean =>
   topic !== undefined && bytesToHex(topic) === DEPOSIT_TOPIC;
 
+/** Of the event's data. */
+const DEPOSIT_BYTES = 576;
 /** Of the event's data, ABI-encoded: public key, withdrawal credentials, amount, signature, index. */
 const depositRequest = (data: Uint8Array): Uint8Array =>
   concatBytes(

@@ -29,8 +29,8 @@ export interface BlockForm {
   readonly foreign?: ForeignParts;
   /** What the protocol does before the calls. */
   begin(layer: StateLayer): void;
-  /** What it does after them. */
-  end(machine: Machine, receipts: readonly Receipt[]): Promise<void>;
+  /** What it does after them. Resolves to why there can be no such block, in words for the caller, where there cannot. */
+  end(machine: Machine, receipts: readonly Receipt[]): Promise<string | undefined>;
   lateFields(sealed: SealedState): LateFields;
 }
 
@@ -72,7 +72,7 @@ export class OwnForms implements BlockForms {
       rules,
       header,
       begin: (layer) => writeSystemState(layer, header),
-      end: async () => {},
+      end: async () => undefined,
       lateFields: (sealed) => ({ requestsHash, withdrawalsRoot: sealed.storageRoot(MESSAGE_PASSER_ADDRESS) }),
     };
   }

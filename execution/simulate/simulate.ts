@@ -19,7 +19,7 @@ import { createdAddress } from "../tx/derive.ts";
 import { type MessageEnvironment, messageEnvironment } from "../tx/environment.ts";
 import { GAS_PER_BLOB } from "../tx/intrinsic.ts";
 import type { Machine } from "../tx/machine.ts";
-import { applyMessage } from "../tx/message.ts";
+import { applyMessage, type Message } from "../tx/message.ts";
 import { overrideState, relocate } from "../tx/overrides.ts";
 import { unsignedTransaction } from "../tx/unsigned.ts";
 import type { BlockForm, BlockForms } from "./forms.ts";
@@ -141,6 +141,7 @@ class SimulatedOpenBlock {
     const prepared = prepareCall(layer, { ...call, gas }, header, rules, isValidating);
     if (!prepared.ok) throw new Refusal(prepared);
     const { message, required } = prepared;
+    this.#checkBlobs(message);
     const result = await applyMessage(this.#machine, message, required, this.#environment);
     const { gasUsed, gasSpent, output, failure, logs } = result;
     this.#gasUsed += gasUsed;
@@ -169,6 +170,17 @@ class SimulatedOpenBlock {
     return this.#parts.database.seal(copy).stateRoot;
   }
 
+  /** Where blocks have blobs, what they cost in later ones grows with e to their number. Throws Refusal. */
+  #checkBlobs({ paidBlobs }: Message): void {
+    const { foreign } = this.#form;
+    if (paidBlobs === undefined || foreign === undefined) return;
+    const gas = BigInt(this.#blobs + paidBlobs.versionedHashes.length) * GAS_PER_BLOB;
+    if (gas > foreign.maxBlobGas) {
+      const message = `block blob gas limit reached: ${gas} > ${foreign.maxBlobGas}`;
+      throw new Refusal({ code: "gas-limit-reached", message });
+    }
+  }
+
   #gasFor({ gas }: CallRequest, gasLeft: bigint): bigint {
     const { gasLimit } = this.#form.header;
     const room = gasLimit - this.#gasUsed;
@@ -184,9 +196,11 @@ class SimulatedOpenBlock {
     return wanted < gasLeft ? wanted : gasLeft;
   }
 
+  /** Throws Refusal. */
   async seal(): Promise<SimulatedBlock & { readonly sealed: SealedState }> {
     const form = this.#form;
-    await form.end(this.#machine, this.#receipts);
+    const refusal = await form.end(this.#machine, this.#receipts);
+    if (refusal !== undefined) throw new Refusal({ code: "override", message: refusal });
     const sealed = this.#parts.database.seal(this.#machine.stateManager.layer);
     const { blobBaseFee: _, ...fields } = form.header;
     const header: Header = {

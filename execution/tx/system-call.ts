@@ -10,9 +10,12 @@ import type { Machine } from "./machine.ts";
 
 const SYSTEM_CALL_GAS = 30_000_000n;
 
+/** The called contract refused or failed. */
+export class SystemCallFailed extends Error {}
+
 /**
- * Returns what it answers. Rejects when the call fails, which is a defect of whoever scheduled it, or on damaged storage; the machine and the
- * layer must be thrown away then.
+ * Returns what it answers. Rejects with SystemCallFailed, on a chain a defect of whoever scheduled the call, and on
+ * damaged storage. The machine and the layer must be thrown away then.
  */
 export async function systemCall(
   machine: Machine,
@@ -35,7 +38,9 @@ export async function systemCall(
   });
   if (execResult.exceptionError !== undefined) {
     const output = bytesToHex(execResult.returnValue);
-    throw new Error(`the system call to ${bytesToHex(to)} failed: ${execResult.exceptionError.error} ${output}`);
+    throw new SystemCallFailed(
+      `the system call to ${bytesToHex(to)} failed: ${execResult.exceptionError.error} ${output}`,
+    );
   }
   // Deletes the system's account, which the call touched and which is empty (EIP-161).
   await evm.journal.cleanup();

@@ -4,6 +4,7 @@ import { type createPublicClient, keccak256, toRlp } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { beforeAll, expect, test } from "vitest";
 import { bytesToHex } from "../../core/bytes.ts";
+import { CONSOLIDATION_REQUESTS, DEPOSIT_TOPIC, WITHDRAWAL_REQUESTS } from "../../execution/foreign/simulate.ts";
 import {
   DAO_BLOCK,
   FOREIGN_CHAIN_ID,
@@ -189,6 +190,36 @@ test("a call may carry blobs, and pays for them where it names a price", () =>
     const owning = (wei: bigint) => ({ [dear.from]: { balance: `0x${wei.toString(16)}` } });
     await expect(ask("eth_call", [dear, "latest", owning(16n * 131_072n - 1n)])).rejects.toThrow(/insufficient funds/);
     expect(await ask("eth_call", [dear, "latest", owning(16n * 131_072n)])).toBe("0x");
+  }));
+
+test("a simulated block holds as many blobs as a block", () =>
+  serving(served, ["eth"], async ({ ask }) => {
+    const simulate = (blocks: readonly number[][]) => {
+      const blockStateCalls = blocks.map((blobs) => ({
+        calls: blobs.map((count) => ({ ...plain, blobVersionedHashes: Array(count).fill(blobVersionedHashes[0]) })),
+      }));
+      return ask("eth_simulateV1", [{ blockStateCalls }, "latest"]);
+    };
+    const made: { blobGasUsed: string }[] = await simulate([[4, 5], [9]]);
+    expect(made.map(({ blobGasUsed }) => Number(blobGasUsed) / 131_072)).toEqual([9, 9]);
+    await expect(simulate([[9], [4, 6]])).rejects.toThrow(/block blob gas limit reached: 1310720 > 1179648/);
+    await expect(simulate([[1_024]])).rejects.toThrow(/block blob gas limit reached/);
+  }));
+
+test("a simulated block whose requests cannot be had is refused", () =>
+  serving(served, ["eth"], async ({ ask, chain }) => {
+    const simulate = (address: string, code: string) => {
+      const block = { stateOverrides: { [address]: { code } }, calls: [{ ...plain, to: address }] };
+      return ask("eth_simulateV1", [{ blockStateCalls: [block] }, "latest"]);
+    };
+    for (const contract of [WITHDRAWAL_REQUESTS, CONSOLIDATION_REQUESTS].map((one) => bytesToHex(one))) {
+      await expect(simulate(contract, "0x5f5ffd")).rejects.toThrow(`the system call to ${contract} failed: revert`);
+    }
+    // Logs a deposit with as many bytes of data.
+    const log = (bytes: number) => `0x7f${DEPOSIT_TOPIC.slice(2)}61${bytes.toString(16).padStart(4, "0")}5fa1`;
+    await simulate(chain.forks.depositContract, log(576));
+    const short = simulate(chain.forks.depositContract, log(575));
+    await expect(short).rejects.toThrow(/logged a deposit that has not 576 bytes/);
   }));
 
 test("states are there from the beginning, with their proofs", () =>
